@@ -1,0 +1,76 @@
+"""A model's answers side by side: asking for them, and what counts as another answer.
+
+Promises: one definition of "changed" for drift, breaking points and robustness. Leaves shares and
+thresholds to those who ask.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from drift import spread
+from errors import BadAnswer
+from model_utils import Predictions
+
+__all__ = ["Predict", "ask", "change_tolerance", "changed_answers", "in_labels_of", "subset"]
+
+Predict = Callable[[pd.DataFrame], Predictions]
+"""Answers a table of n rows; raises a ModelError when it cannot answer the table at all."""
+
+Numbers = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+TOLERANCE_SHARE = 0.1  # of the reference predictions' standard deviation
+ROUNDING = 1e-9  # relative; below it a constant answer only rounds differently
+
+
+def ask(predict: Predict, frame: pd.DataFrame) -> Predictions:
+    """The model's answers for `frame`; BadAnswer when there is not one for each row."""
+    answers = predict(frame)
+    if len(answers.values) != len(frame) or len(answers.failed) != len(frame):
+        raise BadAnswer(
+            f"The model gave {len(answers.values)} answers for {len(frame)} rows.",
+            hint="predict must return one answer for each row.",
+        )
+    return answers
+
+
+def change_tolerance(reference: Predictions) -> float:
+    """How far a number must move to count as another answer: a tenth of the answers' standard deviation.
+
+    Where all answers are the same, a billionth of their size; 0 for classes.
+    """
+    if reference.labels is not None:
+        return 0.0
+    values = reference.values[~reference.failed].astype(np.float64)
+    largest = float(np.abs(values).max(initial=0.0))
+    return TOLERANCE_SHARE * spread(values) or ROUNDING * max(largest, 1.0)
+
+
+def changed_answers(reference: Predictions, current: Predictions, tolerance: float) -> Mask:
+    """bool (n,): another class, or a number moved by more than `tolerance`; False where either failed."""
+    answered = ~(reference.failed | current.failed)
+    before, after = reference.values, in_labels_of(reference, current)
+    with np.errstate(invalid="ignore", over="ignore"):
+        moved = before != after if reference.labels is not None else np.abs(after - before) > tolerance
+    return np.asarray(answered & moved, dtype=np.bool_)
+
+
+def in_labels_of(reference: Predictions, current: Predictions) -> Numbers:
+    """`current`'s class codes as codes into `reference`'s labels; a label new there gets a code beyond."""
+    if reference.labels is None or current.labels is None or reference.labels == current.labels:
+        return current.values
+    code_of = {label: code for code, label in enumerate(reference.labels)}
+    codes = np.array([code_of.setdefault(t, len(code_of)) for t in current.labels], dtype=np.float64)
+    values = np.full(len(current.values), np.nan)
+    usable = ~current.failed
+    values[usable] = codes[current.values[usable].astype(np.int64)]
+    return values
+
+
+def subset(answers: Predictions, rows: npt.NDArray[np.intp]) -> Predictions:
+    """The answers of some rows, without their errors (whose positions no longer hold)."""
+    scores = None if answers.scores is None else answers.scores[rows]
+    return Predictions(answers.values[rows], scores, answers.labels, answers.failed[rows])

@@ -1,0 +1,97 @@
+"""The API door, assembled: routers, error rendering, and what stands before every request.
+
+Promises: every path below the API's roots is answered by the API, in problem+json when it is an
+error, and never by the dashboard's page. Leaves the routes to `routes/` and serving to `app.py`.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+
+from routes import exports, problems, reference, system
+from routes import runs as run_routes
+from routes.guard import API_ROOTS, ApiCors, Guard
+from settings import Settings
+
+__all__ = ["install", "stopping_with_signals"]
+
+ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Put the whole API on `app`; call it before anything is mounted at `/`.
+
+    The routes find their services in `app.state.services` (503 until they are there) and the
+    worker's supervisor in `app.state.supervisor`.
+    """
+    problems.install(app)
+    routers = [run_routes.build_router(settings), exports.router, system.router, reference.router]
+    for router in routers:
+        app.include_router(router)
+    _answer_the_rest(app, [route for router in routers for route in router.routes])
+    if settings.allowed_origins:
+        app.add_middleware(ApiCors, settings=settings)
+    app.add_middleware(Guard, settings=settings)  # added last, so it stands first
+
+
+@contextmanager
+def stopping_with_signals(app: FastAPI) -> Iterator[None]:
+    """Set `app.state.stopping` on SIGINT and SIGTERM, before the server's own handler runs.
+
+    The server waits for open answers when it ends; a caller who waits ten minutes for a report would
+    hold it up for ten minutes.
+    """
+    app.state.stopping = False
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> Any:
+        app.state.stopping = True
+        earlier = previous[signal.Signals(number)]
+        if callable(earlier):
+            return earlier(number, frame)
+        raise KeyboardInterrupt
+
+    for number in previous:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        app.state.stopping = True
+        for number, earlier in previous.items():
+            if signal.getsignal(number) is stop:
+                signal.signal(number, earlier)
+
+
+def _answer_the_rest(app: FastAPI, routes: list[BaseRoute]) -> None:
+    """404 or 405 for what no route took; the dashboard's mount at `/` would answer 200 with a page."""
+
+    async def rest(request: Request) -> Response:
+        allowed = _allowed_methods(routes, request)
+        if not allowed:
+            raise HTTPException(404)
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
+
+    router = APIRouter(include_in_schema=False)
+    for root in API_ROOTS:
+        for path in (f"/{root}", f"/{root}/{{rest:path}}"):
+            router.add_api_route(path, rest, methods=list(ALL_METHODS), response_model=None)
+    app.include_router(router)
+
+
+def _allowed_methods(routes: list[BaseRoute], request: Request) -> set[str]:
+    allowed: set[str] = set()
+    for route in routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            allowed |= getattr(route, "methods", None) or set()
+    return allowed

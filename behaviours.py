@@ -1,0 +1,347 @@
+"""The questions that `robustness` puts to a model: each changes the rows in one way and asks again.
+
+Promises: few calls of at most 200 rows. Leaves titles, advice and what counts as serious to
+`robustness`; a ModelError that a question does not expect goes through to it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from answers import Predict, ask, changed_answers, in_labels_of, subset
+from drift import ScenarioPlan, spread
+from drift_shifts import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
+from errors import BadAnswer, ModelError
+from model_utils import Predictions
+from schema_utils import FieldSpec, Schema
+
+__all__ = [
+    "MAX_ROWS",
+    "Finding",
+    "NotApplicable",
+    "Subject",
+    "batch_vs_single",
+    "column_order",
+    "determinism",
+    "duplicate_rows",
+    "empty_batch",
+    "extremes",
+    "missing_values",
+    "nullable",
+    "row_order",
+    "single_row",
+    "tiny_noise",
+    "unseen_category",
+]
+
+MAX_ROWS = 200  # a forest of 100 answers 1,000 rows in 30 to 60 ms
+SINGLE_ROWS = 20  # each is a call of its own
+NOISE = 1e-9  # relative
+MISSING_SHARE = 0.1  # of the cells
+CLOSE = 1e-5  # relative; single precision sums differ by 1e-6 between batch shapes
+FAR = 1e6  # standard deviations
+HUGE = 1e300  # finite in double precision, infinite in single
+
+Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model and the rows it is examined on (n of them), with the answers it gave to them before."""
+
+    frame: pd.DataFrame
+    schema: Schema
+    predict: Predict
+    expected: Predictions
+    tolerance: float
+    seed: int
+
+    def ask(self, frame: pd.DataFrame) -> Predictions:
+        return ask(self.predict, frame)
+
+    @property
+    def rows(self) -> int:
+        return len(self.frame)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw: which of its rows failed, and one of them in words."""
+
+    failing: Mask
+    example: str | None = None
+    serious: bool | None = None  # None: as the check is declared
+    advice: str | None = None
+
+
+class NotApplicable(Exception):
+    """The check makes no sense for these features; the text says why."""
+
+
+def determinism(subject: Subject) -> Finding:
+    return _compared(subject.ask(subject.frame), subject.ask(subject.frame), "first", "again")
+
+
+def row_order(subject: Subject) -> Finding:
+    if subject.rows < 2:
+        raise NotApplicable("One row has no order.")
+    order = np.random.default_rng(subject.seed).permutation(subject.rows)
+    answers = subject.ask(subject.frame.iloc[order].reset_index(drop=True))
+    return _compared(subject.expected, subset(answers, np.argsort(order)), "in order", "shuffled")
+
+
+def batch_vs_single(subject: Subject) -> Finding:
+    rows = _spaced(subject.rows, SINGLE_ROWS)
+    failing, example = np.zeros(len(rows), dtype=np.bool_), None
+    for i, row in enumerate(rows):
+        try:
+            alone = subject.ask(subject.frame.iloc[[row]].reset_index(drop=True))
+        except (ModelError, BadAnswer) as error:
+            alone = None
+            failing[i] = not subject.expected.failed[row]
+            found = f"row {row}: answered in a batch, alone: {error.message}"
+        if alone is not None:
+            finding = _compared(subset(subject.expected, rows[[i]]), alone, "in a batch", "alone", row)
+            failing[i], found = bool(finding.failing[0]), finding.example or ""
+        if failing[i] and example is None:
+            example = found
+    return Finding(failing, example)
+
+
+def single_row(subject: Subject) -> Finding:
+    answered = np.flatnonzero(~subject.expected.failed)
+    row = int(answered[0]) if len(answered) else 0
+    alone = subject.ask(subject.frame.iloc[[row]].reset_index(drop=True))
+    return Finding(alone.failed, _first_failure(alone))
+
+
+def empty_batch(subject: Subject) -> Finding:
+    subject.ask(subject.frame.iloc[:0])
+    return Finding(np.zeros(1, dtype=np.bool_))
+
+
+def duplicate_rows(subject: Subject) -> Finding:
+    half = np.arange(min(subject.rows, MAX_ROWS // 2))
+    answers = subject.ask(subject.frame.iloc[np.concatenate((half, half))].reset_index(drop=True))
+    expected = subset(subject.expected, half)
+    first = _compared(expected, subset(answers, half), "once", "among duplicates")
+    second = _compared(expected, subset(answers, half + len(half)), "once", "among duplicates")
+    return Finding(first.failing | second.failing, first.example or second.example)
+
+
+def tiny_noise(subject: Subject) -> Finding:
+    rng = np.random.default_rng(subject.seed)
+    noisy, touched = subject.frame.copy(), False
+    for spec in subject.schema.features:
+        if spec.type != "number" or spec.name not in noisy or not _is_float(noisy[spec.name]):
+            continue
+        values = as_numbers(noisy[spec.name])
+        noise = values * NOISE * rng.choice((-1.0, 1.0), len(values))
+        noisy[spec.name] = shifted_numbers(noisy[spec.name], spec, noise)
+        touched = True
+    if not touched:
+        raise NotApplicable("No feature is a number that could carry noise.")
+    answers = subject.ask(noisy)
+    failing = changed_answers(subject.expected, answers, subject.tolerance)
+    failing |= answers.failed & ~subject.expected.failed
+    return Finding(failing, _example(failing, subject.expected, answers, "exact", "with noise"))
+
+
+def column_order(subject: Subject) -> Finding:
+    if subject.frame.shape[1] < 2:
+        raise NotApplicable("One column has no order.")
+    try:
+        reversed_ = subject.ask(subject.frame[subject.frame.columns[::-1]])
+    except (ModelError, BadAnswer):
+        return Finding(np.zeros(subject.rows, dtype=np.bool_))  # refusing is the clearest answer
+    found = _compared(subject.expected, reversed_, "in order", "with the columns reversed")
+    if reversed_.failed.all():
+        return Finding(np.zeros(subject.rows, dtype=np.bool_))
+    if found.failing.any() and _ignores_names(subject):
+        return Finding(
+            found.failing,
+            found.example,
+            serious=False,
+            advice="The model does not know its columns' names. Fit it on a table with column names, so "
+            "that columns in another order are noticed.",
+        )
+    return found
+
+
+def _ignores_names(subject: Subject) -> bool:
+    """Whether columns under other names get the same answers: then only their position counts."""
+    renamed = subject.frame.copy()
+    renamed.columns = [f"column {i}" for i in range(renamed.shape[1])]
+    try:
+        answers = subject.ask(renamed)
+    except (ModelError, BadAnswer):
+        return False
+    return not _differ(subject.expected, answers).any()
+
+
+def missing_values(subject: Subject) -> Finding:
+    names = nullable(subject)
+    plan = ScenarioPlan(kind="missing_values", magnitude=MISSING_SHARE, features=names)
+    shifted = simulate(subject.frame, subject.schema, plan, np.random.default_rng(subject.seed))
+    return _newly_failing(subject, shifted)
+
+
+def unseen_category(subject: Subject) -> Finding:
+    plan = ScenarioPlan(kind="unseen_category", magnitude=1.0)
+    if not applicable_features(subject.frame, subject.schema, plan):
+        raise NotApplicable("No feature is a category.")
+    shifted = simulate(subject.frame, subject.schema, plan, np.random.default_rng(subject.seed))
+    return _newly_failing(subject, shifted)
+
+
+def extremes(subject: Subject) -> Finding:
+    """One feature of one row at a time is put to its limits and far beyond them."""
+    tries = _extreme_values(subject)
+    if not tries:
+        raise NotApplicable("No feature is a number.")
+    tries = [tries[i] for i in _spaced(len(tries), MAX_ROWS)]
+    try:
+        failing = subject.ask(_with_extremes(subject, tries)).failed
+    except (ModelError, BadAnswer):  # one value spoiled the whole table: ask for each kind of value by itself
+        failing = _failing_by_kind(subject, tries)
+    worst = next((tries[i] for i in np.flatnonzero(failing)), None)
+    example = (
+        None if worst is None else f"{worst.spec.name} = {worst.value:g} ({worst.kind}): no usable answer"
+    )
+    return Finding(failing, example)
+
+
+@dataclass(frozen=True)
+class _Extreme:
+    spec: FieldSpec
+    kind: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.spec.name} = {self.value:g} ({self.kind}): no usable answer"
+
+
+def _extreme_values(subject: Subject) -> list[_Extreme]:
+    """For each number: its ends, just outside them, zero, and absurdly large values; kinds together."""
+    found: dict[str, list[_Extreme]] = {}
+    for spec in subject.schema.features:
+        if spec.type not in ("number", "integer") or spec.name not in subject.frame:
+            continue
+        column = subject.frame[spec.name]
+        if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+            continue
+        values = as_numbers(column)
+        finite = values[np.isfinite(values)]
+        if len(finite) == 0:
+            continue
+        low, high, std = float(finite.min()), float(finite.max()), spread_of(column) or 1.0
+        step = max(std / 100, 1.0) if spec.type == "integer" else std / 100
+        kinds = {
+            "its smallest": low,
+            "its largest": high,
+            "just below its smallest": low - step,
+            "just above its largest": high + step,
+            "zero": 0.0,
+            "far above": high + FAR * std,
+            "far below": low - FAR * std,
+        }
+        if _is_float(column) and spec.type == "number":
+            kinds |= {"huge": HUGE, "hugely negative": -HUGE}
+        for kind, value in kinds.items():
+            found.setdefault(kind, []).append(_Extreme(spec, kind, value))
+    return [extreme for kind in found.values() for extreme in kind]
+
+
+def _with_extremes(subject: Subject, tries: list[_Extreme]) -> pd.DataFrame:
+    """The first row that was answered, once for every try, each copy with one value replaced."""
+    answered = np.flatnonzero(~subject.expected.failed)
+    row = int(answered[0]) if len(answered) else 0
+    table = subject.frame.iloc[np.full(len(tries), row)].reset_index(drop=True)
+    by_feature: dict[str, list[int]] = {}
+    for i, extreme in enumerate(tries):
+        by_feature.setdefault(extreme.spec.name, []).append(i)
+    for name, rows in by_feature.items():
+        values = as_numbers(table[name]).copy()
+        values[rows] = [tries[i].value for i in rows]
+        # Adding to zeros keeps the column's type, and leaves present values exactly as they are given.
+        table[name] = shifted_numbers(table[name] * 0, tries[rows[0]].spec, values)
+    return table
+
+
+def _failing_by_kind(subject: Subject, tries: list[_Extreme]) -> Mask:
+    failing = np.ones(len(tries), dtype=np.bool_)
+    for kind in dict.fromkeys(t.kind for t in tries):
+        rows = [i for i, t in enumerate(tries) if t.kind == kind]
+        try:
+            failing[rows] = subject.ask(_with_extremes(subject, [tries[i] for i in rows])).failed
+        except (ModelError, BadAnswer):
+            continue
+    return failing
+
+
+def nullable(subject: Subject) -> tuple[str, ...]:
+    return tuple(s.name for s in subject.schema.features if s.nullable and s.name in subject.frame)
+
+
+def _newly_failing(subject: Subject, shifted: pd.DataFrame) -> Finding:
+    answers = subject.ask(shifted)
+    return Finding(answers.failed & ~subject.expected.failed, _first_failure(answers))
+
+
+def _first_failure(answers: Predictions) -> str | None:
+    if not answers.failed.any():
+        return None
+    row = int(np.flatnonzero(answers.failed)[0])
+    if not answers.errors:
+        return f"row {row}: no usable answer"
+    return f"row {answers.errors[0].first_row}: {answers.errors[0].kind}: {answers.errors[0].message}"
+
+
+def _compared(
+    before: Predictions, after: Predictions, first: str, second: str, row: int | None = None
+) -> Finding:
+    failing = _differ(before, after)
+    return Finding(failing, _example(failing, before, after, first, second, row))
+
+
+def _differ(before: Predictions, after: Predictions) -> Mask:
+    """Rows with another answer than before: class, number or probability, beyond rounding; or one failed."""
+    values, again = before.values, in_labels_of(before, after)
+    if before.labels is not None:
+        moved = values != again
+    else:
+        moved = ~np.isclose(again, values, rtol=CLOSE, atol=CLOSE * spread(values))
+    if before.scores is not None and after.scores is not None and before.scores.shape == after.scores.shape:
+        moved |= ~np.isclose(before.scores, after.scores, rtol=0, atol=CLOSE).all(axis=1)
+    return np.asarray((moved & ~before.failed & ~after.failed) | (before.failed != after.failed))
+
+
+def _example(
+    failing: Mask, before: Predictions, after: Predictions, first: str, second: str, row: int | None = None
+) -> str | None:
+    if not failing.any():
+        return None
+    i = int(np.flatnonzero(failing)[0])
+    return f"row {i if row is None else row}: {_said(before, i)} {first}, {_said(after, i)} {second}"
+
+
+def _said(answers: Predictions, i: int) -> str:
+    if answers.failed[i]:
+        return "no answer"
+    if answers.labels is None:
+        return f"{answers.values[i]:.6g}"
+    code = int(answers.values[i])
+    score = answers.scores[i] if answers.scores is not None else ()
+    return answers.labels[code] + (f" ({score[code]:.6g})" if code < len(score) else "")
+
+
+def _spaced(n: int, most: int) -> Rows:
+    """At most `most` of n positions, evenly spread."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
+
+
+def _is_float(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_float_dtype(column.dtype))

@@ -1,0 +1,355 @@
+"""Thresholds to checks to one verdict; the only place that decides pass, warn or fail.
+
+Leaves measuring to others: a check is built from a figure that a section already holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from drift import DriftAnalysis, Scenario
+from explainability import ADDITIVITY_LIMIT, Explanation
+from metrics import Accuracy, Performance, headline
+from records import Figure, Record, Section
+from robustness import Behaviour, Robustness
+from settings import Settings
+
+__all__ = [
+    "BaselineFigures", "Check", "CheckStatus", "Gates", "RunStatus", "SectionName", "judge", "section_of",
+    "single_row_p95", "verdict",
+]  # fmt: skip
+
+CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
+RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
+SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation"]
+
+
+class Check(Record):
+    """One judged figure. `direction` says which side of the threshold is good; the threshold itself is.
+
+    gate: the run has to be judged by this one; when it cannot be, the run is an error, not a pass.
+    """
+
+    id: str
+    title: str
+    status: CheckStatus
+    value: Figure = None
+    threshold: Figure = None
+    direction: Literal["at_most", "at_least"] = "at_most"
+    unit: str = ""
+    reason: str = ""
+    gate: bool = False
+
+
+class Gates(Record):
+    """Limits a run overrides; what is left out comes from the server's settings."""
+
+    p95_ms: float | None = Field(None, gt=0, description="Single-row p95 latency that fails the run, in ms.")
+    error_rate: float | None = Field(
+        None, ge=0, le=1, description="Share of failing rows that fails the run."
+    )
+    min_score: float | None = Field(
+        None, description="Smallest accuracy (classification) or R2 (regression); needs a labelled sample."
+    )
+    min_throughput_rows_s: float | None = Field(None, gt=0, description="Smallest throughput, rows a second.")
+    max_memory_mb: float | None = Field(None, gt=0, description="Largest peak memory of the model, in MB.")
+    max_changed_share: float | None = Field(
+        None, ge=0, le=1, description="Largest share of changed answers under the simulated drift."
+    )
+    baseline_p95_ratio: float = Field(1.5, gt=0, description="Largest p95 relative to the baseline run's.")
+    baseline_score_drop: float = Field(
+        0.02, ge=0, description="Largest loss of score against the baseline run."
+    )
+
+
+class BaselineFigures(Record):
+    """What a run is compared with: figures of an earlier run, null where that run has none."""
+
+    run_id: str
+    p95_ms: Figure = None
+    score: Figure = None
+
+
+def judge(
+    *,
+    metrics: Section[Performance],
+    accuracy: Section[Accuracy],
+    robustness: Section[Robustness],
+    drift: Section[DriftAnalysis],
+    explanation: Section[Explanation],
+    gates: Gates,
+    thresholds: Settings,
+    baseline: BaselineFigures | None,
+) -> tuple[Check, ...]:
+    """Every check of a run, passes included. A figure equal to its threshold is good.
+
+    A section that failed gives checks with status `error`, one that does not apply gives
+    `not_applicable`; what a gate asks for and the run could not measure is `error` either way.
+    """
+    return (
+        *_performance_checks(metrics, gates, thresholds),
+        *_score_checks(accuracy, gates),
+        *_robustness_checks(robustness),
+        *_drift_checks(drift, gates, thresholds),
+        _additivity_check(explanation),
+        *(_baseline_checks(metrics, accuracy, gates, baseline) if baseline else ()),
+    )
+
+
+def verdict(checks: Sequence[Check], errors_present: bool) -> RunStatus:
+    """One word for the run, the worst that holds:
+
+    `failed`  a check failed;
+    `error`   a gate could not be judged (load, latency, error rate, and all that `gates` or a baseline
+              ask for), or nothing was checked at all;
+    `warned`  a check warned, another check could not be judged, or a stage reported an error;
+    `passed`  none of these.
+    """
+    if any(check.status == "fail" for check in checks):
+        return "failed"
+    if not checks or any(check.gate and check.status == "error" for check in checks):
+        return "error"
+    if errors_present or any(check.status in ("warn", "error") for check in checks):
+        return "warned"
+    return "passed"
+
+
+def section_of(check: Check) -> SectionName:
+    """The report's section that a check was judged from."""
+    for prefix, section in _SECTIONS.items():
+        if check.id.startswith(prefix):
+            return section
+    return "metrics"
+
+
+def single_row_p95(performance: Performance) -> float | None:
+    """The p95 of the batch size 1 in milliseconds; None when it was not measured."""
+    return next((row.p95_ms for row in performance.latency if row.batch_size == 1), None)
+
+
+_SECTIONS: dict[str, SectionName] = {
+    "score": "accuracy",
+    "baseline_score": "accuracy",
+    "robustness_": "robustness",
+    "drift_": "drift",
+    "prediction_psi": "drift",
+    "explanation_": "explanation",
+}
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """What one figure is judged by: `fail` breaks the run, `warn` only warns; None where there is none."""
+
+    id: str
+    title: str
+    unit: str = ""
+    warn: float | None = None
+    fail: float | None = None
+    direction: Literal["at_most", "at_least"] = "at_most"
+    gate: bool = False
+
+    def judged(self, value: float | None, missing: str = "") -> Check:
+        """The check of a measured figure; None is an error, because only measured figures come here."""
+        if value is None:
+            return self.unjudged("error", missing or f"{self.title} was not measured.")
+        if self.fail is not None and self._beyond(value, self.fail):
+            return self._check("fail", value, self.fail)
+        if self.warn is not None and self._beyond(value, self.warn):
+            return self._check("warn", value, self.warn)
+        return self._check("pass", value, self.fail if self.warn is None else self.warn)
+
+    def unjudged(self, status: CheckStatus, reason: str, value: float | None = None) -> Check:
+        return Check(
+            id=self.id,
+            title=self.title,
+            status="error" if self.gate and status == "not_applicable" else status,
+            value=value,
+            threshold=self.fail if self.fail is not None else self.warn,
+            direction=self.direction,
+            unit=self.unit,
+            reason=reason,
+            gate=self.gate,
+        )
+
+    def of(self, section: Section[Any], value: float | None) -> Check:
+        """Judge a figure of a section, or say why the section has none."""
+        if section.status == "ok":
+            return self.judged(value)
+        status: CheckStatus = "error" if section.status == "failed" else "not_applicable"
+        return self.unjudged(
+            status, f"{self.title} could not be judged: {section.reason or 'no reason given'}"
+        )
+
+    def _beyond(self, value: float, threshold: float) -> bool:
+        return value > threshold if self.direction == "at_most" else value < threshold
+
+    def _check(self, status: CheckStatus, value: float, threshold: float | None) -> Check:
+        reason = f"{self.title} is {_number(value, self.unit)}."
+        if threshold is not None:
+            side = "at most" if self.direction == "at_most" else "at least"
+            verb = {"pass": "is within the limit", "warn": "is beyond the limit that warns"}.get(
+                status, "breaks the limit"
+            )
+            limit = f"{side} {_number(threshold, self.unit)}"
+            reason = f"{self.title} is {_number(value, self.unit)}; it {verb}, {limit}."
+        return Check(
+            id=self.id,
+            title=self.title,
+            status=status,
+            value=value,
+            threshold=threshold,
+            direction=self.direction,
+            unit=self.unit,
+            reason=reason,
+            gate=self.gate,
+        )
+
+
+def _performance_checks(metrics: Section[Performance], gates: Gates, thresholds: Settings) -> list[Check]:
+    measured = metrics.value
+    load = _Limit("load", "Load time", "ms", gate=True)
+    checks = [load.of(metrics, measured.load_ms if measured else None)]
+    latency = _limit_or_gate("latency_p95", "Single-row p95 latency", "ms", gates.p95_ms,
+                             thresholds.p95_warn_ms, thresholds.p95_fail_ms)  # fmt: skip
+    p95 = single_row_p95(measured) if measured else None
+    if measured and p95 is None and gates.p95_ms is None:
+        single = _Limit(latency.id, latency.title, "ms", latency.warn, latency.fail)
+        checks.append(single.unjudged("not_applicable", "The run's plan leaves out the batch size 1."))
+    else:
+        checks.append(latency.of(metrics, p95))
+    errors = _limit_or_gate("error_rate", "Error rate", "share", gates.error_rate,
+                            thresholds.error_rate_warn, thresholds.error_rate_fail)  # fmt: skip
+    checks.append(errors.of(metrics, measured.error_rate if measured else None))
+    if gates.min_throughput_rows_s is not None:
+        throughput = _Limit("throughput", "Throughput", "rows/s", fail=gates.min_throughput_rows_s,
+                            direction="at_least", gate=True)  # fmt: skip
+        checks.append(throughput.of(metrics, measured.throughput_rows_s if measured else None))
+    if gates.max_memory_mb is not None:
+        memory = _Limit("memory", "Peak memory", "MB", fail=gates.max_memory_mb, gate=True)
+        checks.append(memory.of(metrics, measured.peak_memory_mb if measured else None))
+    return checks
+
+
+def _limit_or_gate(id: str, title: str, unit: str, gate: float | None, warn: float, fail: float) -> _Limit:
+    """The run's own limit replaces both of the server's."""
+    if gate is not None:
+        return _Limit(id, title, unit, fail=gate, gate=True)
+    return _Limit(id, title, unit, warn, fail, gate=True)
+
+
+def _score_checks(accuracy: Section[Accuracy], gates: Gates) -> list[Check]:
+    name, value = headline(accuracy.value) if accuracy.value else ("score", None)
+    title = {"accuracy": "Accuracy", "r2": "R2"}.get(name, "Score")
+    limit = _Limit(
+        "score", title, fail=gates.min_score, direction="at_least", gate=gates.min_score is not None
+    )
+    return [limit.of(accuracy, value)]
+
+
+def _robustness_checks(robustness: Section[Robustness]) -> list[Check]:
+    if robustness.value is None:
+        return [_Limit("robustness_behaviour", "Behaviour").of(robustness, None)]
+    return [_behaviour_check(behaviour) for behaviour in robustness.value.behaviours]
+
+
+def _behaviour_check(behaviour: Behaviour) -> Check:
+    """No row may misbehave: a serious behaviour fails, any other warns."""
+    id, title = f"robustness_{behaviour.name}", behaviour.title
+    limit = (
+        _Limit(id, title, "share", fail=0.0) if behaviour.serious else _Limit(id, title, "share", warn=0.0)
+    )
+    if behaviour.status != "ok":
+        status: CheckStatus = "error" if behaviour.status == "failed" else "not_applicable"
+        return limit.unjudged(status, f"{title} could not be judged: {behaviour.reason or 'no reason given'}")
+    check = limit.judged(behaviour.failing_share)
+    if check.value is None:
+        return check
+    if not check.value:
+        reason = f"{title}: none of {behaviour.rows:,} rows failed."
+    else:
+        reason = (
+            f"{title}: {_number(check.value, 'share')} of {behaviour.rows:,} rows failed. {behaviour.advice}"
+        )
+    return check.model_copy(update={"reason": reason.strip()})
+
+
+def _drift_checks(drift: Section[DriftAnalysis], gates: Gates, thresholds: Settings) -> list[Check]:
+    scenarios = drift.value.scenarios if drift.value else ()
+    shares = [s.changed_share for s in scenarios if s.changed_share is not None]
+    limit = _Limit("drift_changed_share", "Largest share of changed answers under simulated drift", "share",
+                   fail=gates.max_changed_share, gate=gates.max_changed_share is not None)  # fmt: skip
+    if drift.value and not limit.gate:
+        # A model whose answers follow its inputs is not defective: without a limit there is no judgement.
+        value = max(shares) if shares else None
+        found = f"{limit.title} is {_number(value, 'share')}" if value is not None else "No scenario applied"
+        changed = limit.unjudged(
+            "not_applicable", f"{found}; set gates.max_changed_share to judge it.", value
+        )
+    elif drift.value and not shares:
+        changed = limit.unjudged("error", "No drift scenario could be simulated on this model's inputs.")
+    else:
+        changed = limit.of(drift, max(shares, default=None))
+    return [changed, _prediction_psi_check(drift, thresholds)]
+
+
+def _prediction_psi_check(drift: Section[DriftAnalysis], thresholds: Settings) -> Check:
+    """Warn when the mildest shift of means moves the predictions a lot, and more than it moved any input."""
+    limit = _Limit(
+        "prediction_psi", "PSI of the predictions under a moderate shift", "PSI", warn=thresholds.psi_fail
+    )
+    if drift.value is None:
+        return limit.of(drift, None)
+    shifts = [s for s in drift.value.scenarios if s.kind == "mean_shift" and s.prediction.psi is not None]
+    if not shifts:
+        return limit.unjudged("not_applicable", "No shift of the means could be simulated.")
+    mildest: Scenario = min(shifts, key=lambda s: s.magnitude)
+    check = limit.judged(mildest.prediction.psi)
+    shift = f"inputs shifted by {mildest.magnitude:g} standard deviations"
+    if check.status == "warn" and mildest.input.psi is not None and (check.value or 0) <= mildest.input.psi:
+        reason = (
+            f"{limit.title} is {_number(check.value or 0, '')} ({shift}), no more than the inputs' own, "
+            f"{_number(mildest.input.psi, '')}."
+        )
+        return check.model_copy(update={"status": "pass", "threshold": mildest.input.psi, "reason": reason})
+    return check.model_copy(update={"reason": f"{check.reason[:-1]} ({shift})."})
+
+
+def _additivity_check(explanation: Section[Explanation]) -> Check:
+    limit = _Limit(
+        "explanation_additivity", "Additivity error of the explanation", "relative", warn=ADDITIVITY_LIMIT
+    )
+    return limit.of(explanation, explanation.value.additivity_error if explanation.value else None)
+
+
+def _baseline_checks(
+    metrics: Section[Performance], accuracy: Section[Accuracy], gates: Gates, baseline: BaselineFigures
+) -> list[Check]:
+    """Against an earlier run: p95 as a ratio, the score as a loss. Asked for, hence gates."""
+    ratio = _Limit(
+        "baseline_p95", "p95 latency relative to the baseline", "x", fail=gates.baseline_p95_ratio, gate=True
+    )
+    drop = _Limit(
+        "baseline_score", "Loss of score against the baseline", fail=gates.baseline_score_drop, gate=True
+    )
+    p95 = single_row_p95(metrics.value) if metrics.value else None
+    if not baseline.p95_ms:
+        slower = ratio.unjudged("error", f"The baseline run {baseline.run_id} has no single-row p95 latency.")
+    else:
+        slower = ratio.of(metrics, None if p95 is None else p95 / baseline.p95_ms)
+    score = headline(accuracy.value)[1] if accuracy.value else None
+    if baseline.score is None:
+        reason = f"The baseline run {baseline.run_id} has no score: it had no labelled sample."
+        ungated = _Limit(drop.id, drop.title, fail=drop.fail)
+        return [slower, ungated.unjudged("not_applicable", reason)]
+    return [slower, drop.of(accuracy, None if score is None else baseline.score - score)]
+
+
+def _number(value: float, unit: str) -> str:
+    """Three significant digits with the unit; shares in per cent."""
+    if unit == "share":
+        return f"{value * 100:.3g} %"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{text} {unit}".strip() if unit in ("ms", "MB", "rows/s") else text + ("x" if unit == "x" else "")

@@ -1,0 +1,188 @@
+"""Simulated drift: shift the inputs, ask the model again, and say how far its answers moved.
+
+Promises: one scenario that fails never loses the others. Leaves the shifts to `drift_shifts`, running
+the model to the caller (a `predict` function is handed in) and verdicts to `checks`.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from answers import Predict, ask, change_tolerance, changed_answers, in_labels_of
+from breaking_points import find_breaking_points
+from drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan, compare
+from drift_shifts import applicable_features, check_scenario, scenario_title, simulate, spread_of
+from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
+from model_utils import Predictions
+from schema_utils import Schema
+
+__all__ = ["analyse", "simulate"]
+
+MAX_SCORE_COLUMNS = 20  # classes whose probabilities are compared, the commonest first
+
+
+def analyse(
+    frame: pd.DataFrame,
+    schema: Schema,
+    predict: Predict,
+    reference: Predictions,
+    plan: DriftPlan,
+    seed: int,
+) -> DriftAnalysis:
+    """Every scenario of the plan on `frame` (n rows), whose answers are `reference`; then breaking points.
+
+    Each scenario draws from the same seed, so that two magnitudes differ by nothing but the magnitude.
+    Raises InvalidPlan for a scenario that cannot be meant; what the model does wrong is recorded in
+    the scenario. Cancelled, ChildDied and ChildTimeout pass through.
+    """
+    for scenario in plan.scenarios:
+        check_scenario(frame, schema, scenario)
+    tolerance = change_tolerance(reference)
+    played = [_play(frame, schema, s, predict, reference, tolerance, seed) for s in plan.scenarios]
+    columns, name = _strongest(frame, schema, plan.scenarios, played, seed)
+    points, notes = (
+        find_breaking_points(frame, schema, predict, reference, plan, seed)
+        if plan.breaking_points
+        else ((), ())
+    )
+    return DriftAnalysis(
+        scenarios=tuple(played),
+        breaking_points=points,
+        changed_tolerance=None if reference.labels is not None else tolerance,
+        columns=columns,
+        columns_scenario=name,
+        notes=notes,
+    )
+
+
+def _play(
+    frame: pd.DataFrame,
+    schema: Schema,
+    scenario: ScenarioPlan,
+    predict: Predict,
+    reference: Predictions,
+    tolerance: float,
+    seed: int,
+) -> Scenario:
+    features = applicable_features(frame, schema, scenario)
+    outcome = Scenario(
+        kind=scenario.kind,
+        features=features,
+        magnitude=scenario.magnitude,
+        input=Distances(),
+        prediction=Distances(),
+        changed_share=None,
+    )
+    if not features:
+        return outcome.model_copy(update={"reason": _why_not(scenario)})
+    shifted = simulate(frame, schema, scenario, np.random.default_rng(seed))
+    names = list(features)
+    outcome = outcome.model_copy(update={"input": _distances(frame[names], shifted[names])})
+    try:
+        answers = ask(predict, shifted)
+    except (Cancelled, ChildDied, ChildTimeout):
+        raise
+    except DashboardError as error:
+        return outcome.model_copy(update={"reason": error.message, "failed_share": 1.0})
+    failed = reference.failed | answers.failed
+    share = float(changed_answers(reference, answers, tolerance).mean())
+    return outcome.model_copy(
+        update={
+            "prediction": _prediction_distances(reference, answers),
+            "changed_share": None if failed.all() else share,
+            "failed_share": float(failed.mean()),
+            "reason": _first_error(answers) if failed.all() else None,
+        }
+    )
+
+
+def _why_not(scenario: ScenarioPlan) -> str:
+    whose = "None of the features named" if scenario.features else "No feature"
+    needed = {
+        "mean_shift": "is a number that varies",
+        "variance_scale": "is a number that varies",
+        "missing_values": "has a value to remove",
+        "unseen_category": "is a category",
+        "category_mix": "is a category or boolean with two values or more",
+    }[scenario.kind]
+    return f"{whose} {needed}."
+
+
+def _first_error(answers: Predictions) -> str:
+    if not answers.errors:
+        return "No row was answered."
+    first = answers.errors[0]
+    return f"No row was answered: {first.kind}: {first.message}"
+
+
+def _strongest(
+    frame: pd.DataFrame,
+    schema: Schema,
+    plans: tuple[ScenarioPlan, ...],
+    played: list[Scenario],
+    seed: int,
+) -> tuple[tuple[ColumnDrift, ...], str | None]:
+    """All columns under the scenario with the largest PSI on its inputs, drawn once more from the seed."""
+    applied = [(s.input.psi, plan) for s, plan in zip(played, plans, strict=True) if s.input.psi is not None]
+    if not applied:
+        return (), None
+    scenario = max(applied, key=lambda pair: pair[0])[1]
+    shifted = simulate(frame, schema, scenario, np.random.default_rng(seed))
+    return compare(frame, shifted).columns, scenario_title(scenario)
+
+
+def _distances(reference: pd.DataFrame, current: pd.DataFrame) -> Distances:
+    """The largest distance over the columns; Wasserstein in the reference column's standard deviations."""
+    columns = compare(reference, current).columns
+    in_stds = [
+        c.wasserstein / std
+        for c in columns
+        if c.wasserstein is not None and (std := spread_of(reference[c.column])) > 0
+    ]
+    return Distances(
+        psi=_largest(c.psi for c in columns),
+        ks=_largest(c.ks for c in columns),
+        wasserstein=_largest(in_stds),
+        js=_largest(c.js for c in columns),
+        column=max(columns, key=lambda c: c.psi or 0.0).column,
+    )
+
+
+def _largest(figures: Iterable[float | None]) -> float | None:
+    return max((f for f in figures if f is not None), default=None)
+
+
+def _prediction_distances(reference: Predictions, current: Predictions) -> Distances:
+    """Numbers compare as a column; classes by their shares, and by their probabilities where offered."""
+    before, after = (
+        np.where(answers.failed, np.nan, values)
+        for answers, values in ((reference, reference.values), (current, in_labels_of(reference, current)))
+    )
+    if reference.labels is None:
+        found = _distances(pd.DataFrame({"answer": before}), pd.DataFrame({"answer": after}))
+        return found.model_copy(update={"column": None})
+    found = _distances(
+        pd.DataFrame({"answer": pd.Categorical(before)}), pd.DataFrame({"answer": pd.Categorical(after)})
+    )
+    scores = _score_tables(reference, current)
+    moved = Distances() if scores is None else _distances(*scores)
+    return Distances(psi=found.psi, js=found.js, ks=moved.ks, wasserstein=moved.wasserstein)
+
+
+def _score_tables(reference: Predictions, current: Predictions) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """The probabilities of the commonest classes, failed rows missing; of two classes only the second."""
+    before, after, labels = reference.scores, current.scores, reference.labels
+    if before is None or after is None or labels is None or before.shape[1:] != after.shape[1:]:
+        return None
+    k = before.shape[1]
+    if k != len(labels) or current.labels != labels:
+        return None
+    answered = reference.values[~reference.failed].astype(np.int64)
+    counts = np.bincount(answered[(answered >= 0) & (answered < k)], minlength=k)
+    kept = [1] if k == 2 else np.argsort(-counts, kind="stable")[:MAX_SCORE_COLUMNS].tolist()
+    tables = [
+        pd.DataFrame({str(i): np.where(p.failed, np.nan, s[:, i]) for i in kept})
+        for p, s in ((reference, before), (current, after))
+    ]
+    return tables[0], tables[1]

@@ -1,0 +1,165 @@
+"""What an estimator of any library tells of itself: family, task, column names, classes, categories.
+
+Promises: an attribute that is missing or raises reads as not known. Leaves loading to `model_loading`
+and calling the estimator to `model_utils`.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from errors import NoPredict
+
+if TYPE_CHECKING:
+    from model_utils import Task
+
+__all__ = [
+    "attribute",
+    "check_fitted",
+    "feature_names",
+    "framework_of",
+    "integer",
+    "label_text",
+    "labels_of",
+    "lightgbm_categories",
+    "real_names",
+    "starts_with_columns",
+    "task_of",
+    "xgboost_categories",
+]
+
+MAX_TEXT = 200  # of a name or a label that comes out of a model file
+MAX_LABELS = 10_000
+
+
+def label_text(value: Any) -> str:
+    """A class as text: 1 and 1.0 are both "1", so that labels read from a CSV compare equal."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float) and plain.is_integer():
+        plain = int(plain)
+    return str(plain)[:MAX_TEXT]
+
+
+def check_fitted(estimator: Any) -> None:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not type(estimator).__module__.startswith("sklearn."):
+        return  # a class of the user's own may keep its state as it likes
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        raise NoPredict(
+            f"The {type(estimator).__name__} was saved before it was fitted.", hint="Fit it, then save it."
+        ) from None
+    except Exception:
+        return
+
+
+def framework_of(estimator: Any) -> str:
+    modules = [getattr(base, "__module__", "") or "" for base in type(estimator).__mro__]
+    for library, name in (("xgboost", "xgboost"), ("lightgbm", "lightgbm"), ("sklearn", "scikit-learn")):
+        if any(module.partition(".")[0] == library for module in modules):
+            return name
+    return "python"
+
+
+def task_of(estimator: Any) -> "Task":
+    from sklearn import base
+
+    tests: tuple[tuple[Any, Task], ...] = (
+        (base.is_classifier, "classification"),
+        (base.is_regressor, "regression"),
+        (base.is_outlier_detector, "outlier"),
+        (base.is_clusterer, "clustering"),
+    )
+    for test, task in tests:
+        try:
+            if test(estimator):
+                return task
+        except Exception:  # no tags: not scikit-learn's
+            break
+    declared = {"classifier": "classification", "regressor": "regression", "outlier_detector": "outlier"}
+    kind = declared.get(str(attribute(estimator, "_estimator_type")))
+    if kind is None and (attribute(estimator, "classes_") is not None or hasattr(estimator, "predict_proba")):
+        kind = "classification"
+    return kind or "unknown"  # type: ignore[return-value]
+
+
+def attribute(estimator: Any, name: str) -> Any:
+    """An attribute that may be a property which raises."""
+    try:
+        return getattr(estimator, name, None)
+    except Exception:
+        return None
+
+
+def integer(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
+
+
+def feature_names(estimator: Any) -> tuple[str, ...]:
+    """Column names as fitted; names that a library made up (Column_0, 0) count as none."""
+    for name in ("feature_names_in_", "feature_names_"):
+        names = attribute(estimator, name)
+        if names is not None and len(names):
+            return real_names(names)
+    return ()
+
+
+def real_names(names: Any) -> tuple[str, ...]:
+    found = tuple(str(name) for name in names)
+    made_up = all(name in (f"Column_{i}", f"f{i}", str(i)) for i, name in enumerate(found))
+    return () if made_up else found
+
+
+def labels_of(estimator: Any, task: "Task") -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """The classes as text, and a note when only the first of several outputs is tested."""
+    if task == "outlier":
+        return ("-1", "1"), ()
+    if task == "clustering":
+        centres = attribute(estimator, "cluster_centers_")
+        count = len(centres) if centres is not None else integer(attribute(estimator, "n_clusters"))
+        return (tuple(str(i) for i in range(count)) if count else None), ()
+    classes = attribute(estimator, "classes_") if task == "classification" else None
+    note = "The model gives several answers a row; the first is tested."
+    if isinstance(classes, list) and classes and isinstance(classes[0], np.ndarray):
+        return tuple(label_text(value) for value in classes[0]), (note,)
+    several = any((integer(attribute(estimator, a)) or 1) > 1 for a in ("n_outputs_", "n_targets_"))
+    if classes is None or len(classes) > MAX_LABELS:
+        return None, (note,) if several else ()
+    return tuple(label_text(value) for value in classes), ()
+
+
+def starts_with_columns(estimator: Any) -> bool:
+    """Whether the first step picks columns by name or position, so that it needs a DataFrame."""
+    inner = attribute(estimator, "best_estimator_") or estimator
+    steps = attribute(inner, "steps")
+    first = steps[0][1] if isinstance(steps, list) and steps else inner
+    return type(first).__name__ == "ColumnTransformer"
+
+
+def xgboost_categories(estimator: Any) -> dict[str, None]:
+    """Columns that were categories; since 3.1 the booster stores their values and recodes them itself."""
+    if framework_of(estimator) != "xgboost":
+        return {}
+    try:
+        booster = estimator if type(estimator).__name__ == "Booster" else estimator.get_booster()
+        return {
+            n: None for n, t in zip(booster.feature_names, booster.feature_types, strict=True) if t == "c"
+        }
+    except Exception:  # fitted without names or types
+        return {}
+
+
+def lightgbm_categories(booster: Any) -> dict[str, tuple[Any, ...]]:
+    """Category columns and their values: the model's text marks them with a list in place of a range."""
+    values = attribute(booster, "pandas_categorical")
+    if not values:
+        return {}
+    text = booster.model_to_string(num_iteration=1)
+    found = re.search(r"^feature_infos=(.*)$", text, re.MULTILINE)
+    infos = found[1].split(" ") if found else []
+    names = [n for n, i in zip(booster.feature_name(), infos, strict=False) if i[:1] not in ("[", "n")]
+    return {n: tuple(v) for n, v in zip(names, values, strict=False)} if len(names) == len(values) else {}

@@ -1,0 +1,351 @@
+"""A report as a file: HTML for people, JUnit for CI, Markdown for a summary, CSV for a spreadsheet.
+
+Promises aggregates only, never a row of data, and that no name in a report can become markup, a link
+or a formula. Leaves storing and sending to the callers.
+"""
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from checks import Check, SectionName, section_of
+from metrics import headline
+from records import Section
+from reports import RunReport
+from settings import PROJECT_ROOT
+
+__all__ = ["metrics_csv", "to_html", "to_junit", "to_markdown"]
+
+SECTIONS: tuple[tuple[SectionName, str], ...] = (
+    ("metrics", "Performance"),
+    ("accuracy", "Accuracy"),
+    ("robustness", "Robustness"),
+    ("drift", "Drift"),
+    ("explanation", "Explainability"),
+)
+SCORES = (
+    ("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"),
+    ("precision_macro", "Precision (macro)"), ("recall_macro", "Recall (macro)"), ("f1_macro", "F1 (macro)"),
+    ("roc_auc", "ROC AUC"), ("log_loss", "Log loss"), ("r2", "R2"), ("mae", "Mean absolute error"),
+    ("rmse", "Root mean squared error"),
+)  # fmt: skip
+MOST_BARS = 20
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What XML 1.0 cannot hold, in any spelling: controls, surrogates, the two non-characters.
+UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_html(report: RunReport) -> str:
+    """One self-contained page: no script, nothing fetched, light and dark, fit for a phone and for paper."""
+    page = _template().render(
+        report=report,
+        counts=_counts(report.checks),
+        sections=SECTIONS,
+        by_section=lambda name: [c for c in report.checks if section_of(c) == name],
+        key_figures=list(_key_figures(report)),
+        scores=_scores(report),
+        latency_bars=_latency_bars(report),
+        importance_bars=_importance_bars(report),
+        drift_bars=_drift_bars(report),
+        worst_columns=_worst_columns(report),
+    )
+    return _writable(page)
+
+
+def to_junit(report: RunReport) -> str:
+    """JUnit XML: a testsuite per section, a testcase per check; value and threshold in the message.
+
+    `fail` is a failure, `error` an error, `not_applicable` skipped; a warning passes with its reason in
+    system-out. What stopped a stage is an error in the suite "run".
+    """
+    root = ET.Element("testsuites", name=_writable(f"Model Monitoring Dashboard: {report.name}"))
+    suites = [
+        (title, [_junit_case(name, c) for c in report.checks if section_of(c) == name])
+        for name, title in SECTIONS
+    ]
+    suites.append(("Run", [_junit_stage_error(e.stage, e.code, e.message, e.hint) for e in report.errors]))
+    totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
+    for title, cases in suites:
+        if not cases:
+            continue
+        counts = {
+            "tests": len(cases),
+            "failures": sum(case.find("failure") is not None for case in cases),
+            "errors": sum(case.find("error") is not None for case in cases),
+            "skipped": sum(case.find("skipped") is not None for case in cases),
+        }
+        stamp = report.created_at.replace(microsecond=0, tzinfo=None).isoformat()
+        suite = ET.SubElement(root, "testsuite", name=title, timestamp=stamp, time="0")
+        for key, count in counts.items():
+            suite.set(key, str(count))
+            totals[key] += count
+        suite.extend(cases)
+    for key, count in totals.items():
+        root.set(key, str(count))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def to_markdown(report: RunReport) -> str:
+    """A short summary for a pull request: the verdict, what is not right, and the key figures."""
+    counts = _counts(report.checks)
+    lines = [
+        f"## {_VERDICTS[report.status]}: {_md(report.name)}",
+        "",
+        f"{_md(report.model.name)} ({_md(report.model.estimator)}, {_md(report.model.framework)}), "
+        f"{counts['pass']} checks passed, {counts['warn']} warned, {counts['fail']} failed, "
+        f"{counts['error']} could not be judged.",
+        "",
+    ]
+    notable = [c for c in report.checks if c.status in ("fail", "error", "warn")]
+    if notable:
+        lines += ["| Check | Status | Reason |", "| --- | --- | --- |"]
+        lines += [f"| {_md(c.title)} | {c.status} | {_md(c.reason)} |" for c in notable]
+        lines.append("")
+    if report.errors:
+        lines += [
+            f"- **{_md(e.code)}** in {e.stage}: {_md(e.message)} {_md(e.hint)}".rstrip()
+            for e in report.errors
+        ]
+        lines.append("")
+    lines += ["| Figure | Value |", "| --- | ---: |"]
+    lines += [f"| {_md(title)} | {_md(value)} |" for title, value in _key_figures(report)]
+    return "\n".join(lines) + "\n"
+
+
+def metrics_csv(report: RunReport) -> str:
+    """section,key,value: every aggregate figure of the report, one a row; no quoting surprises in Excel."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("section", "key", "value"))
+    for row in _figures(report):
+        writer.writerow([_cell(value) for value in row])
+    return out.getvalue()
+
+
+_VERDICTS = {
+    "passed": "Passed",
+    "warned": "Passed with warnings",
+    "failed": "Failed",
+    "error": "Could not be judged",
+    "cancelled": "Cancelled",
+}
+_STATUS_WORDS = {
+    "pass": "Passed",
+    "warn": "Warning",
+    "fail": "Failed",
+    "error": "Not judged",
+    "not_applicable": "Does not apply",
+}
+
+
+def _counts(checks: tuple[Check, ...]) -> dict[str, int]:
+    return {status: sum(c.status == status for c in checks) for status in _STATUS_WORDS}
+
+
+def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
+    performance = report.metrics.value
+    if performance:
+        for row in performance.latency:
+            if row.batch_size == 1:
+                yield (
+                    "Single-row latency, p50 / p95",
+                    f"{_short(row.p50_ms)} / {_short(row.p95_ms)} ms (n = {row.n})",
+                )
+        yield "Throughput", _short(performance.throughput_rows_s, "rows/s")
+        yield "Error rate", _share(performance.error_rate)
+        yield "Load time", _short(performance.load_ms, "ms")
+        yield "Peak memory", _short(performance.peak_memory_mb, "MB")
+    if report.accuracy.value:
+        name, score = headline(report.accuracy.value)
+        yield {"r2": "R2"}.get(name, "Accuracy"), f"{_short(score)} ({report.accuracy.value.rows:,} rows)"
+    if report.drift.value:
+        shares = [s.changed_share for s in report.drift.value.scenarios if s.changed_share is not None]
+        if shares:
+            yield "Largest share of changed answers under drift", _share(max(shares))
+    if report.explanation.value and report.explanation.value.importance:
+        yield "Most important feature", report.explanation.value.importance[0].feature
+
+
+def _scores(report: RunReport) -> list[tuple[str, str]]:
+    accuracy = report.accuracy.value
+    if accuracy is None:
+        return []
+    figures = [(title, getattr(accuracy, key)) for key, title in SCORES]
+    return [(title, _short(value)) for title, value in figures if value is not None]
+
+
+def _bars(entries: list[tuple[str, float | None, str]], full: float | None = None) -> list[dict[str, Any]]:
+    """Label, length in per cent of `full` (default: the longest), text; the template draws them."""
+    shown = [(label, value, text) for label, value, text in entries if value is not None][:MOST_BARS]
+    longest = full or max((abs(value) for _, value, _ in shown), default=0.0) or 1.0
+    return [
+        {"label": label, "width": round(abs(v) / longest * 100, 2), "text": text} for label, v, text in shown
+    ]
+
+
+def _latency_bars(report: RunReport) -> list[dict[str, Any]]:
+    rows = report.metrics.value.latency if report.metrics.value else ()
+    return _bars([(f"Batch of {r.batch_size:,}", r.p95_ms, _short(r.p95_ms, "ms")) for r in rows])
+
+
+def _importance_bars(report: RunReport) -> list[dict[str, Any]]:
+    importance = report.explanation.value.importance if report.explanation.value else ()
+    return _bars([
+        (i.feature, i.mean_abs, _short(i.mean_abs) + (f" ± {_short(i.std_error)}" if i.std_error else ""))
+        for i in importance
+    ])  # fmt: skip
+
+
+def _drift_bars(report: RunReport) -> list[dict[str, Any]]:
+    scenarios = report.drift.value.scenarios if report.drift.value else ()
+    return _bars([(_scenario(s), s.changed_share, _share(s.changed_share)) for s in scenarios], full=1.0)
+
+
+def _scenario(scenario: Any) -> str:
+    kind = scenario.kind.replace("_", " ")
+    where = (
+        f", {len(scenario.features)} features" if len(scenario.features) != 1 else f", {scenario.features[0]}"
+    )
+    size = {"mean_shift": f"{scenario.magnitude:g} sd", "variance_scale": f"x {scenario.magnitude:g}"}.get(
+        scenario.kind, f"{scenario.magnitude * 100:g} % of rows"
+    )
+    return f"{kind.capitalize()} {size}{where}"
+
+
+def _worst_columns(report: RunReport) -> list[Any]:
+    columns = report.drift.value.columns if report.drift.value else ()
+    return sorted(columns, key=lambda c: -(c.psi or 0.0))[:MOST_BARS]
+
+
+def _figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
+    yield "run", "id", report.id
+    yield "run", "name", report.name
+    yield "run", "status", report.status
+    yield "model", "name", report.model.name
+    yield "model", "sha256", report.model.sha256
+    yield "model", "estimator", report.model.estimator
+    for name, _ in SECTIONS:
+        section: Section[Any] = getattr(report, name)
+        yield name, "status", section.status
+    if report.metrics.value:
+        for key in ("load_ms", "first_call_ms", "throughput_rows_s", "error_rate", "peak_memory_mb"):
+            yield "metrics", key, getattr(report.metrics.value, key)
+        for row in report.metrics.value.latency:
+            for key in ("n", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "rows_per_s"):
+                yield "metrics", f"latency.batch_{row.batch_size}.{key}", getattr(row, key)
+    if report.accuracy.value:
+        yield "accuracy", "rows", report.accuracy.value.rows
+        for key, _ in SCORES:
+            yield "accuracy", key, getattr(report.accuracy.value, key)
+    for behaviour in report.robustness.value.behaviours if report.robustness.value else ():
+        yield "robustness", f"{behaviour.name}.failing_share", behaviour.failing_share
+    if report.drift.value:
+        yield from _drift_figures(report.drift.value)
+    if report.explanation.value:
+        yield "explanation", "additivity_error", report.explanation.value.additivity_error
+        for importance in report.explanation.value.importance:
+            yield "explanation", f"importance.{importance.feature}", importance.mean_abs
+    for check in report.checks:
+        yield "checks", f"{check.id}.status", check.status
+        yield "checks", f"{check.id}.value", check.value
+        yield "checks", f"{check.id}.threshold", check.threshold
+    for stage, seconds in report.timings.items():
+        yield "timings", stage, seconds
+
+
+def _drift_figures(drift: Any) -> Iterator[tuple[str, str, Any]]:
+    for i, scenario in enumerate(drift.scenarios):
+        key = f"scenario_{i}.{scenario.kind}_{scenario.magnitude:g}"
+        yield "drift", f"{key}.changed_share", scenario.changed_share
+        yield "drift", f"{key}.input_psi", scenario.input.psi
+        yield "drift", f"{key}.prediction_psi", scenario.prediction.psi
+    for point in drift.breaking_points:
+        yield "drift", f"breaking_point.{point.feature}.{point.kind}", point.magnitude
+
+
+def _junit_case(section: SectionName, check: Check) -> ET.Element:
+    case = ET.Element("testcase", classname=section, name=_writable(check.title), time="0")
+    message = _writable(_message(check))
+    if check.status == "fail":
+        ET.SubElement(case, "failure", message=message, type="threshold").text = message
+    elif check.status == "error":
+        ET.SubElement(case, "error", message=message, type="not_judged").text = message
+    elif check.status == "not_applicable":
+        ET.SubElement(case, "skipped", message=message)
+    else:
+        prefix = "Warning: " if check.status == "warn" else ""
+        ET.SubElement(case, "system-out").text = prefix + message
+    return case
+
+
+def _message(check: Check) -> str:
+    """The sentence, then the figures as a program reads them."""
+    figures = []
+    if check.value is not None:
+        figures.append(f"value {check.value:g} {check.unit}".rstrip())
+    if check.threshold is not None:
+        figures.append(f"{check.direction.replace('_', ' ')} {check.threshold:g} {check.unit}".rstrip())
+    return f"{check.reason} [{', '.join(figures)}]" if figures else check.reason
+
+
+def _junit_stage_error(stage: str, code: str, message: str, hint: str) -> ET.Element:
+    case = ET.Element("testcase", classname="run", name=_writable(stage), time="0")
+    text = _writable(f"{message} {hint}".strip())
+    ET.SubElement(case, "error", message=text, type=_writable(code)).text = text
+    return case
+
+
+def _writable(text: str) -> str:
+    """Without what neither XML nor UTF-8 can carry."""
+    return UNWRITABLE.sub("", text)
+
+
+def _md(text: str) -> str:
+    """Text that stays text in a Markdown table: no markup, no link, no image, no cell break, no mention."""
+    text = re.sub(r"\s+", " ", _writable(text)).strip()
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+    return re.sub(r"(?i)\b(https?|ftp|javascript|www)([:.])", r"\1&#8203;\2", text)
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet runs what begins like a formula; a quote in front keeps it text."""
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else value
+    text = _writable(str(value))
+    return (
+        f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) or text.startswith(FORMULA_STARTS) else text
+    )
+
+
+def _short(value: float | None, unit: str = "") -> str:
+    """Three significant digits with the unit."""
+    if value is None:
+        return "not measured"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{text} {unit}".rstrip()
+
+
+def _share(value: float | None) -> str:
+    return "not measured" if value is None else f"{value * 100:.3g} %"
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(PROJECT_ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(short=_short, share=_share, scenario=_scenario)
+    environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS)
+    return environment.get_template("report.html")

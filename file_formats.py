@@ -1,0 +1,285 @@
+"""What a model file is, by its bytes alone: compression, pickle protocol, libraries and versions named.
+
+Promises: executes nothing, holds a bounded part of the file in memory, and names what a file that is no
+pickle looks like. Leaves loading to `model_utils.load`, which runs in the locked child only.
+"""
+
+import bz2
+import io
+import lzma
+import pickletools
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, Protocol
+
+from errors import NotAModel
+
+__all__ = ["FileReading", "read_stream"]
+
+HEAD = 1 << 20  # decompressed bytes whose opcodes are walked; the rest is searched, not parsed
+MAX_OPCODES = 200_000
+CHUNK = 1 << 20
+OVERLAP = 256  # no searched pattern is longer
+MAX_INFLATED = 2 << 30
+MAX_RATIO = 500  # fitted forests compress 3 to 10 times; gzip's worst is 1,032
+RATIO_FLOOR = 64 << 20
+HIGHEST_PROTOCOL = 5
+
+SAVE_HINT = "Save the fitted model with joblib.dump(model, 'model.pkl') and upload that file."
+DAMAGED_HINT = "The upload was cut or the file is damaged: save the model again and upload the new file."
+
+COMPRESSIONS = (  # joblib's own prefixes
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x5d\x00", "lzma"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x78\x01", "zlib"),
+    (b"\x78\x5e", "zlib"),
+    (b"\x78\x9c", "zlib"),
+    (b"\x78\xda", "zlib"),
+)
+
+OTHER_FORMATS = (  # (starts with, also holds, what it is)
+    (b"version https://git-lfs", b"", "a Git LFS pointer, not the file itself (run `git lfs pull`)"),
+    (b"PK\x03\x04", b"schema.json", "a skops file"),
+    (b"PK\x03\x04", b"data.pkl", "a PyTorch archive"),
+    (b"PK\x03\x04", b"model.weights.h5", "a Keras archive"),
+    (b"PK\x03\x04", b"", "a zip archive"),
+    (b"\x89HDF", b"", "an HDF5 file (Keras, perhaps)"),
+    (b"\x93NUMPY", b"", "a NumPy array (.npy)"),
+    (b"PAR1", b"", "a Parquet table"),
+    (b"{L", b"learner", "an XGBoost model in its own UBJSON format"),
+    (b"{", b'"learner"', "an XGBoost model in its own JSON format"),
+    (b"tree\nversion=", b"", "a LightGBM model in its own text format"),
+    (b"CBM1", b"", "a CatBoost model in its own format"),
+    (b"\x08", b"onnx", "an ONNX model"),
+    (b"\x08", b"\x12\x07pytorch", "an ONNX model"),
+    (b"<!doctype html", b"", "a web page (HTML); a login or error page is often saved in a file's place"),
+    (b"<html", b"", "a web page (HTML); a login or error page is often saved in a file's place"),
+    (b"<", b"PMML", "a PMML document"),
+    (b"<", b"", "an XML or HTML document"),
+    (b"%PDF", b"", "a PDF document"),
+    (b"\x7fELF", b"", "a program"),
+    (b"MZ", b"", "a program"),
+)
+
+KNOWN_LIBRARIES = rb"sklearn|xgboost|lightgbm|catboost|numpy|pandas|scipy|joblib|imblearn|category_encoders"
+# A module's name as a literal: SHORT_BINUNICODE (protocol 4 and 5), BINUNICODE (2, 3), GLOBAL.
+LIBRARY = re.compile(rb"(?:\x8c.|X.\x00\x00\x00|c)(" + KNOWN_LIBRARIES + rb")[.\n\x94]", re.DOTALL)
+# The key, perhaps memoised and at a frame's edge, then its value as a literal.
+SKLEARN_VERSION = re.compile(
+    rb"_sklearn_version(?:\x94|q.|r.{4}|\np\d+\n|\n)?(?:\x95.{8})?"
+    rb"(?:\x8c(?P<short>.)|X(?P<long>.{4})|V)(?P<text>\d[\w.+!-]{0,40})",
+    re.DOTALL,
+)
+XGBOOST_VERSION = re.compile(rb"version\[(?:#L.{7}\x03|#i\x03|)i(.)i(.)i(.)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """What the bytes of a pickle or joblib file say about it."""
+
+    format: Literal["pickle", "joblib"]
+    compression: str | None
+    protocol: int | None
+    libraries: tuple[str, ...]
+    saved_with: dict[str, str]
+
+
+def read_stream(file: BinaryIO) -> FileReading:
+    """Read what the file says about itself, from its start; raises NotAModel for what is no pickle."""
+    file.seek(0)
+    start = file.read(64)
+    if not start:
+        raise NotAModel("The file is empty.", hint=DAMAGED_HINT)
+    compression = next((name for magic, name in COMPRESSIONS if start.startswith(magic)), None)
+    file.seek(0)
+    if compression == "lz4":  # its decompressor is no dependency of ours; loading says what is missing
+        return FileReading("joblib", "lz4", None, (), {})
+    chunks = _inflated(file, compression)
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD:
+            break
+    walk = _walk(head, compression)
+    libraries, saved_with = set(walk.libraries), dict[str, str]()
+    tail = b""
+    for chunk in _chain(head, chunks):
+        _search(tail + chunk, libraries, saved_with)
+        tail = chunk[-OVERLAP:]
+    is_joblib = compression is not None or "joblib" in libraries
+    return FileReading(
+        "joblib" if is_joblib else "pickle", compression, walk.protocol, tuple(sorted(libraries)), saved_with
+    )
+
+
+@dataclass
+class _Walk:
+    """What the opcodes of the head showed, as far as they could be followed."""
+
+    protocol: int = 0
+    libraries: tuple[str, ...] = ()
+    calls: int = 0
+    ended: bool = False
+
+
+def _walk(head: bytes, compression: str | None) -> _Walk:
+    """Follow the opcodes of `head`. A joblib file interleaves raw arrays: there the walk simply ends."""
+    declared = head[:1] == b"\x80"
+    if declared and len(head) > 1 and head[1] > HIGHEST_PROTOCOL:
+        raise NotAModel(
+            f"The file is a pickle of protocol {head[1]}, newer than any known here.", hint=SAVE_HINT
+        )
+    walk = _Walk(protocol=head[1] if declared and len(head) > 1 else 0)
+    modules: set[str] = set()
+    broken = False
+    try:
+        for module in _modules(head, walk):
+            modules.add(module)
+    except (ValueError, UnicodeError, EOFError, AttributeError):  # what pickletools raises on other bytes
+        broken = True
+    if not declared and not (walk.ended or (walk.calls and not broken)):
+        raise _not_a_pickle(head, compression)
+    names = {m.partition(".")[0] for m in modules}
+    walk.libraries = tuple(n for n in names if n.isidentifier() and len(n) <= 100 and n not in _OWN)
+    return walk
+
+
+_OWN = {"builtins", "__builtin__", "copyreg", "copy_reg", "_codecs", "collections", "functools"}
+
+
+def _modules(head: bytes, walk: _Walk) -> Iterator[str]:
+    """The modules that GLOBAL, INST and STACK_GLOBAL name, following strings through the memo."""
+    memo: dict[int, str | None] = {}
+    first: str | None = None  # the last two values pushed, when they are strings
+    second: str | None = None
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(head))):
+        name = opcode.name
+        if name in ("GLOBAL", "INST"):
+            walk.calls += 1
+            yield str(argument).split(" ")[0]
+        elif name == "STACK_GLOBAL":
+            walk.calls += 1
+            if first is not None:
+                yield first
+        if name == "MEMOIZE":
+            memo[len(memo)] = second
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            memo[int(_number(argument))] = second
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            first, second = second, memo.get(int(_number(argument)))
+        elif "UNICODE" in name or "STRING" in name:
+            first, second = second, argument if isinstance(argument, str) else None
+        elif name not in ("FRAME", "PROTO"):
+            first, second = second, None
+        if name == "STOP":
+            walk.ended = True
+        if count >= MAX_OPCODES:
+            return
+
+
+def _number(argument: Any) -> int:
+    return argument if isinstance(argument, int) else -1
+
+
+def _search(data: bytes, libraries: set[str], saved_with: dict[str, str]) -> None:
+    """Names and versions by plain search: it works behind raw arrays, where opcodes cannot be followed."""
+    libraries.update(m.group(1).decode() for m in LIBRARY.finditer(data))
+    if "scikit-learn" not in saved_with and (found := SKLEARN_VERSION.search(data)):
+        size = found["short"] or found["long"]
+        text = found["text"][: int.from_bytes(size, "little")] if size else found["text"]
+        saved_with["scikit-learn"] = text.decode()
+    if "xgboost" in libraries and "xgboost" not in saved_with and (found := XGBOOST_VERSION.search(data)):
+        saved_with["xgboost"] = ".".join(str(part[0]) for part in found.groups())
+
+
+def _not_a_pickle(head: bytes, compression: str | None) -> NotAModel:
+    inside = f"{compression} data that holds " if compression else ""
+    return NotAModel(f"The file is {inside}{_looks_like(head)}, not a pickled model.", hint=SAVE_HINT)
+
+
+def _looks_like(head: bytes) -> str:
+    lowered = head[:4096].lstrip().lower()
+    for start, also, what in OTHER_FORMATS:
+        if (head.startswith(start) or lowered.startswith(start)) and also in head[:65536]:
+            return what
+    if b"\x00" in head[:4096]:
+        return "of a format that is not known here"
+    try:
+        text = head[:4096].decode("utf-8", errors="strict" if len(head) < 4096 else "ignore")
+    except UnicodeDecodeError:
+        return "of a format that is not known here"
+    if text.lstrip().startswith(("{", "[")):
+        return "a JSON document"
+    lines = text.splitlines()
+    if len(lines) > 1 and any(lines[0].count(s) == lines[1].count(s) > 0 for s in ",;\t"):
+        return "a table of text (CSV)"
+    return "plain text"
+
+
+class _Decompressor(Protocol):
+    needs_input: bool
+    eof: bool
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Zlib:
+    """zlib's decompressor (zlib and gzip headers alike) with the interface of bz2's and lzma's."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(wbits=47)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+def _decompressor(compression: str) -> Any:
+    if compression in ("zlib", "gzip"):
+        return _Zlib()
+    if compression == "bz2":
+        return bz2.BZ2Decompressor()
+    return lzma.LZMADecompressor(memlimit=256 << 20)
+
+
+def _inflated(file: BinaryIO, compression: str | None) -> Iterator[bytes]:
+    """The file's content in pieces of at most 1 MiB, up to the caps."""
+    if compression is None:
+        while chunk := file.read(CHUNK):
+            yield chunk
+        return
+    engine: _Decompressor = _decompressor(compression)
+    taken = given = 0
+    try:
+        while not engine.eof and given < MAX_INFLATED:
+            data = file.read(CHUNK // 4) if engine.needs_input else b""
+            if engine.needs_input and not data:
+                return  # cut: loading will say so
+            taken += len(data)
+            piece = engine.decompress(data, CHUNK)
+            given += len(piece)
+            if given > RATIO_FLOOR and given > MAX_RATIO * taken:
+                raise NotAModel(
+                    f"The file unpacks to more than {MAX_RATIO} times its size; no fitted model does.",
+                    hint=SAVE_HINT,
+                )
+            yield piece
+    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+        raise NotAModel(f"The file's {compression} data is damaged ({error}).", hint=DAMAGED_HINT) from None
+
+
+def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from rest

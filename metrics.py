@@ -1,0 +1,345 @@
+"""How fast and how right: latency, throughput, error rate, memory, and scores against real labels.
+
+Promises: every figure is defined where it is computed and agrees with scikit-learn where it has
+the same one. Leaves thresholds to `checks`.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field
+
+from errors import InvalidSample
+from model_utils import Predictions, Task
+from records import Figure, Record
+
+__all__ = ["Accuracy", "LatencyPlan", "LatencyRow", "Performance", "Timings", "headline", "measure", "score"]
+
+BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
+FloatArray = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.intp]
+
+FEWEST_CALLS = 3
+SINGLE_ROW_INPUTS = 16  # distinct rows, so that no cache answers for the model
+BATCH_INPUTS = 3
+MOST_INPUT_CELLS = 5_000_000  # 40 MB; larger batches are measured on one input
+MOST_CONFUSION_LABELS = 30
+
+
+class LatencyPlan(Record):
+    """How latency is measured. Calls are per batch size, and fewer when the budget ends."""
+
+    batch_sizes: tuple[BatchSize, ...] = Field((1, 10, 100, 1000), min_length=1, max_length=20)
+    calls: int = Field(50, ge=3, le=10_000)
+    warmup: int = Field(3, ge=0, le=1000)
+    budget_s: float = Field(2.0, gt=0, le=600, description="Seconds for all batch sizes together.")
+
+
+class LatencyRow(Record):
+    """Latency of one batch size over n timed calls; milliseconds a call, rows a second at the median."""
+
+    batch_size: int
+    n: int
+    warmup: int
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    rows_per_s: float
+
+
+class Performance(Record):
+    """The report's `metrics` section. Measured in the child, beside the model."""
+
+    load_ms: Figure
+    first_call_ms: Figure = None
+    latency: tuple[LatencyRow, ...]
+    throughput_rows_s: Figure
+    error_rate: Figure
+    peak_memory_mb: Figure
+    cut_short: bool = False  # the budget ended before the planned number of calls
+
+
+class Accuracy(Record):
+    """Scores on the sample's real labels. What does not fit the task is null.
+
+    rows: those scored. Rows that the model failed on count as wrong answers in classification and are
+    left out in regression, where no number stands for "no answer"; `failed_rows` says how many, and
+    `unlabelled_rows` how many had no label.
+    """
+
+    rows: int
+    target: str
+    accuracy: Figure = None
+    balanced_accuracy: Figure = None
+    precision_macro: Figure = None
+    recall_macro: Figure = None
+    f1_macro: Figure = None
+    roc_auc: Figure = None
+    log_loss: Figure = None
+    r2: Figure = None
+    mae: Figure = None
+    rmse: Figure = None
+    labels: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    failed_rows: int = 0
+    unlabelled_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What `measure` found: one row a batch size, the very first call, whether the budget cut calls."""
+
+    rows: tuple[LatencyRow, ...]
+    first_call_ms: float
+    cut_short: bool
+
+    @property
+    def throughput_rows_s(self) -> float:
+        """The best rows a second over the batch sizes."""
+        return max(row.rows_per_s for row in self.rows)
+
+
+def measure(
+    prepare: Callable[[pd.DataFrame], Any],
+    predict: Callable[[Any], Any],
+    frame: pd.DataFrame,
+    plan: LatencyPlan,
+) -> Timings:
+    """Time `predict` alone, for each batch size, on inputs made beforehand by `prepare` (child side).
+
+    Several distinct inputs take turns; the garbage collector is off while calls are timed. Percentiles
+    interpolate linearly (numpy's default). Each batch size gets an equal share of what is left of
+    `plan.budget_s`, warm-up included, and at least 3 timed calls whatever they cost; a batch size
+    above the frame's rows repeats them. Exceptions of `predict` pass through.
+    """
+    ends = time.perf_counter() + plan.budget_s
+    first_call_ms: float | None = None
+    rows: list[LatencyRow] = []
+    cut_short = False
+    for i, batch_size in enumerate(plan.batch_sizes):
+        inputs = [prepare(part) for part in _inputs(frame, batch_size)]
+        if first_call_ms is None:
+            first_call_ms = _time_calls(predict, inputs, calls=1, fewest=1, deadline=ends)[0]
+        now = time.perf_counter()
+        deadline = now + max(0.0, ends - now) / (len(plan.batch_sizes) - i)
+        warm = _time_calls(predict, inputs, calls=plan.warmup, fewest=min(1, plan.warmup), deadline=deadline)
+        calls_ms = _time_calls(predict, inputs, calls=plan.calls, fewest=FEWEST_CALLS, deadline=deadline)
+        cut_short = cut_short or len(calls_ms) < plan.calls
+        rows.append(_latency_row(batch_size, len(warm), calls_ms))
+    assert first_call_ms is not None  # a plan has at least one batch size
+    return Timings(tuple(rows), first_call_ms, cut_short)
+
+
+def score(y_true: "pd.Series[Any]", predictions: Predictions, task: Task, target: str) -> Accuracy:
+    """Score predictions against the sample's labels, row by row; definitions are scikit-learn's.
+
+    Labels compare as text, by value: 1, 1.0 and "1" are one label, True and "true" too, and True is 1
+    where the model's classes are 0 and 1. A label that the model does not know counts as a wrong answer.
+    Averages are over the labels seen in either column. roc_auc: binary, or one-vs-rest macro when every
+    class occurs. InvalidSample when no label is one of the model's, or a number is not a number.
+    """
+    known = y_true.notna().to_numpy(dtype=bool)
+    if not known.any():
+        raise InvalidSample(
+            f"The target column {target!r} holds no value.",
+            hint="Name the column with labels.",
+            field="target",
+        )
+    if predictions.labels is not None and task == "classification":
+        found = _classification(y_true[known], predictions, known)
+    elif predictions.labels is None and task in ("regression", "unknown"):
+        found = _regression(y_true[known], predictions, known, target)
+    else:
+        raise InvalidSample(
+            f"Answers of a {task} model have no true labels to compare with.",
+            hint="Leave out the target for this model.",
+            field="target",
+        )
+    failed = int(predictions.failed[known].sum())
+    return Accuracy(target=target, failed_rows=failed, unlabelled_rows=int((~known).sum()), **found)
+
+
+def headline(accuracy: Accuracy) -> tuple[str, float | None]:
+    """The one score that gates and tables use: accuracy, or R2 for numbers. Larger is better for both."""
+    if accuracy.accuracy is not None:
+        return "accuracy", accuracy.accuracy
+    return "r2", accuracy.r2
+
+
+def _inputs(frame: pd.DataFrame, batch_size: int) -> list[pd.DataFrame]:
+    wanted = SINGLE_ROW_INPUTS if batch_size == 1 else BATCH_INPUTS
+    cells = batch_size * max(1, frame.shape[1])
+    count = max(1, min(wanted, len(frame), MOST_INPUT_CELLS // cells))
+    starts = np.linspace(0, len(frame), count, endpoint=False).astype(int)
+    return [frame.iloc[(start + np.arange(batch_size)) % len(frame)] for start in starts]
+
+
+def _time_calls(
+    predict: Callable[[Any], Any], inputs: Sequence[Any], *, calls: int, fewest: int, deadline: float
+) -> list[float]:
+    """Milliseconds of up to `calls` calls; after the deadline no more than `fewest`."""
+    taken: list[float] = []
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for i in range(calls):
+            if i >= fewest and time.perf_counter() >= deadline:
+                break
+            x = inputs[i % len(inputs)]
+            started = time.perf_counter_ns()
+            predict(x)
+            taken.append((time.perf_counter_ns() - started) / 1e6)
+    finally:
+        if collecting:
+            gc.enable()
+    return taken
+
+
+def _latency_row(batch_size: int, warmup: int, calls_ms: list[float]) -> LatencyRow:
+    p50, p90, p95, p99 = (float(p) for p in np.percentile(calls_ms, [50, 90, 95, 99]))
+    return LatencyRow(
+        batch_size=batch_size,
+        n=len(calls_ms),
+        warmup=warmup,
+        mean_ms=float(np.mean(calls_ms)),
+        p50_ms=p50,
+        p90_ms=p90,
+        p95_ms=p95,
+        p99_ms=p99,
+        rows_per_s=batch_size / max(p50 / 1000, 1e-9),  # the clock ticks in nanoseconds
+    )
+
+
+def _regression(
+    y_true: "pd.Series[Any]", predictions: Predictions, known: npt.NDArray[np.bool_], target: str
+) -> dict[str, Any]:
+    try:
+        y = pd.to_numeric(y_true).to_numpy(dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise InvalidSample(
+            f"The target column {target!r} holds values that are not numbers; the model predicts numbers.",
+            hint="Name the column with the numbers that the model was trained on.",
+            field="target",
+        ) from error
+    usable = ~predictions.failed[known] & np.isfinite(y)
+    y, answers = y[usable], predictions.values[known][usable]
+    if len(y) == 0:
+        return {"rows": 0}
+    residual = y - answers
+    total = float(((y - y.mean()) ** 2).sum())
+    return {
+        "rows": len(y),
+        "r2": 1 - float((residual**2).sum()) / total if len(y) > 1 and total > 0 else None,
+        "mae": float(np.abs(residual).mean()),
+        "rmse": float(np.sqrt((residual**2).mean())),
+    }
+
+
+def _classification(
+    y_true: "pd.Series[Any]", predictions: Predictions, known: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
+    classes = predictions.labels or ()
+    codes, labels = _label_codes([str(v) for v in y_true.tolist()], classes)
+    failed = predictions.failed[known]
+    answers = np.full(len(codes), len(labels), dtype=np.intp)  # the last column: no answer
+    answers[~failed] = predictions.values[known][~failed].astype(np.intp)
+    table = np.zeros((len(labels), len(labels) + 1), dtype=np.int64)
+    np.add.at(table, (codes, answers), 1)
+    confusion = table[:, :-1]
+    hits, truths, claims = confusion.diagonal(), table.sum(axis=1), confusion.sum(axis=0)
+    seen = (truths > 0) | (claims > 0)
+    recall = np.divide(hits, truths, out=np.zeros(len(labels)), where=truths > 0)
+    precision = np.divide(hits, claims, out=np.zeros(len(labels)), where=claims > 0)
+    f1 = 2 * hits / np.maximum(truths + claims, 1)
+    scores = predictions.scores[known] if predictions.scores is not None else None
+    shown = len(labels) <= MOST_CONFUSION_LABELS
+    return {
+        "rows": len(codes),
+        "accuracy": float(hits.sum() / len(codes)),
+        "balanced_accuracy": float(recall[truths > 0].mean()),
+        "precision_macro": float(precision[seen].mean()),
+        "recall_macro": float(recall[seen].mean()),
+        "f1_macro": float(f1[seen].mean()),
+        "labels": labels if shown else (),
+        "confusion": tuple(map(tuple, confusion.tolist())) if shown else (),
+        **_score_figures(codes, scores, failed, len(classes)),
+    }
+
+
+def _score_figures(
+    codes: Codes, scores: FloatArray | None, failed: npt.NDArray[np.bool_], classes: int
+) -> dict[str, float | None]:
+    """roc_auc and log_loss over the rows that have scores and a label that the model knows."""
+    if scores is None or scores.ndim != 2 or scores.shape[1] != classes or classes < 2:
+        return {}
+    usable = ~failed & (codes < classes) & np.isfinite(scores).all(axis=1)
+    y, p = codes[usable], scores[usable]
+    if len(y) == 0:
+        return {}
+    tiny = np.finfo(np.float64).eps
+    chosen = p[np.arange(len(y)), y]
+    log_loss = float(-np.log(np.clip(chosen, tiny, 1 - tiny)).mean())
+    auc: float | None = None
+    if len(np.unique(y)) == classes:
+        columns = [1] if classes == 2 else range(classes)
+        auc = float(np.mean([_area_under_roc(y == c, p[:, c]) for c in columns]))
+    return {"log_loss": log_loss, "roc_auc": auc}
+
+
+def _area_under_roc(positive: npt.NDArray[np.bool_], scores: FloatArray) -> float:
+    """The share of (positive, negative) pairs ranked rightly, ties half (Mann-Whitney U)."""
+    ranks = pd.Series(scores).rank().to_numpy(dtype=np.float64)
+    n = int(positive.sum())
+    others = len(positive) - n
+    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * others))
+
+
+def _label_codes(values: Sequence[str], classes: tuple[str, ...]) -> tuple[Codes, tuple[str, ...]]:
+    """Codes of the sample's labels; those that the model does not know come after its classes."""
+    exact = {label: code for code, label in enumerate(classes)}
+    by_value = {_label_value(label): code for code, label in enumerate(classes)}
+    if len(by_value) < len(classes):
+        by_value = {}  # "1" and "1.0" are two classes of this model: only the exact text decides
+    elif set(by_value) == {"0", "1"}:
+        by_value |= {"false": by_value["0"], "true": by_value["1"]}
+    elif set(by_value) == {"false", "true"}:
+        by_value |= {"0": by_value["false"], "1": by_value["true"]}
+    lookup: dict[str, int] = {}
+    unknown: list[str] = []
+    for value in sorted(set(values)):
+        code = exact.get(value, by_value.get(_label_value(value)))
+        if code is None:
+            code = len(classes) + len(unknown)
+            unknown.append(value)
+        lookup[value] = code
+    if len(unknown) == len(lookup):
+        raise InvalidSample(
+            f"No label of the sample is one of the model's classes: the sample has {_few(unknown)}, "
+            f"the model {_few(classes)}.",
+            hint="Name the column that holds the labels the model was trained on, in the same spelling.",
+            field="target",
+        )
+    return np.array([lookup[v] for v in values], dtype=np.intp), (*classes, *unknown)
+
+
+def _label_value(text: str) -> str:
+    """One spelling for labels of equal value: "1.0" -> "1", "True" -> "true"."""
+    text = text.strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text.lower() if text.lower() in ("true", "false") else text
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def _few(labels: Sequence[str]) -> str:
+    shown = ", ".join(repr(label[:40]) for label in labels[:5])
+    return shown + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")

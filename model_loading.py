@@ -1,0 +1,154 @@
+"""Loads a model file, and says in the caller's terms why one cannot be loaded.
+
+Executes what is in the file: for the locked child only. Promises one of our errors, with what to do,
+for everything that goes wrong. Leaves calling the model to `model_utils`.
+"""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping
+from contextlib import suppress
+from pickle import UnpicklingError
+from struct import error as struct_error
+from typing import Any, BinaryIO
+from zlib import error as zlib_error
+
+import numpy as np
+import pandas as pd
+
+from errors import DashboardError, MissingLibrary, ModelError, NoPredict, NotAModel, VersionMismatch
+from file_formats import DAMAGED_HINT, SAVE_HINT, read_stream
+
+__all__ = ["installed_versions", "load"]
+
+MAX_TEXT = 200  # of a name or a message that comes out of a model file
+PACKAGES = {  # where the name to install is not the name to import
+    "sklearn": "scikit-learn",
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "skimage": "scikit-image",
+    "imblearn": "imbalanced-learn",
+    "category_encoders": "category-encoders",
+    "bs4": "beautifulsoup4",
+    "dateutil": "python-dateutil",
+    "sksurv": "scikit-survival",
+    "feature_engine": "feature-engine",
+}
+
+
+def load(file: BinaryIO) -> Any:
+    """The object a pickle or joblib file holds, checked to have `predict`. Executes the file: child only.
+
+    Raises NotAModel (cut or damaged), MissingLibrary, VersionMismatch, NoPredict, or ModelError.
+    """
+    import joblib
+
+    try:
+        saved_with = read_stream(file).saved_with
+        file.seek(0)
+        loaded = joblib.load(file)
+    except DashboardError:
+        raise
+    except Exception as error:
+        raise _load_error(error, saved_with) from None
+    _check_predicts(loaded)
+    return loaded
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the libraries that models are made of, as installed here."""
+    found = {}
+    for package in ("scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib"):
+        for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own
+            with suppress(importlib.metadata.PackageNotFoundError):
+                found[package] = importlib.metadata.version(name)
+    return found
+
+
+def _load_error(error: Exception, saved_with: Mapping[str, str]) -> DashboardError:
+    """What an exception while loading means, in the caller's terms."""
+    text = str(error)[:MAX_TEXT]
+    if isinstance(error, EOFError | UnpicklingError) or text.startswith(("EOF:", "Compressed file ended")):
+        return NotAModel(
+            "The file ends in the middle or is damaged: it cannot be read as a pickle.", hint=DAMAGED_HINT
+        )
+    if isinstance(error, MemoryError):
+        return ModelError(
+            "The model needs more memory than a model's process may use.", hint="Raise CHILD_MEMORY_MB."
+        )
+    if isinstance(error, ValueError) and "lz4" in text.lower():
+        return _missing("lz4")
+    if "__main__" in text and isinstance(error, AttributeError):
+        return MissingLibrary(
+            f"The model needs something that was defined in a script or notebook ({text}).",
+            hint="Put the class or function into a module that is installed here, or save the model with "
+            "cloudpickle, which keeps its code in the file.",
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        library = error.name.partition(".")[0]
+        if library == "__main__" or importlib.util.find_spec(library) is None:
+            return _missing(library)
+    mismatches = _mismatches(saved_with)
+    if mismatches:
+        return VersionMismatch(
+            f"The model was saved with {' and '.join(mismatches)}: {type(error).__name__}: {text}",
+            hint="Train and save it again with the version installed here, or install the version it was "
+            "saved with.",
+        )
+    # pickle's own ways to stumble over bytes that are none of its: a cut number, an unknown opcode.
+    unknown_opcode = isinstance(error, KeyError) and [type(a) for a in error.args] == [int]
+    if unknown_opcode or isinstance(error, OSError | IndexError | struct_error | zlib_error):
+        return NotAModel(f"The file is damaged: {type(error).__name__}: {text}", hint=DAMAGED_HINT)
+    return ModelError(
+        f"The model cannot be loaded: {type(error).__name__}: {text}",
+        hint="Load it with joblib.load in a fresh interpreter with the libraries installed here.",
+    )
+
+
+def _missing(library: str) -> MissingLibrary:
+    package = PACKAGES.get(library, library)
+    return MissingLibrary(
+        f"The model needs the library '{library}', which is not installed here.",
+        hint=f"Install it for the server (pip install {package}) and restart, or save a model without it.",
+    )
+
+
+def _mismatches(saved_with: Mapping[str, str]) -> list[str]:
+    """One phrase for each library whose version here is another than the one saved with."""
+    here = installed_versions()
+    return [
+        f"{library} {saved} (installed here: {here.get(library, 'none')})"
+        for library, saved in saved_with.items()
+        if here.get(library) != saved
+    ]
+
+
+def _check_predicts(loaded: Any) -> None:
+    kind = type(loaded).__name__[:MAX_TEXT]
+    if isinstance(loaded, type):
+        raise NoPredict(
+            f"The file holds the class {loaded.__name__[:MAX_TEXT]}, not a fitted model.", hint=SAVE_HINT
+        )
+    if callable(getattr(loaded, "predict", None)):
+        return
+    if isinstance(loaded, dict):
+        inside = [str(key)[:50] for key, value in loaded.items() if hasattr(value, "predict")]
+        where = f" Its entry '{inside[0]}' can predict: save that alone." if inside else ""
+        raise NoPredict(
+            f"The file holds a dict of {len(loaded)} entries, not a model.{where}", hint=SAVE_HINT
+        )
+    if isinstance(loaded, list | tuple | set):
+        raise NoPredict(f"The file holds a {kind} of {len(loaded)} items, not a model.", hint=SAVE_HINT)
+    if isinstance(loaded, np.ndarray | pd.DataFrame | pd.Series):
+        raise NoPredict(f"The file holds data ({kind} of shape {loaded.shape}), not a model.", hint=SAVE_HINT)
+    if hasattr(loaded, "transform"):
+        raise NoPredict(
+            f"The file holds a {kind}, which transforms rows and does not predict.",
+            hint="Put it into a Pipeline with the model and save the pipeline.",
+        )
+    if hasattr(loaded, "fit_predict"):
+        raise NoPredict(
+            f"{kind} can only label the rows it was fitted on: it has no predict.", hint=SAVE_HINT
+        )
+    raise NoPredict(f"The file holds a {kind}, which has no predict.", hint=SAVE_HINT)

@@ -1,0 +1,458 @@
+"""The child's side: a zygote that imports the numeric stack once, and the locked children forked from it.
+
+Promises: a child holds one model, sees only its own pipes, and answers with numbers. Leaves the wall
+clock, the judging of answers and every verdict to `sandbox`, which trusts nothing that comes from here.
+"""
+
+import array
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+import lockdown
+import model_utils
+import wire
+from errors import DashboardError, ModelError, PredictFailed
+from model_utils import Adapter, Predictions
+
+__all__ = ["zygote_main"]
+
+PRELOADED = (
+    "scipy.stats",
+    "joblib",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "sklearn.compose",
+    "sklearn.preprocessing",
+    "sklearn.impute",
+    "sklearn.tree",
+    "sklearn.svm",
+    "sklearn.neighbors",
+    "sklearn.naive_bayes",
+    "sklearn.neural_network",
+    "sklearn.model_selection",
+    "xgboost",
+    "lightgbm",
+    "shap",
+    "metrics",
+    "explainability",
+    "model_schema",
+)
+REQUEST_BYTES = 65_536
+MAX_MINED = 8 << 20
+MAX_SHOWN = 300
+MAX_WARNINGS = 20
+ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same answer
+FIRST_FD = 3
+
+
+def zygote_main(fd: int) -> None:
+    """Import, then serve fork requests on the control socket until the worker closes it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when this ends
+    control = socket.socket(fileno=fd)
+    parent = os.getppid()
+    lockdown.die_with_parent(parent)
+    lockdown.become_reaper()
+    try:
+        missing = _preload()
+    except Exception as error:
+        _tell(control, event="failed", message=f"{type(error).__name__}: {error}"[:MAX_SHOWN])
+        return
+    gc.collect()
+    gc.freeze()  # collections in a child would copy every page that they touch
+    _tell(control, event="ready", missing=missing, threads=_threads())
+    _Zygote(control).serve()
+
+
+def _preload() -> list[str]:
+    """Import what models are made of; what is not installed is named, and missed only when needed."""
+    missing = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in PRELOADED:
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                missing.append(name)
+        # Compilation costs seconds: paid here once. No module has to offer this.
+        for name in ("shapley", "explainability"):
+            warm_up = getattr(sys.modules.get(name), "warm_up", None)
+            if warm_up is not None:
+                warm_up()
+    return missing
+
+
+def _tell(control: socket.socket, **event: Any) -> None:
+    with suppress(OSError):
+        control.sendall(json.dumps(event).encode() + b"\n")
+
+
+class _Zygote:
+    """Forks children, reaps them and their orphans, and reports how they ended. Single-threaded."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._children: dict[int, int] = {}  # pid -> the worker's number for it
+        self._text = b""
+        self._fds: list[int] = []
+
+    def serve(self) -> None:
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(woken, False)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            while True:
+                for key, _ in selector.select():
+                    if key.fileobj is self._control:
+                        if not self._receive():
+                            self._kill_all()
+                            return
+                    else:
+                        with suppress(BlockingIOError):
+                            os.read(woken, 4096)
+                self._reap()
+
+    def _receive(self) -> bool:
+        try:
+            text, ancillary, _, _ = self._control.recvmsg(REQUEST_BYTES, socket.CMSG_SPACE(12))
+        except OSError:
+            return False
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                numbers = array.array("i")
+                numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
+                self._fds.extend(numbers)
+        if not text:
+            return False
+        self._text += text
+        while b"\n" in self._text:
+            line, _, self._text = self._text.partition(b"\n")
+            request = json.loads(line)
+            if request["op"] == "fork":
+                fds, self._fds = self._fds[:3], self._fds[3:]
+                self._fork(request, fds)
+            elif request["op"] == "kill":
+                for pid in [p for p, number in self._children.items() if number == request["id"]]:
+                    _kill_group(pid)
+        return True
+
+    def _fork(self, request: dict[str, Any], fds: list[int]) -> None:
+        me = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _tell(self._control, event="exited", id=request["id"], status=None, message=str(error))
+            pid = -1
+        if pid == 0:
+            try:
+                _child_main(request, fds, me)
+            finally:
+                os._exit(70)
+        for fd in fds:
+            os.close(fd)
+        if pid > 0:
+            self._children[pid] = request["id"]
+            _tell(self._control, event="forked", id=request["id"], pid=pid)
+
+    def _reap(self) -> None:
+        while self._reap_one():
+            self._kill_orphans()
+
+    def _reap_one(self) -> bool:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        number = self._children.pop(pid, None)
+        if number is not None:
+            with suppress(OSError):  # what it forked and left behind
+                os.killpg(pid, signal.SIGKILL)
+            code = os.waitstatus_to_exitcode(status)
+            _tell(self._control, event="exited", id=number, status=code, message="")
+        return pid != 0
+
+    def _kill_orphans(self) -> None:
+        """Descendants that left their group come here when their parent dies: none of them is ours."""
+        for pid in _orphans():
+            if pid not in self._children:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _kill_all(self) -> None:
+        for pid in self._children:
+            _kill_group(pid)
+        self._kill_orphans()
+
+
+def _threads() -> int:
+    """Threads of this process, those of native libraries included; 1 where the system does not say."""
+    with suppress(OSError):
+        return sum(1 for _ in Path("/proc/self/task").iterdir())
+    return 1
+
+
+def _orphans() -> list[int]:
+    """This process's children, as the kernel lists them (Linux)."""
+    with suppress(OSError):
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        return [int(pid) for pid in listed.split()]
+    return []
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
+    with suppress(OSError):  # killed before it made a group of its own
+        os.kill(pid, signal.SIGKILL)
+
+
+def _child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
+    """What a forked child does: leave the worker's world, lock itself, serve its one model."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Low numbers, for the descriptor limit; through high ones first, for they may be one another's.
+    high = [os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]
+    requests, answers, model = (os.dup2(fd, FIRST_FD + i, inheritable=False) for i, fd in enumerate(high))
+    isolation = lockdown.lock(
+        (requests, answers, model),
+        parent=parent,
+        memory_mb=request["memory_mb"],
+        cpu_s=request["cpu_s"],
+        threads=request["threads"],
+    )
+    warnings.simplefilter("ignore")
+    with os.fdopen(model, "rb") as file:
+        _Child(requests, answers, file, isolation).serve()
+    os._exit(0)
+
+
+@dataclass
+class _Child:
+    """One locked child: reads a request, answers it, until it is told to quit."""
+
+    requests: int
+    answers: int
+    file: BinaryIO
+    isolation: tuple[str, ...]
+    adapter: Adapter | None = None
+
+    def serve(self) -> None:
+        operations: dict[str, Callable[[wire.Message], wire.Message]] = {
+            "hello": self._hello,
+            "load": self._load,
+            "predict": self._predict,
+            "measure": self._measure,
+            "explain": self._explain,
+            "memory": self._memory,
+        }
+        while True:
+            try:
+                request = wire.receive(self.requests, wire.REQUEST_LIMIT)
+            except EOFError:
+                return
+            name = str(request.header.get("op"))
+            if name == "quit":
+                return
+            try:
+                answer = operations[name](request)
+            except BaseException as error:  # SystemExit and KeyboardInterrupt are the model's too
+                answer = wire.Message({"error": _error(error, name)})
+            wire.send(self.answers, answer)
+
+    def _hello(self, _request: wire.Message) -> wire.Message:
+        """Answered before the model's first byte is read, so that no model can forge it."""
+        return wire.Message({"isolation": list(self.isolation)})
+
+    def _load(self, _request: wire.Message) -> wire.Message:
+        before = _peak_memory_mb()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            started = time.perf_counter()
+            estimator = model_utils.load(self.file)
+            load_ms = (time.perf_counter() - started) * 1000
+            adapter = model_utils.adapt(estimator)
+        memory = max(0.0, _peak_memory_mb() - before)
+        mined, complaint = _mined_schema(estimator)
+        said = [*adapter.notes, *_warnings(caught), *complaint]
+        self.adapter = adapter
+        texts = {
+            "features": list(adapter.features),
+            "labels": None if adapter.labels is None else list(adapter.labels),
+            "warnings": list(dict.fromkeys(said))[:MAX_WARNINGS],
+            "libraries": model_utils.installed_versions(),
+            "schema": mined,
+        }
+        header = {
+            "framework": adapter.framework,
+            "estimator": adapter.name,
+            "task": adapter.task,
+            "n_features": adapter.n_features,
+            "load_ms": load_ms,
+            "load_memory_mb": memory,
+        }
+        return wire.Message(header, {"texts": wire.json_to_array(_clean(texts))})
+
+    def _predict(self, request: wire.Message) -> wire.Message:
+        adapter = self._loaded()
+        found = adapter.answer(wire.decode_frame(request.arrays))
+        return _prediction_answer(found, adapter.labels)
+
+    def _measure(self, request: wire.Message) -> wire.Message:
+        from metrics import LatencyPlan, measure
+
+        adapter = self._loaded()
+        plan = LatencyPlan.model_validate(request.header["plan"])
+        frame = wire.decode_frame(request.arrays)
+        timings = measure(adapter.prepare, adapter.predict, frame, plan)
+        rows = [row.model_dump() for row in timings.rows]
+        header = {"rows": rows, "first_call_ms": timings.first_call_ms, "cut_short": timings.cut_short}
+        return wire.Message(header)
+
+    def _explain(self, request: wire.Message) -> wire.Message:
+        from explainability import ExplainPlan, explain
+
+        plan = ExplainPlan.model_validate(request.header["plan"])
+        frame = wire.decode_frame(request.arrays, "frame")
+        background = wire.decode_frame(request.arrays, "background")
+        found = explain(self._loaded(), frame, background, plan, int(request.header["seed"]))
+        values = np.asarray(found.values, dtype=np.float64)
+        rows = max(1, ATTRIBUTION_BYTES // max(1, values[:1].nbytes))
+        notes = list(found.notes)
+        if rows < len(values):
+            notes.append(
+                f"Only the first {rows:,} of {len(values):,} rows are kept: the others are too large."
+            )
+        texts: dict[str, Any] = {
+            "method": found.method,
+            "explainer": found.explainer,
+            "output": found.output,
+            "outputs": list(found.outputs),
+            "features": list(found.features),
+            "notes": notes[:MAX_WARNINGS],
+        }
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "texts": wire.json_to_array(_clean(texts)),
+            "values": np.ascontiguousarray(values[:rows]),
+            "base": np.asarray(found.base, dtype=np.float64),
+            "explained": np.asarray(found.explained, dtype=np.float64)[:rows],
+        }
+        if found.std_error is not None:
+            arrays["std_error"] = np.asarray(found.std_error, dtype=np.float64)
+        return wire.Message({}, arrays)
+
+    def _memory(self, _request: wire.Message) -> wire.Message:
+        return wire.Message({"peak_memory_mb": _peak_memory_mb()})
+
+    def _loaded(self) -> Adapter:
+        if self.adapter is None:
+            raise ModelError("No model is loaded.")
+        return self.adapter
+
+
+def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wire.Message:
+    arrays: dict[str, wire.Array] = {
+        "values": found.values.astype(np.float64),
+        "failed": found.failed.astype(np.uint8),
+    }
+    if found.scores is not None:
+        arrays["scores"] = found.scores
+    texts: dict[str, Any] = {
+        "errors": [[e.kind[:100], e.message[:MAX_SHOWN], e.rows, e.first_row] for e in found.errors[:64]]
+    }
+    if found.labels is not None and found.labels != known:
+        texts["labels"] = list(found.labels)
+    arrays["texts"] = wire.json_to_array(_clean(texts))
+    return wire.Message({}, arrays)
+
+
+def _mined_schema(estimator: Any) -> tuple[Any, list[str]]:
+    """What the model remembers of its training data; not finding it never loses the load."""
+    try:
+        from model_schema import infer_from_model
+
+        schema = infer_from_model(estimator)
+        mined = None if schema is None else schema.model_dump(mode="json", exclude_defaults=True)
+        if mined is not None and len(json.dumps(mined)) > MAX_MINED:
+            return None, ["The model's own schema is too large to be used: send one, or a sample."]
+    except Exception as error:
+        shown = f"{type(error).__name__}: {error}"[:MAX_SHOWN]
+        return None, [f"The model's schema could not be read from it ({shown}): send one, or a sample."]
+    return mined, []
+
+
+def _warnings(caught: list[warnings.WarningMessage]) -> list[str]:
+    """Each different warning once. A version warning is about every nested estimator: one will do."""
+    said: dict[str, None] = {}
+    for entry in caught:
+        kind = entry.category.__name__
+        if kind == "InconsistentVersionWarning":
+            saved = getattr(entry.message, "original_sklearn_version", "another version")
+            here = getattr(entry.message, "current_sklearn_version", "the one here")
+            said[f"Saved with scikit-learn {saved}, loaded with {here}: its answers may differ."] = None
+        elif not issubclass(entry.category, DeprecationWarning | PendingDeprecationWarning | ResourceWarning):
+            said[" ".join(f"{kind}: {entry.message}"[:MAX_SHOWN].split())] = None
+    return list(said)
+
+
+def _error(error: BaseException, operation: str) -> dict[str, str]:
+    """An exception as it crosses the pipe: code, message and hint, each of bounded length."""
+    if isinstance(error, DashboardError):
+        found = error
+    elif isinstance(error, MemoryError):
+        found = ModelError(
+            f"The model needs more memory than its process may use (while it was asked to {operation}).",
+            hint="Raise CHILD_MEMORY_MB, or test with fewer rows.",
+        )
+    else:
+        shown = f"{type(error).__name__}: {_message(error)}"
+        kind = PredictFailed if operation in ("predict", "measure") else ModelError
+        found = kind(f"The model failed when asked to {operation}: {shown}")
+    texts = {"code": found.code, "message": found.message[:2000], "hint": found.hint[:1000]}
+    return {key: str(_clean(text)) for key, text in texts.items()}
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:MAX_SHOWN]
+    except Exception:
+        return "(no message)"
+
+
+def _clean(value: Any) -> Any:
+    """Text that every store and page can hold: no lone surrogates, no control characters."""
+    if isinstance(value, str):
+        text = value.encode("utf-8", "replace").decode("utf-8")
+        return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    if isinstance(value, dict):
+        return {key: _clean(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean(inner) for inner in value]
+    return value
+
+
+def _peak_memory_mb() -> float:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20) if sys.platform == "darwin" else peak / 1024

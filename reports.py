@@ -1,0 +1,90 @@
+"""The composites that cross a boundary: `RunPlan` (what to do) and `RunReport` (what came out).
+
+Their parts live beside their meaning in the modules below; this module only puts them together.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from checks import Check, Gates, RunStatus
+from drift import DriftAnalysis, DriftPlan
+from explainability import ExplainPlan, Explanation
+from metrics import Accuracy, LatencyPlan, Performance
+from model_utils import ModelInfo
+from records import Record, Section
+from robustness import Robustness, RobustnessPlan
+from schema_utils import Schema
+
+__all__ = ["REPORT_VERSION", "Environment", "RunError", "RunPlan", "RunReport", "Source", "Stage"]
+
+REPORT_VERSION = 1
+Source = Literal["api", "dashboard", "client"]
+Stage = Literal[
+    "queued", "load", "schema", "rows", "predict", "latency", "accuracy", "drift", "robustness",
+    "explain", "judge", "done",
+]  # fmt: skip
+
+
+class RunPlan(Record):
+    """What a run does; every field has a default, and an unknown key is refused."""
+
+    name: str | None = Field(None, max_length=200)
+    tags: tuple[str, ...] = Field((), max_length=20)
+    rows: int = Field(1000, ge=1, le=1_000_000)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    latency: LatencyPlan = LatencyPlan()
+    drift: DriftPlan = DriftPlan()
+    explain: ExplainPlan = ExplainPlan()
+    robustness: RobustnessPlan = RobustnessPlan()
+    gates: Gates = Gates()
+    baseline: str | None = Field(None, max_length=64, description="Id of an earlier run to compare with.")
+    timeout_s: float = Field(300, gt=0, le=86_400)
+
+
+class RunError(Record):
+    """Something that could not be done: where, what, and what to do about it."""
+
+    code: str
+    stage: Stage
+    message: str
+    hint: str = ""
+
+
+class Environment(Record):
+    """Where the run took place."""
+
+    python: str
+    platform: str
+    machine: str
+    cores: int
+    libraries: dict[str, str]
+    isolation: tuple[str, ...] = ()  # the layers that held the child
+
+
+class RunReport(Record):
+    """The one answer to a run, the same from every door. See DESIGN of the wire contract in docs/api.md."""
+
+    version: int = REPORT_VERSION
+    id: str
+    name: str
+    tags: tuple[str, ...] = ()
+    source: Source = "api"
+    created_at: datetime
+    finished_at: datetime
+    status: RunStatus
+    model: ModelInfo
+    # `schema` is the wire name; pydantic's BaseModel has an attribute of that name, hence the alias.
+    schema_: Schema | None = Field(None, alias="schema")
+    plan: RunPlan
+    metrics: Section[Performance]
+    accuracy: Section[Accuracy]
+    robustness: Section[Robustness]
+    drift: Section[DriftAnalysis]
+    explanation: Section[Explanation]
+    checks: tuple[Check, ...] = ()
+    errors: tuple[RunError, ...] = ()
+    warnings: tuple[str, ...] = ()
+    timings: dict[str, float] = Field(default_factory=dict)
+    environment: Environment

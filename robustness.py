@@ -1,0 +1,200 @@
+"""Behaviour that needs no labels: does the model answer the same question the same way?
+
+Each check asks the model through a `predict` function handed in, and returns its failing share and
+one example. Leaves verdicts to `checks`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+import behaviours
+from answers import Predict, change_tolerance, subset
+from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
+from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
+from model_utils import Predictions
+from records import Figure, Record
+from schema_utils import Schema
+
+__all__ = ["Behaviour", "BehaviourName", "Robustness", "RobustnessPlan", "examine"]
+
+BehaviourName = Literal[
+    "determinism",
+    "row_order",
+    "batch_vs_single",
+    "column_order",
+    "duplicate_rows",
+    "single_row",
+    "empty_batch",
+    "tiny_noise",
+    "missing_values",
+    "unseen_category",
+    "extremes",
+]
+
+
+class RobustnessPlan(Record):
+    """Which behaviour checks to run; None means all that apply."""
+
+    checks: tuple[BehaviourName, ...] | None = Field(None, max_length=50)
+
+
+class Behaviour(Record):
+    """One behaviour check. `expected` is False for a failure that is fair (missing values in a model
+    that never saw any): it is shown, and judged as a warning at most."""
+
+    name: BehaviourName
+    title: str
+    status: Literal["ok", "not_applicable", "failed"]
+    failing_share: Figure = None
+    rows: int = 0
+    serious: bool = True  # a failing share above 0 is a defect; else worth knowing
+    example: str | None = None
+    reason: str | None = None
+    advice: str = ""
+
+
+class Robustness(Record):
+    """The report's `robustness` section."""
+
+    behaviours: tuple[Behaviour, ...]
+
+
+def examine(
+    frame: pd.DataFrame,
+    schema: Schema,
+    predict: Predict,
+    reference: Predictions,
+    plan: RobustnessPlan,
+    seed: int,
+) -> Robustness:
+    """The planned behaviours on the first 200 rows of `frame`, whose answers are `reference`.
+
+    A table that the model cannot answer at all counts as every row failing; the status is `failed` only
+    where the question could not be put. Cancelled, ChildDied and ChildTimeout pass through.
+    """
+    rows = min(len(frame), MAX_ROWS)
+    subject = Subject(
+        frame=frame.iloc[:rows].reset_index(drop=True),
+        schema=schema,
+        predict=predict,
+        expected=subset(reference, np.arange(rows)),
+        tolerance=change_tolerance(reference),
+        seed=seed,
+    )
+    wanted = [c for c in CHECKS if plan.checks is None or c.name in plan.checks]
+    return Robustness(behaviours=tuple(_judged(check, subject) for check in wanted))
+
+
+@dataclass(frozen=True)
+class _Check:
+    name: BehaviourName
+    title: str
+    look: Callable[[Subject], Finding]
+    advice: str
+    serious: bool = True
+
+
+def _judged(check: _Check, subject: Subject) -> Behaviour:
+    # Missing values are a defect only where the schema announces them.
+    serious = bool(nullable(subject)) if check.name == "missing_values" else check.serious
+    outcome = Behaviour(name=check.name, title=check.title, status="ok", serious=serious)
+    try:
+        found = check.look(subject)
+    except NotApplicable as why:
+        return outcome.model_copy(update={"status": "not_applicable", "reason": str(why)})
+    except (ModelError, BadAnswer) as error:
+        found = Finding(np.ones(max(subject.rows, 1), dtype=np.bool_), error.message)
+    except (Cancelled, ChildDied, ChildTimeout):
+        raise
+    except DashboardError as error:
+        return outcome.model_copy(update={"status": "failed", "reason": error.message})
+    share = float(found.failing.mean()) if len(found.failing) else 0.0
+    return outcome.model_copy(
+        update={
+            "failing_share": share,
+            "rows": len(found.failing),
+            "serious": serious if found.serious is None else found.serious,
+            "example": found.example if share > 0 else None,
+            "advice": (found.advice or check.advice) if share > 0 else "",
+        }
+    )
+
+
+CHECKS = (
+    _Check(
+        "determinism",
+        "The same rows get the same answers twice",
+        behaviours.determinism,
+        "Fix the model's random state, and keep predict free of sampling.",
+    ),
+    _Check(
+        "row_order",
+        "The order of rows does not matter",
+        behaviours.row_order,
+        "predict uses a row's neighbours or position; compute such features before fitting.",
+    ),
+    _Check(
+        "batch_vs_single",
+        "A row alone gets the answer it gets in a batch",
+        behaviours.batch_vs_single,
+        "predict uses figures of the batch (its mean, its scale); fit them once and store them.",
+    ),
+    _Check(
+        "column_order",
+        "Columns in another order are noticed",
+        behaviours.column_order,
+        "Pick columns by name in predict, or refuse a table whose columns are in another order.",
+    ),
+    _Check(
+        "duplicate_rows",
+        "Duplicates get the same answers",
+        behaviours.duplicate_rows,
+        "predict removes or counts duplicates; give each row an answer of its own.",
+    ),
+    _Check(
+        "single_row",
+        "One row is enough",
+        behaviours.single_row,
+        "Make predict accept a table of one row; a squeezed dimension is the usual cause.",
+    ),
+    _Check(
+        "empty_batch",
+        "An empty table is answered",
+        behaviours.empty_batch,
+        "scikit-learn refuses empty tables; callers that may send none must check before they ask.",
+        serious=False,
+    ),
+    _Check(
+        "tiny_noise",
+        "A billionth of noise changes no answer",
+        behaviours.tiny_noise,
+        "Some rows lie on a decision's edge; round inputs as they were rounded for fitting.",
+        serious=False,
+    ),
+    _Check(
+        "missing_values",
+        "Missing values are answered",
+        behaviours.missing_values,
+        "Put an imputer before the model, or refuse missing values before asking it.",
+        serious=False,
+    ),
+    _Check(
+        "unseen_category",
+        "A category never seen is answered",
+        behaviours.unseen_category,
+        'Encode with handle_unknown="ignore" (or "infrequent_if_exist"), or refuse such rows before asking.',
+        serious=False,
+    ),
+    _Check(
+        "extremes",
+        "Extreme numbers are answered",
+        behaviours.extremes,
+        "Clip inputs to the range that the model was fitted on, or refuse rows outside it.",
+        serious=False,
+    ),
+)

@@ -1,0 +1,86 @@
+"""A finished run as a file: HTML, JUnit, Markdown, CSV, and its Parquet artifacts.
+
+Leaves rendering to `exports`; here are media types, file names and the headers that keep an HTML
+report from running anything.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, Response
+
+import exports
+import runs
+from errors import Conflict
+from reports import RunReport
+from routes.dependencies import RunId, ServicesDep, blocking
+from services import Services
+
+__all__ = ["REPORT_CSP", "router"]
+
+PARQUET = "application/vnd.apache.parquet"
+# One self-contained file: its own styles and drawings, no script, nothing fetched, no forms.
+REPORT_CSP = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-popups"
+)
+
+router = APIRouter(prefix="/api/v1/runs/{run_id}", tags=["exports"])
+Download = Annotated[bool, Query(description="As an attachment instead of inline.")]
+
+
+@router.get("/report.html", summary="The report as one HTML file", response_class=Response)
+async def html(
+    request: Request, services: ServicesDep, run_id: RunId, download: Download = False
+) -> Response:
+    """One self-contained page of aggregates that opens without a network."""
+    text = await blocking(request, _rendered, services, run_id, exports.to_html)
+    headers = _disposition(run_id, "html", attachment=download) | {"Content-Security-Policy": REPORT_CSP}
+    return Response(text, headers=headers, media_type="text/html; charset=utf-8")
+
+
+@router.get("/junit.xml", summary="The checks as JUnit XML", response_class=Response)
+async def junit(request: Request, services: ServicesDep, run_id: RunId) -> Response:
+    """One testsuite a section, one testcase a check."""
+    text = await blocking(request, _rendered, services, run_id, exports.to_junit)
+    return Response(text, headers=_disposition(run_id, "xml"), media_type="application/xml")
+
+
+@router.get("/report.md", summary="The report as Markdown", response_class=Response)
+async def markdown(request: Request, services: ServicesDep, run_id: RunId) -> Response:
+    """Short enough for a pull request's comment."""
+    text = await blocking(request, _rendered, services, run_id, exports.to_markdown)
+    return Response(text, headers=_disposition(run_id, "md"), media_type="text/markdown; charset=utf-8")
+
+
+@router.get("/metrics.csv", summary="The figures as CSV", response_class=Response)
+async def csv(request: Request, services: ServicesDep, run_id: RunId) -> Response:
+    """One figure a line."""
+    text = await blocking(request, _rendered, services, run_id, exports.metrics_csv)
+    return Response(text, headers=_disposition(run_id, "csv"), media_type="text/csv; charset=utf-8")
+
+
+@router.get("/artifacts/{name}", summary="A large result", response_class=FileResponse)
+async def artifact(request: Request, services: ServicesDep, run_id: RunId, name: str) -> FileResponse:
+    """`rows.parquet` (generated rows), `predictions.parquet` or `shap.parquet`."""
+    path: Path = await blocking(request, runs.artifact, services, run_id, name)
+    return FileResponse(path, media_type=PARQUET, filename=f"{run_id}-{name}")
+
+
+def _rendered(services: Services, run_id: str, render: Callable[[RunReport], str]) -> str:
+    report = runs.get_report(services, run_id)
+    if report is None:
+        row = runs.get_run(services, run_id)
+        raise Conflict(
+            f"The run has no report: it is {row.state}.",
+            hint=f"Follow it at /api/v1/runs/{run_id}/events, or read /api/v1/runs/{run_id}.",
+        )
+    return render(report)
+
+
+def _disposition(run_id: str, extension: str, *, attachment: bool = False) -> dict[str, str]:
+    """The name is the run's id, never the caller's text."""
+    kind = "attachment" if attachment else "inline"
+    return {"Content-Disposition": f'{kind}; filename="run-{run_id}.{extension}"'}

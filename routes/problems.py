@@ -1,0 +1,181 @@
+"""Every error of the API as RFC 9457 `application/problem+json`, in one place.
+
+Promises: one shape for expected errors, validation, 404, 405, 413 and what nobody expected; nothing
+internal leaves the server. Leaves raising to those who know what happened.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+from errors import DashboardError, Forbidden, InvalidInput, NotFound, TooLarge
+
+__all__ = ["PROBLEM_TYPE", "FieldProblem", "Problem", "install", "problem", "readable", "render", "too_large"]
+
+PROBLEM_TYPE = "application/problem+json"
+MAX_ERRORS_LISTED = 20
+INTERNAL_TITLE = DashboardError.title
+
+
+class FieldProblem(BaseModel):
+    """One field at fault."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """The error document. `detail` says what happened, `hint` what to do, `field` where."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str | None = None
+    field: str | None = None
+    errors: list[FieldProblem] | None = None
+    instance: str | None = None
+
+
+# What Starlette and FastAPI raise by themselves, under the codes of our own tree.
+_BY_STATUS: dict[int, tuple[str, str]] = {
+    403: (Forbidden.code, Forbidden.title),
+    404: (NotFound.code, NotFound.title),
+    405: ("method_not_allowed", "This method is not allowed here"),
+    413: (TooLarge.code, TooLarge.title),
+    422: (InvalidInput.code, InvalidInput.title),
+}
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    title: str | None = None,
+    hint: str = "",
+    field: str | None = None,
+    errors: Sequence[FieldProblem] = (),
+    instance: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response for one error; code and title follow from the status when not given."""
+    known_code, known_title = _BY_STATUS.get(status, (f"http_{status}", _phrase(status)))
+    code = code or known_code
+    document = Problem(
+        type=f"/docs#{code}",
+        title=title or known_title,
+        status=status,
+        detail=detail,
+        code=code,
+        hint=hint or None,
+        field=field,
+        errors=list(errors[:MAX_ERRORS_LISTED]) or None,
+        instance=instance,
+    )
+    return JSONResponse(
+        document.model_dump(exclude_none=True),
+        status_code=status,
+        headers={**(headers or {}), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+        media_type=PROBLEM_TYPE,
+    )
+
+
+def render(error: DashboardError) -> Response:
+    """An error of our own tree."""
+    headers = {"Retry-After": "5"} if error.status == 503 else None
+    return problem(
+        error.status,
+        error.message,
+        code=error.code,
+        title=error.title,
+        hint=error.hint,
+        field=error.field,
+        headers=headers,
+    )
+
+
+def too_large() -> Response:
+    """A body over the limit, refused before it was read to its end."""
+    return problem(
+        413,
+        "The request's body is larger than this server accepts.",
+        hint="Send smaller files, or raise MAX_UPLOAD_MB on the server.",
+    )
+
+
+def readable(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> list[FieldProblem]:
+    """Pydantic's errors as (field, message); `skip` drops leading location parts ("query", "body")."""
+    found = []
+    for error in errors:
+        where = ".".join(str(part) for part in error["loc"][skip:])
+        message = str(error["msg"]).removeprefix("Value error, ")
+        if error["type"] == "extra_forbidden":
+            message = "unknown key"
+        found.append(FieldProblem(field=where, message=message))
+    return found
+
+
+def summary(found: Sequence[FieldProblem]) -> str:
+    """The errors in one sentence, for people who read only `detail`."""
+    shown = "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in found[:3])
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    return shown + more
+
+
+def install(app: FastAPI) -> None:
+    """Render what routes raise. What nobody expected is caught by `guard`, which knows the request."""
+    app.add_exception_handler(DashboardError, _dashboard_error)
+    app.add_exception_handler(RequestValidationError, _request_invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def of_validation(error: ValidationError) -> list[FieldProblem]:
+    """The readable errors of a pydantic model that we validated ourselves."""
+    return readable([dict(each) for each in error.errors(include_url=False, include_context=False)])
+
+
+def _dashboard_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DashboardError)
+    return render(error)
+
+
+def _request_invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = readable(error.errors(), skip=1)
+    return problem(
+        422, summary(found), errors=found, field=found[0].field if found else None, hint="See /docs."
+    )
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status, headers = error.status_code, error.headers
+    if status in (204, 304):
+        return Response(status_code=status, headers=headers)
+    if status == 404:
+        return problem(404, f"There is nothing at {request.url.path}.", hint="See /docs.", headers=headers)
+    if status == 405:
+        return problem(
+            405,
+            f"{request.method} is not allowed on {request.url.path}.",
+            hint=f"Use {headers['Allow']}." if headers and "Allow" in headers else "See /docs.",
+            headers=headers,
+        )
+    if status == 413:
+        return too_large()
+    return problem(status, str(error.detail or _phrase(status)), headers=headers)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

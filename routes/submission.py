@@ -1,0 +1,200 @@
+"""The multipart form of a new run, read, checked and stored: bytes in, a `Submission` out.
+
+Promises: what can be refused without touching the model is refused first, every fault names its
+field, and nothing of the model is read but bytes. Leaves the run to `runs.submit`.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+import runs
+from errors import InvalidInput, InvalidPlan, InvalidSchema, TooLarge
+from reports import RunPlan
+from routes.dependencies import blocking
+from routes.problems import of_validation, summary
+from runs import Upload
+from schema_utils import Schema, parse_schema
+from services import Services
+
+__all__ = ["FORM_SCHEMA", "Submission", "parse_plan", "read_submission"]
+
+FIELDS = ("model", "schema", "sample", "target", "config")
+MAX_PARTS = 16  # a few more than FIELDS, so that a wrong name is named instead of counted
+MAX_TEXT_BYTES = 8 * 1024 * 1024  # a schema of 10,000 features with categories
+MAX_NAME = 200
+
+FORM_SCHEMA: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "model": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "The model: a pickle or joblib file.",
+                        },
+                        "schema": {
+                            "type": "string",
+                            "description": "The inputs as JSON, text or file; else read off the model.",
+                        },
+                        "sample": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "Rows to learn the inputs from: CSV or Parquet.",
+                        },
+                        "target": {
+                            "type": "string",
+                            "description": "Name of the label column in the sample.",
+                        },
+                        "config": {
+                            "type": "string",
+                            "description": "What to run as JSON, text or file; unknown keys are refused.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A form that can be run."""
+
+    model: Upload
+    schema: Schema | None
+    sample: Upload | None
+    target: str | None
+    plan: RunPlan
+
+
+async def read_submission(request: Request, services: Services) -> Submission:
+    """Parse the form and store its files. Raises InvalidInput and its kin, TooLarge."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise InvalidInput(
+            "The body is not multipart/form-data.",
+            hint="Send the model as a form file: curl -F model=@model.pkl URL/run_tests",
+        )
+    async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_TEXT_BYTES) as form:
+        _refuse_unknown(form)
+        model = _file(form, "model")
+        if model is None:
+            raise InvalidInput(
+                "The form has no model.", hint="Add the model's file as `model`.", field="model"
+            )
+        config = await _text(form, "config")
+        plan = RunPlan() if config is None else parse_plan(config)
+        text = await _text(form, "schema")
+        schema = None if text is None else _schema(text)
+        target = await _target(form)
+        sample = _file(form, "sample")
+        return Submission(
+            model=await _store(request, services, model, "model"),
+            schema=schema,
+            sample=None if sample is None else await _store(request, services, sample, "sample"),
+            target=target,
+            plan=plan,
+        )
+
+
+def parse_plan(text: str | bytes) -> RunPlan:
+    """A `RunPlan` from JSON. Raises InvalidPlan naming the keys at fault.
+
+    >>> parse_plan('{"rows": 50}').rows
+    50
+    """
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidPlan(f"The config is not JSON: {error}.", field="config") from error
+    if not isinstance(document, dict):
+        raise InvalidPlan("The config is not a JSON object.", hint='Example: {"rows": 500}.', field="config")
+    try:
+        return RunPlan.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        found = of_validation(error)
+        raise InvalidPlan(
+            summary(found),
+            hint="See the keys of RunPlan at /docs.",
+            field=f"config.{found[0].field}" if found[0].field else "config",
+        ) from error
+
+
+def _schema(text: str | bytes) -> Schema:
+    try:
+        return parse_schema(text)
+    except InvalidSchema as error:
+        error.field = error.field or "schema"
+        raise
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _refuse_unknown(form: FormData) -> None:
+    names = [name for name, _ in form.multi_items()]
+    unknown = sorted({name[:MAX_NAME] for name in names} - set(FIELDS))
+    if unknown:
+        raise InvalidInput(
+            f"Unknown form fields: {', '.join(unknown)}.",
+            hint=f"Known fields are {', '.join(FIELDS)}.",
+            field=unknown[0],
+        )
+    for name in FIELDS:
+        if names.count(name) > 1:
+            raise InvalidInput(f"The form has more than one {name}.", field=name)
+
+
+def _file(form: FormData, name: str) -> UploadFile | None:
+    value = form.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        raise InvalidInput(
+            f"The field {name} is text, not a file.", hint=f"With curl: -F {name}=@FILE.", field=name
+        )
+    if not value.filename and not value.size:  # an HTML form's empty file input
+        return None
+    return value
+
+
+async def _text(form: FormData, name: str) -> str | bytes | None:
+    """A JSON part, sent as text or as a file; empty means absent."""
+    value = form.get(name)
+    if isinstance(value, UploadFile):
+        if (value.size or 0) > MAX_TEXT_BYTES:
+            raise TooLarge(f"The {name} is larger than {MAX_TEXT_BYTES // 1024**2} MB.", field=name)
+        try:
+            value = (await value.read()).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"The {name} is not UTF-8 text.", field=name) from error
+    return value if value and value.strip() else None
+
+
+async def _target(form: FormData) -> str | None:
+    value = form.get("target")
+    if isinstance(value, UploadFile):
+        raise InvalidInput("The target is a column's name, not a file.", field="target")
+    if value and (len(value) > MAX_NAME or "\0" in value):
+        raise InvalidInput("The target is not a column's name.", field="target")
+    return value or None
+
+
+async def _store(request: Request, services: Services, upload: UploadFile, field: str) -> Upload:
+    try:
+        return await blocking(request, runs.store_upload, services, upload.file, upload.filename or field)
+    except InvalidInput as error:
+        error.field = error.field or field
+        raise

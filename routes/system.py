@@ -1,0 +1,114 @@
+"""What operators ask: is the process up, can it work, and how much does it have to do.
+
+`/health` never touches the store; `/ready` does; `/metrics` is Prometheus text written here, so
+that scraping needs no library.
+"""
+
+from collections.abc import Iterable
+from typing import get_args
+
+import psutil
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse
+
+import runs
+from errors import Unavailable
+from records import Record
+from routes.dependencies import ServicesDep, blocking
+from services import Services
+from storage import RunQuery, RunState
+
+__all__ = ["VERSION", "Health", "Readiness", "router"]
+
+VERSION = "0.1.0"
+PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+router = APIRouter(tags=["system"])
+
+
+class Health(Record):
+    """The process answers."""
+
+    status: str = "ok"
+    version: str = VERSION
+
+
+class Readiness(Record):
+    """The server can take and execute runs."""
+
+    status: str = "ready"
+    store: str = "writable"
+    worker: str = "alive"
+
+
+@router.get("/health", summary="Is the process up?")
+async def health() -> Health:
+    return Health()
+
+
+@router.head("/health", include_in_schema=False)
+async def health_head() -> None:
+    """For balancers that ask without wanting a body."""
+
+
+@router.get("/ready", summary="Can it take and execute runs?")
+async def ready(request: Request, services: ServicesDep) -> Readiness:
+    """503 when the store cannot be written or no worker runs."""
+    try:
+        await blocking(request, services.store.check_writable)
+    except Exception as error:
+        raise Unavailable(
+            "The store cannot be written.", hint="Check DATABASE_URL, DATA_DIR and the free disk space."
+        ) from error
+    if not _worker_alive(request):
+        raise Unavailable(
+            "The worker is not running; submitted runs stay queued.",
+            hint="It is started again by itself; if this lasts, read the server's log.",
+        )
+    return Readiness()
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
+async def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
+    """Runs by state, queue length, worker, memory."""
+    counts = await blocking(request, _runs_by_state, services)
+    memory = psutil.Process().memory_info().rss
+    alive = int(_worker_alive(request))
+    by_state = [(f'state="{state}"', number) for state, number in counts.items()]
+    text = "".join(
+        (
+            _family("runs", "gauge", "Runs kept, by state.", by_state),
+            _family("queue_length", "gauge", "Runs that wait for a worker.", [("", counts["queued"])]),
+            _family("worker_up", "gauge", "1 while the worker's process runs.", [("", alive)]),
+            _family(
+                "worker_restarts_total",
+                "counter",
+                "Times the worker was started again.",
+                [("", _restarts(request))],
+            ),
+            _family("process_resident_memory_bytes", "gauge", "Memory of the web process.", [("", memory)]),
+        )
+    )
+    return PlainTextResponse(text, media_type=PROMETHEUS_TYPE)
+
+
+def _worker_alive(request: Request) -> bool:
+    supervisor = getattr(request.app.state, "supervisor", None)
+    return supervisor is not None and bool(supervisor.alive)
+
+
+def _restarts(request: Request) -> int:
+    supervisor = getattr(request.app.state, "supervisor", None)
+    return 0 if supervisor is None else int(supervisor.restarts)
+
+
+def _runs_by_state(services: Services) -> dict[str, int]:
+    states: tuple[RunState, ...] = get_args(RunState)
+    return {state: runs.list_runs(services, RunQuery(limit=1, states=(state,))).total for state in states}
+
+
+def _family(name: str, kind: str, text: str, samples: Iterable[tuple[str, int]]) -> str:
+    full = f"model_dashboard_{name}"
+    lines = [f"# HELP {full} {text}", f"# TYPE {full} {kind}"]
+    lines += [f"{full}{{{labels}}} {value}" if labels else f"{full} {value}" for labels, value in samples]
+    return "\n".join(lines) + "\n"

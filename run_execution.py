@@ -1,0 +1,529 @@
+"""One run, executed: the stages from the model file to the report, in the worker.
+
+Promises: a stage that fails is recorded and costs only its own section; a model that cannot be opened
+or cannot answer still ends in a report. Leaves claiming and leases to `worker`.
+"""
+
+import io
+import logging
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import drift_simulation
+import metrics
+import robustness
+from checks import BaselineFigures, Check, RunStatus, judge, verdict
+from drift import DriftAnalysis
+from errors import Cancelled, ChildTimeout, DashboardError, PredictFailed
+from explainability import Attributions, Explanation, summarise
+from metrics import Accuracy, Performance
+from model_utils import ModelInfo, Predictions, inspect_bytes
+from records import Section
+from reports import Environment, RunError, RunReport, Stage
+from robustness import Robustness
+from samples import read_sample, split_target
+from sandbox import LoadedModel, ModelHandle, Zygote, open_model
+from schema_utils import Schema, check_complete, check_fits_model, combine, infer_from_frame
+from services import Services
+from storage import RunFile, RunRow, RunSummary
+from synthetic_data import generate
+
+__all__ = ["Outcome", "execute", "inspect_model"]
+
+# The share of the work that is done when a stage begins; measured on the default plan, for the progress bar.
+STAGE_STARTS: dict[Stage, float] = {
+    "load": 0.02,
+    "schema": 0.12,
+    "rows": 0.14,
+    "predict": 0.18,
+    "latency": 0.22,
+    "accuracy": 0.45,
+    "drift": 0.48,
+    "robustness": 0.72,
+    "explain": 0.80,
+    "judge": 0.97,
+}
+BACKGROUND_ROWS = 100
+MAX_OPENINGS = 3  # a model that kills its process in every stage is not opened for ever
+REPORTED_LIBRARIES = (
+    "scikit-learn",
+    "numpy",
+    "pandas",
+    "scipy",
+    "shap",
+    "xgboost",
+    "xgboost-cpu",
+    "lightgbm",
+    "joblib",
+)
+PARQUET = "application/vnd.apache.parquet"
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+_NOT_REACHED = "The run ended before this part."
+ReportProgress = Callable[[Stage, float], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an executed run leaves: its report, its sortable figures and its files."""
+
+    report: RunReport
+    summary: RunSummary
+    files: tuple[RunFile, ...]
+
+
+def execute(
+    services: Services,
+    zygote: Zygote,
+    row: RunRow,
+    cancelled: threading.Event,
+    report_progress: ReportProgress,
+) -> Outcome:
+    """Execute a run and return its outcome; whatever goes wrong with the model is in the report."""
+    with Execution(services, zygote, row, cancelled, report_progress) as execution:
+        return execution.run()
+
+
+def inspect_model(
+    services: Services, zygote: Zygote, info: ModelInfo, cancelled: threading.Event
+) -> tuple[ModelInfo, Schema | None, tuple[str, ...]]:
+    """Open a model only to learn what it is: its identity, the schema it remembers, and warnings."""
+    path = services.artifacts.path(info.sha256)
+    info = with_file_facts(info, path)
+    deadline_s = services.settings.load_timeout_s
+    with open_model(zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled) as handle:
+        info = complete(info, handle.info)
+        return info, handle.mined, (*handle.info.warnings, *version_skew(info))
+
+
+def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
+    """What the file's bytes tell, before anything in it is executed."""
+    file_format, scan, saved_with = inspect_bytes(path)
+    return info.model_copy(update={"format": file_format, "scan": scan, "saved_with": saved_with})
+
+
+def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
+    """Add what only the loaded model tells."""
+    return info.model_copy(
+        update={
+            "framework": loaded.framework,
+            "estimator": loaded.estimator,
+            "task": loaded.task,
+            "features": loaded.features,
+            "n_features": loaded.n_features,
+            "classes": loaded.labels or (),
+            "load_ms": loaded.load_ms,
+            "load_memory_mb": loaded.load_memory_mb,
+        }
+    )
+
+
+def version_skew(info: ModelInfo) -> tuple[str, ...]:
+    """A sentence for each library whose version here is not the one that saved the model."""
+    installed = _installed()
+    return tuple(
+        f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
+        "Its answers may differ from those of the version that trained it."
+        for library, saved in sorted(info.saved_with.items())
+        if installed.get(library, saved) != saved
+    )
+
+
+@dataclass
+class Execution:
+    """The state of one run while it is executed: what the finished stages left for the next ones."""
+
+    services: Services
+    zygote: Zygote
+    row: RunRow
+    cancelled: threading.Event
+    report_progress: ReportProgress
+    stage: Stage = "load"
+    timings: dict[str, float] = field(default_factory=dict)
+    errors: list[RunError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    files: list[RunFile] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plan = self.row.plan
+        self.deadline = time.monotonic() + self.plan.timeout_s
+        self.started = time.monotonic()
+        self.info = ModelInfo(
+            name=self.row.model_name, sha256=self.row.model_sha256, bytes=self.row.model_bytes
+        )
+        self.schema: Schema | None = None
+        self.metrics: Section[Performance] = Section[Performance].failed(_NOT_REACHED)
+        self.accuracy: Section[Accuracy] = Section[Accuracy].failed(_NOT_REACHED)
+        self.robustness: Section[Robustness] = Section[Robustness].failed(_NOT_REACHED)
+        self.drift: Section[DriftAnalysis] = Section[DriftAnalysis].failed(_NOT_REACHED)
+        self.explanation: Section[Explanation] = Section[Explanation].failed(_NOT_REACHED)
+        self._handles = ExitStack()
+        self._handle: ModelHandle | None = None
+        self._openings = 0
+        self._isolation: tuple[str, ...] = ()
+
+    def __enter__(self) -> "Execution":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._handles.close()
+
+    def run(self) -> Outcome:
+        """The stages in order. An error outside a stage's own boundary ends the run, with what it has."""
+        fatal = False
+        try:
+            self._stages()
+        except Cancelled:
+            return self._outcome("cancelled")
+        except DashboardError as error:
+            self._record(error)
+            fatal = True
+        self._begin("judge")
+        checks = judge(
+            metrics=self.metrics,
+            accuracy=self.accuracy,
+            robustness=self.robustness,
+            drift=self.drift,
+            explanation=self.explanation,
+            gates=self.plan.gates,
+            thresholds=self.services.settings,
+            baseline=self._baseline(),
+        )
+        status: RunStatus = "error" if fatal else verdict(checks, bool(self.errors))
+        return self._outcome(status, checks)
+
+    # Stages -------------------------------------------------------------------------------------
+
+    def _stages(self) -> None:
+        self._begin("load")
+        path = self.services.artifacts.path(self.row.model_sha256)
+        self.info = with_file_facts(self.info, path)
+        handle = self._open()
+        self.warnings.extend(version_skew(self.info))
+
+        self._begin("schema")
+        sample = self._sample()
+        inputs, labels = (None, None) if sample is None else sample
+        sample_schema = None if inputs is None else infer_from_frame(inputs)
+        self.schema = combine(self.row.user_schema, sample_schema, handle.mined)
+        check_complete(self.schema)
+        check_fits_model(self.schema, self.info)
+
+        self._begin("rows")
+        frame = generate(self.schema, self.plan.rows, self.plan.seed).frame
+        self._keep("rows.parquet", frame)
+
+        self._begin("predict")
+        reference = handle.predict(frame)
+        self._keep("predictions.parquet", _predictions_frame(reference))
+        self._report_row_errors(reference)
+
+        self.metrics = self._section("latency", lambda: self._performance(frame, reference))
+        self.accuracy = self._accuracy_section(inputs, labels)
+        if reference.failed.all():
+            reason = "The model answered none of the generated rows, so there is no behaviour to look at."
+            self.drift = Section[DriftAnalysis].failed(reason)
+            self.robustness = Section[Robustness].failed(reason)
+            self.explanation = Section[Explanation].failed(reason)
+            return
+        schema = self.schema
+        self.drift = self._section(
+            "drift",
+            lambda: drift_simulation.analyse(
+                frame, schema, self._predict, reference, self.plan.drift, self.plan.seed
+            ),
+        )
+        self.robustness = self._section(
+            "robustness",
+            lambda: robustness.examine(
+                frame, schema, self._predict, reference, self.plan.robustness, self.plan.seed
+            ),
+        )
+        self.explanation = self._explanation_section(
+            inputs if inputs is not None else frame, frame, reference
+        )
+
+    def _performance(self, frame: pd.DataFrame, reference: Predictions) -> Performance:
+        handle = self._open()
+        usable = frame[~reference.failed]
+        if usable.empty:
+            return Performance(
+                load_ms=self.info.load_ms,
+                latency=(),
+                throughput_rows_s=None,
+                error_rate=1.0,
+                peak_memory_mb=handle.peak_memory_mb(),
+            )
+        timings = handle.measure(usable, self.plan.latency)
+        return Performance(
+            load_ms=self.info.load_ms,
+            first_call_ms=timings.first_call_ms,
+            latency=timings.rows,
+            throughput_rows_s=max((row.rows_per_s for row in timings.rows), default=None),
+            error_rate=float(reference.failed.mean()),
+            peak_memory_mb=handle.peak_memory_mb(),
+            cut_short=timings.cut_short,
+        )
+
+    def _accuracy_section(self, inputs: pd.DataFrame | None, labels: pd.Series | None) -> Section[Accuracy]:
+        if inputs is None or labels is None or self.row.target is None:
+            return Section[Accuracy].not_applicable(
+                "No real labels came with the run: send a sample with a label column, and name it as target."
+            )
+        if self.info.task not in {"classification", "regression"}:
+            return Section[Accuracy].not_applicable(
+                f"A {self.info.task} model has no labels to score against."
+            )
+        target = self.row.target
+        columns = [field.name for field in self.schema.features] if self.schema else list(inputs.columns)
+        return self._section(
+            "accuracy",
+            lambda: metrics.score(labels, self._open().predict(inputs[columns]), self.info.task, target),
+        )
+
+    def _explanation_section(
+        self, rows: pd.DataFrame, frame: pd.DataFrame, reference: Predictions
+    ) -> Section[Explanation]:
+        plan = self.plan.explain
+        if plan.method == "none":
+            return Section[Explanation].not_applicable("The run's config asked for no explanation.")
+        columns = list(frame.columns)
+        usable = frame[~reference.failed]
+
+        def explain() -> Explanation:
+            # Real rows where there are any: attributions on rows that occur say more than on made ones.
+            explained = (rows if rows is not frame else usable)[columns].head(plan.rows)
+            attributions = self._open().explain(explained, usable.head(BACKGROUND_ROWS), plan, self.plan.seed)
+            self._keep("shap.parquet", _attributions_frame(attributions))
+            return summarise(attributions, explained)
+
+        return self._section("explain", explain)
+
+    # The model ----------------------------------------------------------------------------------
+
+    def _open(self) -> ModelHandle:
+        """The open model; opened again in a fresh process when an earlier stage lost it."""
+        if self._handle is not None and self._handle.alive:
+            return self._handle
+        if self._openings >= MAX_OPENINGS:
+            raise PredictFailed(
+                f"The model's process died {MAX_OPENINGS} times; it was not started again.",
+                hint="See the earlier errors of this run.",
+            )
+        self._openings += 1
+        self._handle = self._handles.enter_context(
+            open_model(
+                self.zygote,
+                self.services.artifacts.path(self.row.model_sha256),
+                name=self.row.model_name,
+                deadline_s=max(self.deadline - time.monotonic(), 0.0),
+                cancelled=self.cancelled,
+            )
+        )
+        loaded = self._handle.info
+        if self._openings == 1:
+            self.info = complete(self.info, loaded)
+            self.warnings.extend(loaded.warnings)
+            self._isolation = self._handle.isolation
+        return self._handle
+
+    def _predict(self, frame: pd.DataFrame) -> Predictions:
+        return self._open().predict(frame)
+
+    # Bookkeeping --------------------------------------------------------------------------------
+
+    def _begin(self, stage: Stage) -> None:
+        """Close the running stage's clock, look whether to stop, and tell where the run stands."""
+        now = time.monotonic()
+        if stage != "load":
+            self.timings[self.stage] = round(self.timings.get(self.stage, 0.0) + now - self.started, 4)
+        self.stage, self.started = stage, now
+        if stage == "judge":
+            self.report_progress(stage, STAGE_STARTS[stage])
+            return
+        if self.cancelled.is_set():
+            raise Cancelled("The run was cancelled.")
+        if now > self.deadline:
+            raise ChildTimeout(
+                f"The run passed its limit of {self.plan.timeout_s:g} s before the stage {stage!r}.",
+                hint="Raise `timeout_s` in the run's config, or lower `rows`.",
+            )
+        self.report_progress(stage, STAGE_STARTS[stage])
+
+    def _section(self, stage: Stage, work: Callable[[], T]) -> Section[T]:
+        """Run one stage; what goes wrong in it fails its section, not the run."""
+        self._begin(stage)
+        try:
+            return Section[T](status="ok", value=work())
+        except Cancelled:
+            raise
+        except DashboardError as error:
+            self._record(error)
+            return Section[T](status="failed", reason=error.message)
+        except Exception as error:  # the boundary of a stage: recorded, and the other stages go on
+            message = f"{type(error).__name__}: {error}"
+            _LOG.exception("run %s failed in stage %s", self.row.id, stage)
+            self.errors.append(
+                RunError(
+                    code="internal_error",
+                    stage=stage,
+                    message=message[:500],
+                    hint="This is a fault of the dashboard, not of the model: please report it.",
+                )
+            )
+            return Section[T](status="failed", reason=message[:500])
+
+    def _record(self, error: DashboardError) -> None:
+        self.errors.append(
+            RunError(code=error.code, stage=self.stage, message=error.message, hint=error.hint)
+        )
+
+    def _report_row_errors(self, reference: Predictions) -> None:
+        for row_error in reference.errors:
+            self.errors.append(
+                RunError(
+                    code="predict_failed",
+                    stage="predict",
+                    message=f"{row_error.rows:,} of {len(reference.failed):,} rows got no usable answer: "
+                    f"{row_error.kind}: {row_error.message}"[:500],
+                    hint=f"The first is row {row_error.first_row} of rows.parquet.",
+                )
+            )
+
+    def _sample(self) -> tuple[pd.DataFrame, pd.Series | None] | None:
+        if self.row.sample_sha256 is None:
+            return None
+        data = self.services.artifacts.path(self.row.sample_sha256).read_bytes()
+        frame = read_sample(data, self.row.sample_name or "sample.csv")
+        return (frame, None) if self.row.target is None else split_target(frame, self.row.target)
+
+    def _baseline(self) -> BaselineFigures | None:
+        if self.plan.baseline is None:
+            return None
+        row = self.services.store.runs.get(self.plan.baseline)
+        return BaselineFigures(
+            run_id=self.plan.baseline, p95_ms=row.p95_ms if row else None, score=row.score if row else None
+        )
+
+    def _keep(self, name: str, frame: pd.DataFrame) -> None:
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        size = buffer.tell()
+        buffer.seek(0)
+        stored = self.services.artifacts.add(buffer, size)
+        self.files.append(RunFile(name=name, sha256=stored.sha256, bytes=stored.bytes, media_type=PARQUET))
+
+    def _outcome(self, status: RunStatus, checks: tuple[Check, ...] = ()) -> Outcome:
+        self.timings[self.stage] = round(time.monotonic() - self.started, 4)
+        report = RunReport(
+            id=self.row.id,
+            name=self.row.name,
+            tags=self.row.tags,
+            source=self.row.source,
+            created_at=self.row.created_at,
+            finished_at=datetime.now(UTC),
+            status=status,
+            model=self.info,
+            schema_=self.schema,
+            plan=self.plan,
+            metrics=self.metrics,
+            accuracy=self.accuracy,
+            robustness=self.robustness,
+            drift=self.drift,
+            explanation=self.explanation,
+            checks=checks,
+            errors=tuple(self.errors),
+            warnings=tuple(self.warnings),
+            timings=self.timings,
+            environment=_environment(self._isolation),
+        )
+        return Outcome(report, _summary(report), tuple(self.files))
+
+
+def _summary(report: RunReport) -> RunSummary:
+    performance, accuracy = report.metrics.value, report.accuracy.value
+    single = next((r for r in performance.latency if r.batch_size == 1), None) if performance else None
+    if single is None and performance and performance.latency:
+        single = performance.latency[0]
+    score_name = None
+    if accuracy is not None:
+        score_name = "accuracy" if accuracy.accuracy is not None else "r2"
+    scenarios = report.drift.value.scenarios if report.drift.value else ()
+    return RunSummary(
+        framework=report.model.framework,
+        estimator=report.model.estimator,
+        task=report.model.task,
+        rows=report.plan.rows,
+        p50_ms=single.p50_ms if single else None,
+        p95_ms=single.p95_ms if single else None,
+        throughput_rows_s=performance.throughput_rows_s if performance else None,
+        error_rate=performance.error_rate if performance else None,
+        score=getattr(accuracy, score_name) if score_name else None,
+        score_name=score_name,
+        changed_share=max((s.changed_share for s in scenarios if s.changed_share is not None), default=None),
+        checks_failed=sum(c.status in {"fail", "error"} for c in report.checks),
+        checks_warned=sum(c.status == "warn" for c in report.checks),
+        error_message=report.errors[0].message if report.status == "error" and report.errors else None,
+    )
+
+
+def _predictions_frame(predictions: Predictions) -> pd.DataFrame:
+    if predictions.labels is None:
+        frame = pd.DataFrame({"prediction": predictions.values})
+    else:
+        codes = predictions.values.copy()
+        codes[predictions.failed] = -1
+        whole: npt.NDArray[np.int64] = codes.astype(np.int64)
+        answers = pd.Categorical.from_codes(whole, categories=pd.Index(predictions.labels))
+        frame = pd.DataFrame({"prediction": answers})
+    if predictions.scores is not None:
+        for k in range(predictions.scores.shape[1]):
+            name = predictions.labels[k] if predictions.labels and k < len(predictions.labels) else str(k)
+            frame[f"score {name}"] = predictions.scores[:, k]
+    frame["failed"] = predictions.failed
+    return frame
+
+
+def _attributions_frame(attributions: Attributions) -> pd.DataFrame:
+    """One column for each feature and output, in the order of the arrays."""
+    columns = {
+        feature if len(attributions.outputs) == 1 else f"{feature} | {output}": attributions.values[:, j, k]
+        for j, feature in enumerate(attributions.features)
+        for k, output in enumerate(attributions.outputs)
+    }
+    return pd.DataFrame(columns)
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for library in REPORTED_LIBRARIES:
+        try:
+            found[library.removesuffix("-cpu")] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _environment(isolation: tuple[str, ...]) -> Environment:
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(terse=True),
+        machine=platform.machine(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        libraries=_installed(),
+        isolation=isolation,
+    )

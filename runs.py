@@ -1,0 +1,339 @@
+"""The use case that every door calls: submit a run, look at it, list, compare, cancel and delete.
+
+Promises: what is accepted here is stored before it is answered, and nothing is computed in the
+caller's process. Leaves the work itself to `run_execution`, in the worker.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO, Literal
+
+from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound
+from example_models import EXAMPLES
+from records import Record
+from reports import RunPlan, RunReport, Source
+from samples import read_sample, split_target
+from schema_utils import Schema, check_complete, combine, infer_from_frame
+from services import Services
+from storage import JobRow, RunPage, RunQuery, RunRow
+
+__all__ = [
+    "ComparedFigure",
+    "Comparison",
+    "Upload",
+    "artifact",
+    "cancel_run",
+    "compare_runs",
+    "delete_run",
+    "get_job",
+    "get_report",
+    "get_run",
+    "list_runs",
+    "request_example",
+    "request_inspection",
+    "store_upload",
+    "submit",
+]
+
+MAX_FILE_NAME = 200
+TERMINAL_STATES = frozenset({"passed", "warned", "failed", "error", "cancelled"})
+
+
+class Upload(Record):
+    """A file that is already stored: the name people gave it, and what it is known by here."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+class ComparedFigure(Record):
+    """One figure of several runs; `best` is the position of the best value, None where none is known."""
+
+    key: str
+    title: str
+    unit: str
+    direction: Literal["lower", "higher"]
+    values: tuple[float | None, ...]
+    best: int | None
+
+
+class Comparison(Record):
+    """Several runs side by side, in the order asked for."""
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    states: tuple[str, ...]
+    rows: tuple[ComparedFigure, ...]
+
+
+def store_upload(services: Services, stream: BinaryIO, name: str) -> Upload:
+    """Keep an uploaded file under its sha256; its name is only ever shown.
+
+    Errors: `TooLarge` over MAX_UPLOAD_MB, `InvalidInput` for an empty file.
+    """
+    artifact = services.artifacts.add(stream, services.settings.max_upload_bytes)
+    return Upload(name=_display_name(name), sha256=artifact.sha256, bytes=artifact.bytes)
+
+
+def submit(
+    services: Services,
+    *,
+    model: Upload,
+    schema: Schema | None = None,
+    sample: Upload | None = None,
+    target: str | None = None,
+    plan: RunPlan | None = None,
+    source: Source = "api",
+    idempotency_key: str | None = None,
+) -> RunRow:
+    """Store a run and queue its job; returns at once.
+
+    What can be refused without opening the model is refused here: an unreadable sample, a target that
+    the sample lacks, a schema that contradicts itself, a baseline that is not there. The same
+    `idempotency_key` with the same request gives the first run again; with another it is a `Conflict`.
+    """
+    plan = plan or RunPlan()
+    sample_schema = _schema_of_sample(services, sample, target)
+    if schema is not None and sample_schema is not None:
+        check_complete(combine(schema, sample_schema, None))
+    run_id, job_id = new_run_id(), services.jobs.new_id()
+    row = RunRow(
+        id=run_id,
+        job_id=job_id,
+        name=plan.name or model.name,
+        tags=plan.tags,
+        source=source,
+        created_at=datetime.now(UTC),
+        model_name=model.name,
+        model_sha256=model.sha256,
+        model_bytes=model.bytes,
+        sample_sha256=sample.sha256 if sample else None,
+        sample_name=sample.name if sample else None,
+        target=target,
+        rows=plan.rows,
+        plan=plan,
+        user_schema=schema,
+    )
+    with services.store.transaction():
+        if idempotency_key is not None:
+            fingerprint = _fingerprint(model, schema, sample, target, plan)
+            earlier = services.store.runs.claim_idempotency(idempotency_key, fingerprint, run_id)
+            if earlier is not None:
+                return get_run(services, earlier)
+        _check_baseline(services, plan)
+        # Inside the transaction, so that deleting another run cannot pull a shared file away in between.
+        for upload in (model, sample):
+            if upload is not None:
+                services.artifacts.path(upload.sha256)
+        services.store.runs.insert(row)
+        services.jobs.submit("run", run_id, {}, id=job_id)
+    return get_run(services, run_id)
+
+
+def get_run(services: Services, run_id: str) -> RunRow:
+    row = services.store.runs.get(run_id)
+    if row is None:
+        raise NotFound(f"There is no run {run_id!r}.", hint="It may have been deleted. See the list of runs.")
+    return row
+
+
+def get_report(services: Services, run_id: str) -> RunReport | None:
+    """The report of a finished run; None while it is queued or running."""
+    get_run(services, run_id)
+    document = services.store.runs.report(run_id)
+    return None if document is None else RunReport.model_validate(document)
+
+
+def list_runs(services: Services, query: RunQuery) -> RunPage:
+    return services.store.runs.list(query)
+
+
+def cancel_run(services: Services, run_id: str) -> RunRow:
+    """Stop a run: a queued one at once, a running one within about a second. `Conflict` when it is over."""
+    row = get_run(services, run_id)
+    if row.state in TERMINAL_STATES:
+        raise Conflict(
+            f"Run {run_id} is already {row.state}.", hint="Only queued and running runs can be cancelled."
+        )
+    with services.store.transaction():
+        if row.job_id is not None and services.jobs.cancel(row.job_id).state == "cancelled":
+            services.store.runs.mark_cancelled(run_id)
+    return get_run(services, run_id)
+
+
+def delete_run(services: Services, run_id: str) -> None:
+    """Delete a run and the files that no other run uses. Errors: `Conflict` while it is not over."""
+    row = get_run(services, run_id)
+    if row.state not in TERMINAL_STATES:
+        raise Conflict(f"Run {run_id} is still {row.state}.", hint="Cancel it first.")
+    with services.store.transaction():
+        for sha256 in services.store.runs.delete(run_id):
+            services.artifacts.remove(sha256)
+
+
+def artifact(services: Services, run_id: str, name: str) -> Path:
+    """The file that a run left behind under `name`, such as `rows.parquet`."""
+    get_run(services, run_id)
+    files = {f.name: f for f in services.store.runs.files(run_id)}
+    if name not in files:
+        known = ", ".join(sorted(files)) or "none"
+        raise NotFound(f"Run {run_id} has no file {name!r}.", hint=f"Its files: {known}.")
+    return services.artifacts.path(files[name].sha256)
+
+
+def request_inspection(services: Services, model: Upload) -> str:
+    """Queue a look into a model (its identity and schema); returns the job's id for `get_job`."""
+    payload = {"name": model.name, "bytes": model.bytes}
+    return services.jobs.submit("inspect", model.sha256, payload, priority=10, max_attempts=1).id
+
+
+def request_example(services: Services, name: str) -> str:
+    """Queue the training of a shipped example; returns the job's id for `get_job`."""
+    if name not in {example.name for example in EXAMPLES}:
+        known = ", ".join(example.name for example in EXAMPLES)
+        raise NotFound(f"There is no example {name!r}.", hint=f"The examples: {known}.")
+    return services.jobs.submit("example", name, {}, priority=10).id
+
+
+def get_job(services: Services, job_id: str) -> JobRow:
+    return services.jobs.get(job_id)
+
+
+def compare_runs(services: Services, ids: Sequence[str]) -> Comparison:
+    """Figures of two to ten runs side by side. Errors: `InvalidInput`, `NotFound`."""
+    unique = tuple(dict.fromkeys(ids))
+    if not 2 <= len(unique) <= 10:
+        raise InvalidInput(
+            f"A comparison takes 2 to 10 different runs, not {len(unique)}.", hint="Give ids=first,second."
+        )
+    rows = [get_run(services, run_id) for run_id in unique]
+    reports = [get_report(services, run_id) for run_id in unique]
+    figures = []
+    for key, title, unit, direction, read in _COMPARED:
+        values = tuple(None if report is None else read(report) for report in reports)
+        figures.append(
+            ComparedFigure(
+                key=key,
+                title=title,
+                unit=unit,
+                direction=direction,
+                values=values,
+                best=_best(values, direction),
+            )
+        )
+    return Comparison(
+        ids=unique,
+        names=tuple(row.name for row in rows),
+        states=tuple(row.state for row in rows),
+        rows=tuple(f for f in figures if any(v is not None for v in f.values)),
+    )
+
+
+def new_run_id() -> str:
+    """Sortable by time to the second, unguessable after it: 20261121-101500-3f9a2c41d0."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(5)}"
+
+
+def _schema_of_sample(services: Services, sample: Upload | None, target: str | None) -> Schema | None:
+    if sample is None:
+        if target is not None:
+            raise InvalidSample(
+                f"A target column {target!r} was named, but no sample was sent.",
+                hint="Send the sample that holds the column, or leave the target out.",
+                field="target",
+            )
+        return None
+    frame = read_sample(services.artifacts.path(sample.sha256).read_bytes(), sample.name)
+    if target is not None:
+        split_target(frame, target)
+    return infer_from_frame(frame, target)
+
+
+def _check_baseline(services: Services, plan: RunPlan) -> None:
+    if plan.baseline is None:
+        return
+    row = services.store.runs.get(plan.baseline)
+    if row is None:
+        raise InvalidPlan(
+            f"The baseline run {plan.baseline!r} does not exist.",
+            hint="Use the id of a finished run, or leave `baseline` out.",
+            field="baseline",
+        )
+    if row.state not in {"passed", "warned", "failed"}:
+        raise InvalidPlan(
+            f"The baseline run {plan.baseline!r} is {row.state}, so it has no figures to compare with.",
+            hint="Use the id of a finished run.",
+            field="baseline",
+        )
+
+
+def _fingerprint(
+    model: Upload, schema: Schema | None, sample: Upload | None, target: str | None, plan: RunPlan
+) -> str:
+    parts = (
+        model.sha256,
+        schema.model_dump_json() if schema else "",
+        sample.sha256 if sample else "",
+        target or "",
+        plan.model_dump_json(),
+    )
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
+
+
+def _display_name(name: str) -> str:
+    """The last part of whatever path a browser or script sent, printable and of bounded length."""
+    last = PureWindowsPath(PurePosixPath(name.replace("\x00", "")).name).name
+    printable = "".join(c for c in last if c.isprintable()).strip()
+    return printable[:MAX_FILE_NAME] or "model"
+
+
+def _latency(report: RunReport, batch_size: int) -> float | None:
+    if report.metrics.value is None:
+        return None
+    return next((row.p95_ms for row in report.metrics.value.latency if row.batch_size == batch_size), None)
+
+
+def _accuracy(report: RunReport, name: str) -> float | None:
+    value: float | None = getattr(report.accuracy.value, name, None)
+    return value
+
+
+def _metric(report: RunReport, name: str) -> float | None:
+    value: float | None = getattr(report.metrics.value, name, None)
+    return value
+
+
+def _worst_changed_share(report: RunReport) -> float | None:
+    scenarios = report.drift.value.scenarios if report.drift.value else ()
+    return max((s.changed_share for s in scenarios if s.changed_share is not None), default=None)
+
+
+def _best(values: Sequence[float | None], direction: str) -> int | None:
+    known = [(v, i) for i, v in enumerate(values) if v is not None]
+    if len({v for v, _ in known}) < 2:
+        return None
+    best_value = (min if direction == "lower" else max)(v for v, _ in known)
+    return next(i for v, i in known if v == best_value)
+
+
+_Reader = Callable[[RunReport], float | None]
+_COMPARED: tuple[tuple[str, str, str, Literal["lower", "higher"], _Reader], ...] = (
+    ("p95_ms_1", "p95 latency, 1 row", "ms", "lower", lambda r: _latency(r, 1)),
+    ("p95_ms_100", "p95 latency, 100 rows", "ms", "lower", lambda r: _latency(r, 100)),
+    ("p95_ms_1000", "p95 latency, 1,000 rows", "ms", "lower", lambda r: _latency(r, 1000)),
+    ("throughput_rows_s", "Throughput", "rows/s", "higher", lambda r: _metric(r, "throughput_rows_s")),
+    ("error_rate", "Error rate", "", "lower", lambda r: _metric(r, "error_rate")),
+    ("load_ms", "Load time", "ms", "lower", lambda r: _metric(r, "load_ms")),
+    ("peak_memory_mb", "Peak memory", "MB", "lower", lambda r: _metric(r, "peak_memory_mb")),
+    ("model_bytes", "File size", "bytes", "lower", lambda r: float(r.model.bytes)),
+    ("accuracy", "Accuracy", "", "higher", lambda r: _accuracy(r, "accuracy")),
+    ("f1_macro", "F1, macro average", "", "higher", lambda r: _accuracy(r, "f1_macro")),
+    ("roc_auc", "ROC AUC", "", "higher", lambda r: _accuracy(r, "roc_auc")),
+    ("r2", "R2", "", "higher", lambda r: _accuracy(r, "r2")),
+    ("mae", "Mean absolute error", "", "lower", lambda r: _accuracy(r, "mae")),
+    ("changed_share", "Changed answers, worst drift scenario", "", "lower", _worst_changed_share),
+)

@@ -1,0 +1,645 @@
+"""The worker's side of a model's process: starts it, asks it, holds the clock, believes nothing.
+
+Promises: every call ends by its deadline or its cancellation, with a validated answer or an error that
+names the stage; no child outlives its handle. Leaves what is done in the child to `model_process`.
+"""
+
+import array
+import json
+import logging
+import math
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+import errors
+import wire
+from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError, Unavailable
+from explainability import Attributions, ExplainPlan
+from metrics import LatencyPlan, LatencyRow, Timings
+from model_utils import Predictions, RowError, Task
+from schema_utils import Schema
+from settings import PROJECT_ROOT, Settings
+
+__all__ = ["LoadedModel", "ModelHandle", "Zygote", "open_model"]
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 300.0  # importing everything from a cold disk takes half a minute, on a busy machine more
+SLICE_S = 0.05  # how often a wait looks for cancellation
+EXIT_WAIT_S = 5.0
+MAX_ROWS = 65_536  # a predict call
+REQUEST_BYTES = 64 << 20
+ANSWER_BYTES = 12 << 20
+MAX_LABELS = 10_000
+MAX_TEXT = 2_000
+TASKS = ("classification", "regression", "clustering", "outlier", "unknown")
+PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TZ", "SYSTEMROOT")
+CODES = {c.code: c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, DashboardError)}
+
+SIGNALS = {
+    signal.SIGSEGV: "it crashed (segmentation fault): native code met data that it cannot read",
+    signal.SIGBUS: "it crashed (bus error)",
+    signal.SIGILL: "it used an instruction that this processor does not have",
+    signal.SIGFPE: "it crashed (arithmetic error in native code)",
+    signal.SIGABRT: "native code gave up; running out of memory is the usual reason",
+    signal.SIGKILL: "it was killed from outside; the machine running out of memory is the usual reason",
+    signal.SIGXCPU: "it used all the processor time that it was given",
+    signal.SIGXFSZ: "it tried to write a file",
+}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What the loaded model said of itself. load_memory_mb: growth of the process's peak while loading."""
+
+    framework: str
+    estimator: str
+    task: Task
+    features: tuple[str, ...]
+    n_features: int | None
+    labels: tuple[str, ...] | None
+    load_ms: float
+    load_memory_mb: float
+    libraries: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+class _Child:
+    """One forked child as its zygote reports it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.pid: int | None = None
+        self.exited = threading.Event()
+        self.status: int | None = None
+        self.message = ""
+
+    def describe(self) -> str:
+        if self.status is None:
+            return self.message or "its parent process ended"
+        if self.status < 0:
+            meaning = SIGNALS.get(cast(signal.Signals, -self.status), "it was ended by a signal")
+            return f"killed by signal {-self.status}: {meaning}"
+        return f"it ended itself with exit status {self.status}"
+
+
+class Zygote:
+    """The process that models' processes are forked from. Thread-safe; started again when it dies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._ready = threading.Event()
+        self._failure = ""
+        self._children: dict[int, _Child] = {}
+        self._next = 0
+        self._closed = False
+
+    def start(self) -> None:
+        """Start the process unless it runs; returns at once, while it still imports."""
+        with self._lock:
+            self._start()
+
+    def close(self) -> None:
+        """End the process and every child of it."""
+        with self._lock:
+            self._closed = True
+            process, control = self._process, self._control
+            self._process = self._control = None
+        if control is not None:
+            with suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)
+        if process is not None:
+            try:
+                process.wait(EXIT_WAIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The running process's number; None when there is none."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def fork(self, fds: tuple[int, int, int], cpu_s: float, cancelled: threading.Event | None) -> _Child:
+        """A new locked child that owns the three descriptors (requests, answers, model file)."""
+        ready = self._ensure()
+        ends = time.monotonic() + START_TIMEOUT_S
+        while not ready.wait(SLICE_S):
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled("The run was cancelled.")
+            if time.monotonic() > ends:
+                raise Unavailable("The process that models are run in did not start in time.", hint=_SEE_LOG)
+        with self._lock:
+            if self._failure or self._control is None:
+                raise Unavailable(
+                    f"The process that models are run in could not start: {self._failure}", hint=_SEE_LOG
+                )
+            self._next += 1
+            child = self._children[self._next] = _Child(self._next)
+            request = {
+                "op": "fork",
+                "id": child.number,
+                "memory_mb": self.settings.child_memory_mb,
+                "cpu_s": cpu_s,
+                "threads": os.cpu_count() or 1,
+            }
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
+            try:
+                self._control.sendmsg([json.dumps(request).encode() + b"\n"], [rights])
+            except OSError as error:
+                del self._children[child.number]
+                raise Unavailable(
+                    f"The process that models are run in ended ({error}).", hint=_SEE_LOG
+                ) from None
+            return child
+
+    def kill(self, child: _Child) -> None:
+        """Kill a child with its whole process group and wait until it is gone."""
+        if child.exited.is_set():
+            return
+        with self._lock:
+            control = self._control
+        if control is not None:
+            with suppress(OSError):
+                control.sendall(json.dumps({"op": "kill", "id": child.number}).encode() + b"\n")
+        if not child.exited.wait(EXIT_WAIT_S):
+            log.error("The model's process %s did not end when it was killed.", child.pid)
+
+    def _ensure(self) -> threading.Event:
+        with self._lock:
+            return self._start()
+
+    def _start(self) -> threading.Event:
+        """Start the process if none runs (the lock is held); the event says when it is ready or failed."""
+        if self._closed:
+            raise Unavailable("The worker is shutting down.")
+        if self._control is not None and self._process is not None and self._process.poll() is None:
+            return self._ready
+        if os.name != "posix":
+            raise Unavailable(
+                "Models cannot be run on this system.", hint="Run the server on Linux or macOS, or in Docker."
+            )
+        if self._process is not None:  # it died: nothing that it left is of use
+            self._process.kill()
+            self._process.wait()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        code = (
+            f"import sys; sys.path.insert(0, {str(PROJECT_ROOT)!r}); "
+            f"import model_process; model_process.zygote_main({theirs.fileno()})"
+        )
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", code],
+                env=_environment(),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+            )
+        self._control, self._failure = ours, ""
+        self._ready, self._children = threading.Event(), {}
+        listener = threading.Thread(
+            target=self._listen, args=(ours, self._ready, self._children), name="zygote", daemon=True
+        )
+        listener.start()
+        return self._ready
+
+    def _listen(self, control: socket.socket, ready: threading.Event, children: dict[int, _Child]) -> None:
+        """Take in the zygote's reports until it ends; then all its children have ended too."""
+        with suppress(OSError), control.makefile("rb") as lines:
+            for line in lines:
+                event = json.loads(line)
+                if event["event"] == "ready":
+                    if event["missing"]:
+                        log.warning("Not available to models: %s", ", ".join(event["missing"]))
+                    if event["threads"] > 1:  # a fork may inherit a lock that a lost thread held
+                        log.warning("A library started %d threads before the fork.", event["threads"] - 1)
+                    ready.set()
+                elif event["event"] == "failed":
+                    self._failure = str(event["message"])
+                elif (child := children.get(event["id"])) is not None:
+                    if event["event"] == "forked":
+                        child.pid = event["pid"]
+                    else:
+                        child.status, child.message = event["status"], event["message"]
+                        child.exited.set()
+                        children.pop(child.number, None)
+        with self._lock:
+            if self._control is control:
+                self._control = None
+                self._failure = self._failure or "it ended while starting"
+        control.close()
+        for child in list(children.values()):
+            child.exited.set()
+        ready.set()
+
+
+_SEE_LOG = "Look into the server's log, or run `python -c 'import sklearn, shap'` with the server's Python."
+
+
+def _environment() -> dict[str, str]:
+    """A few named variables and nothing of the server's own: no token, no database URL."""
+    cores = str(os.cpu_count() or 1)
+    clean = {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "HOME": "/nonexistent",
+        "MPLCONFIGDIR": "/nonexistent",
+        "MPLBACKEND": "Agg",
+        "JOBLIB_MULTIPROCESSING": "0",  # its pool wants shared-memory semaphores
+        "OMP_NUM_THREADS": cores,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's thread: a fork wants none
+    }
+    return clean | {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
+@contextmanager
+def open_model(
+    zygote: Zygote, path: Path, *, name: str, deadline_s: float, cancelled: threading.Event | None = None
+) -> Iterator["ModelHandle"]:
+    """Load a model file in a process of its own; the process is gone when the block ends.
+
+    deadline_s: seconds for everything done with the handle. Loading has its own limit besides
+    (`load_timeout_s`). Raises a ModelError for the file's faults, a ChildError for the process's.
+    """
+    handle = ModelHandle(zygote, path, name=name, deadline_s=deadline_s, cancelled=cancelled)
+    try:
+        handle._load(zygote.settings.load_timeout_s)
+        yield handle
+    finally:
+        handle.close()
+
+
+class ModelHandle:
+    """A loaded model. Calls take turns; after an error of the process itself the handle is of no more use."""
+
+    info: LoadedModel
+    mined: Schema | None
+    isolation: tuple[str, ...]
+
+    def __init__(
+        self, zygote: Zygote, path: Path, *, name: str, deadline_s: float, cancelled: threading.Event | None
+    ) -> None:
+        self.name = name
+        self._zygote = zygote
+        self._cancelled = cancelled
+        self._turn = threading.Lock()
+        self._broken: DashboardError | None = None
+        self._labels: list[str] = []  # met in answers, in a fixed order, when the model names no classes
+        self._requests = self._answers = -1
+        request_read, self._requests = os.pipe()
+        self._answers, answer_write = os.pipe()
+        theirs = [request_read, answer_write]
+        try:
+            theirs.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            cpu_s = deadline_s * (os.cpu_count() or 1) + 5
+            self._child = zygote.fork((theirs[0], theirs[1], theirs[2]), cpu_s, cancelled)
+        except BaseException:
+            os.close(self._requests)
+            os.close(self._answers)
+            raise
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        os.set_blocking(self._requests, False)
+        os.set_blocking(self._answers, False)
+        self._deadline_s = deadline_s
+        self._deadline = time.monotonic() + deadline_s
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process can still be asked."""
+        return self._broken is None and not self._child.exited.is_set()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.info.warnings
+
+    def predict(self, frame: pd.DataFrame) -> Predictions:
+        """Predictions for every row, asked in chunks. Rows that fail are in the answer, not raised."""
+        width = 8 * max(1, frame.shape[1])
+        answer = 9 + 8 * len(self.info.labels or ())
+        step = max(1, min(MAX_ROWS, REQUEST_BYTES // width, ANSWER_BYTES // answer))
+        starts = range(0, max(len(frame), 1), step)
+        parts = [(start, self._predict_chunk(frame.iloc[start : start + step])) for start in starts]
+        return _joined(parts)
+
+    def measure(self, frame: pd.DataFrame, plan: LatencyPlan) -> Timings:
+        """Latency of each batch size, as measured in the model's process on rows of the frame."""
+        most = max(*plan.batch_sizes, 1000)
+        request = {"op": "measure", "plan": plan.model_dump(mode="json")}
+        answer = self._call("measure", request, wire.encode_frame(frame.head(most)))
+        try:
+            rows = tuple(LatencyRow.model_validate(row) for row in answer.header["rows"])
+            first, cut = answer.header["first_call_ms"], answer.header["cut_short"]
+        except (KeyError, TypeError, ValidationError) as error:
+            raise self._bad(f"The timings are malformed ({type(error).__name__}).") from None
+        figures = [value for row in rows for value in row.model_dump().values()]
+        sizes = tuple(row.batch_size for row in rows)
+        fits = sizes == plan.batch_sizes[: len(sizes)] and bool(sizes) and isinstance(cut, bool)
+        if not fits or not all(_is_figure(value) for value in [*figures, first]):
+            raise self._bad("The timings are not those of the batch sizes asked for.")
+        return Timings(rows=rows, first_call_ms=float(first), cut_short=cut)
+
+    def explain(
+        self, frame: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
+    ) -> Attributions:
+        """Attributions of the frame's first rows, as computed in the model's process."""
+        request = {"op": "explain", "plan": plan.model_dump(mode="json"), "seed": seed}
+        arrays = wire.encode_frame(frame, "frame") | wire.encode_frame(background, "background")
+        answer = self._call("explain", request, arrays)
+        try:
+            texts = wire.array_to_json(answer.arrays["texts"])
+            found = Attributions(
+                method=_text(texts["method"]),
+                explainer=_text(texts["explainer"]),
+                output=_text(texts["output"]),
+                outputs=_texts(texts["outputs"], MAX_LABELS),
+                features=_texts(texts["features"], MAX_LABELS),
+                values=answer.arrays["values"],
+                base=answer.arrays["base"],
+                explained=answer.arrays["explained"],
+                std_error=answer.arrays.get("std_error"),
+                notes=_texts(texts["notes"], 50),
+            )
+        except (KeyError, TypeError, ValueError, BadAnswer) as error:
+            raise self._bad(f"The attributions are malformed ({type(error).__name__}).") from None
+        n, f, k = found.values.shape if found.values.ndim == 3 else (-1, -1, -1)
+        expected = {"values": (n, f, k), "base": (k,), "explained": (n, k)}
+        shaped = all(getattr(found, name).shape == shape for name, shape in expected.items())
+        counted = len(found.outputs) == k and len(found.features) == f and 0 < n <= len(frame)
+        known = set(found.features) <= {str(c) for c in frame.columns}
+        sampled = found.std_error is None or found.std_error.shape == (f,)
+        if not (shaped and counted and known and sampled and _all_float(answer.arrays)):
+            raise self._bad("The attributions do not have the shape of what was asked.")
+        if not np.isfinite(found.values).all() or not np.isfinite(found.base).all():
+            raise self._bad("The attributions are not all finite numbers.")
+        return found
+
+    def peak_memory_mb(self) -> float:
+        """The highest resident memory of the process so far, in MB."""
+        answer = self._call("memory", {"op": "memory"})
+        value = answer.header.get("peak_memory_mb")
+        if value is None or not _is_figure(value):
+            raise self._bad("The memory is not a number.")
+        return float(value)
+
+    def kill(self) -> None:
+        """End the process now; may be called from another thread."""
+        self._broken = self._broken or ChildDied("The model's process was stopped.")
+        self._zygote.kill(self._child)
+
+    def close(self) -> None:
+        """End the process and give back its pipes."""
+        self.kill()
+        with self._turn:
+            for fd in (self._requests, self._answers):
+                if fd >= 0:
+                    os.close(fd)
+            self._requests = self._answers = -1
+
+    def _load(self, limit_s: float) -> None:
+        hello = self._call("start", {"op": "hello"})  # before the model's first byte is read
+        self.isolation = _texts(hello.header.get("isolation"), 40)
+        answer = self._call("load", {"op": "load"}, limit_s=limit_s)
+        header = answer.header
+        try:
+            texts = wire.array_to_json(answer.arrays["texts"])
+            labels = texts["labels"]
+            self.info = LoadedModel(
+                framework=_text(header["framework"]),
+                estimator=_text(header["estimator"]),
+                task=header["task"],
+                features=_texts(texts["features"], 100_000),
+                n_features=header["n_features"],
+                labels=None if labels is None else _texts(labels, MAX_LABELS),
+                load_ms=header["load_ms"],
+                load_memory_mb=header["load_memory_mb"],
+                libraries={_text(k): _text(v) for k, v in list(texts["libraries"].items())[:50]},
+                warnings=_texts(texts["warnings"], 50),
+            )
+            self.mined = None if texts["schema"] is None else Schema.model_validate(texts["schema"])
+        except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
+            raise self._bad(f"The model's description is malformed ({type(error).__name__}).") from None
+        count = self.info.n_features
+        sound = count is None or (type(count) is int and 0 <= count <= 10_000_000)
+        if not sound or self.info.task not in TASKS:
+            raise self._bad("The model's description holds an impossible value.")
+        if not (_is_figure(self.info.load_ms) and _is_figure(self.info.load_memory_mb)):
+            raise self._bad("The load's time or memory is not a number.")
+
+    def _predict_chunk(self, frame: pd.DataFrame) -> Predictions:
+        answer = self._call("predict", {"op": "predict"}, wire.encode_frame(frame))
+        n = len(frame)
+        try:
+            arrays = answer.arrays
+            texts = wire.array_to_json(arrays["texts"])
+            values, flags, scores = arrays["values"].copy(), arrays["failed"], arrays.get("scores")
+            own = texts.get("labels")
+            labels = self.info.labels if own is None else _texts(own, MAX_LABELS)
+            found = [
+                RowError(_text(k), _text(m), _count(r, n), _count(f, n)) for k, m, r, f in texts["errors"]
+            ]
+        except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
+            raise self._bad(f"The predictions are malformed ({type(error).__name__}).") from None
+        if (
+            values.shape != (n,)
+            or flags.shape != (n,)
+            or values.dtype != np.float64
+            or flags.max(initial=0) > 1
+        ):
+            raise self._bad(f"The predictions are not {n:,} numbers with their flags.")
+        failed = flags.astype(bool)
+        usable = values[~failed]
+        if not np.isfinite(usable).all():
+            raise self._bad("A prediction that counts as an answer is not a number.")
+        if labels is not None and ((usable < 0) | (usable >= len(labels)) | (usable % 1 != 0)).any():
+            raise self._bad("A prediction is none of the model's classes.")
+        values[failed] = np.nan
+        if scores is not None and not _scores_fit(scores, n, labels, failed):
+            raise self._bad("The scores do not fit the predictions.")
+        if own is not None and labels is not None:
+            values, labels = self._stable_codes(values, labels, failed)
+        return Predictions(values, scores, labels, failed, tuple(found))
+
+    def _stable_codes(
+        self, values: np.ndarray, labels: tuple[str, ...], failed: np.ndarray
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Codes that mean the same in every answer of this model: new labels are added at the end."""
+        known = set(self._labels)
+        self._labels += [label for label in labels if label not in known]
+        if len(self._labels) > MAX_LABELS:
+            raise self._bad("The model answers with ever new texts.")
+        place = {label: i for i, label in enumerate(self._labels)}
+        table = np.array([place[label] for label in labels], dtype=np.float64)
+        recoded = np.full(len(values), np.nan)
+        recoded[~failed] = table[values[~failed].astype(np.intp)]
+        return recoded, tuple(self._labels)
+
+    def _call(
+        self,
+        stage: str,
+        header: dict[str, Any],
+        arrays: dict[str, wire.Array] | None = None,
+        limit_s: float = math.inf,
+    ) -> wire.Message:
+        """One request and its answer. An error of the model passes on; any other ends the process."""
+        with self._turn:
+            if self._broken is not None:
+                raise self._broken
+            wait = self._waiter(stage, limit_s)
+            try:
+                wire.send(self._requests, wire.Message(header, arrays or {}), wait)
+                answer = wire.receive(self._answers, wire.ANSWER_LIMIT, wait)
+            except (EOFError, OSError):
+                self._child.exited.wait(EXIT_WAIT_S)
+                raise self._end(self._death(stage)) from None
+            except (ChildTimeout, Cancelled, ChildDied, BadAnswer) as error:
+                raise self._end(error) from None
+        if "error" in answer.header:
+            raise _error(answer.header["error"])
+        return answer
+
+    def _waiter(self, stage: str, limit_s: float) -> wire.Wait:
+        started = time.monotonic()
+        ends = min(self._deadline, started + limit_s)
+
+        def wait(fd: int, writing: bool) -> None:
+            poller = select.poll()
+            poller.register(fd, select.POLLOUT if writing else select.POLLIN)
+            while True:
+                gone = self._child.exited.is_set()  # looked at first: what it wrote before is still read
+                if self._cancelled is not None and self._cancelled.is_set():
+                    raise Cancelled("The run was cancelled.")
+                left = ends - time.monotonic()
+                if left <= 0:
+                    raise _timeout(stage, min(self._deadline_s, limit_s))
+                if poller.poll(0 if gone else min(SLICE_S, left) * 1000):
+                    return
+                if gone:
+                    raise self._death(stage)
+
+        return wait
+
+    def _death(self, stage: str) -> DashboardError:
+        if self._broken is not None:
+            return self._broken
+        return ChildDied(
+            f"The model's process died in stage {stage}: {self._child.describe()}.",
+            hint="Predict with the model in a fresh interpreter to see the crash; check its memory's limit "
+            "(CHILD_MEMORY_MB).",
+        )
+
+    def _bad(self, message: str) -> DashboardError:
+        return self._end(BadAnswer(message, hint="The file does not behave as a model does; do not use it."))
+
+    def _end(self, error: DashboardError) -> DashboardError:
+        self._broken = self._broken or error
+        self._zygote.kill(self._child)
+        return self._broken
+
+
+def _timeout(stage: str, seconds: float) -> ChildTimeout:
+    return ChildTimeout(
+        f"The model did not answer in stage {stage} within {seconds:.3g} s and was stopped.",
+        hint="Give the run more time (timeout_s), test fewer rows, or use a faster model.",
+    )
+
+
+def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
+    """The chunks' predictions as one; errors of the same kind and message are counted together."""
+    counted: dict[tuple[str, str], RowError] = {}
+    for start, part in parts:
+        for error in part.errors:
+            key = (error.kind, error.message)
+            before = counted.get(key)
+            first = before.first_row if before else start + error.first_row
+            counted[key] = RowError(*key, error.rows + (before.rows if before else 0), first)
+    found = [part for _, part in parts]
+    scores = None
+    if all(part.scores is not None or part.failed.all() for part in found):
+        width = next((p.scores.shape[1] for p in found if p.scores is not None), 0)
+        if width:
+            empty = [
+                p.scores if p.scores is not None else np.full((len(p.values), width), np.nan) for p in found
+            ]
+            scores = np.concatenate(empty)
+    return Predictions(
+        values=np.concatenate([part.values for part in found]),
+        scores=scores,
+        labels=max((part.labels for part in found if part.labels is not None), key=len, default=None),
+        failed=np.concatenate([part.failed for part in found]),
+        errors=tuple(counted.values()),
+    )
+
+
+def _error(described: Any) -> DashboardError:
+    """The error that the child described; a code that is not ours is some fault of the model."""
+    if not isinstance(described, dict):
+        return ModelError("The model failed and its process did not say why.")
+    parts = [str(described.get(key, ""))[:MAX_TEXT] for key in ("code", "message", "hint")]
+    kind = CODES.get(parts[0], ModelError)
+    return (kind if issubclass(kind, ModelError) else ModelError)(parts[1], hint=parts[2])
+
+
+def _scores_fit(scores: np.ndarray, n: int, labels: tuple[str, ...] | None, failed: np.ndarray) -> bool:
+    shaped = labels is not None and scores.shape == (n, len(labels)) and scores.dtype == np.float64
+    return shaped and bool(np.isfinite(scores[~failed]).all())
+
+
+def _all_float(arrays: dict[str, wire.Array]) -> bool:
+    return all(array.dtype == np.float64 for name, array in arrays.items() if name != "texts")
+
+
+def _is_figure(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+
+
+def _count(value: Any, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError("not a number of rows")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value[:MAX_TEXT]
+
+
+def _texts(values: Any, most: int) -> tuple[str, ...]:
+    if not isinstance(values, list) or len(values) > most:
+        raise TypeError("not a list of texts")
+    return tuple(_text(value) for value in values)

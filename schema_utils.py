@@ -1,0 +1,459 @@
+"""What a model's input looks like: parse, infer, combine and check schemas.
+
+Promises: a `Schema` is consistent, or an `InvalidSchema` names the field at fault and the remedy.
+Leaves making rows to `synthetic_data`, files to `samples` and models to `model_schema`.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+
+from errors import InvalidSample, InvalidSchema
+from field_spec import (
+    MAX_CATEGORIES,
+    MAX_FEATURES,
+    MAX_NAME,
+    MAX_TEXT,
+    Distribution,
+    FeatureType,
+    FieldSpec,
+    Origin,
+    Schema,
+)
+
+if TYPE_CHECKING:
+    from model_utils import ModelInfo
+
+__all__ = [
+    "CATEGORIES_KEPT",
+    "MAX_CATEGORIES",
+    "MAX_FEATURES",
+    "Distribution",
+    "FeatureType",
+    "FieldSpec",
+    "Origin",
+    "Schema",
+    "check_complete",
+    "check_fits_model",
+    "combine",
+    "infer_from_frame",
+    "is_placeholder",
+    "ordered_for",
+    "parse_schema",
+    "validate_frame",
+]
+
+CATEGORIES_KEPT = 300  # of a text column: ids and free text have no end, and reports carry them
+ALL_MISSING_SHARE = 0.99  # a share must leave something to generate
+ENOUGH_FOR_A_SHAPE = 30  # rows below which skewness and kurtosis say nothing
+
+ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+ISO_OFFSET = r"[T ].*(?:Z|[+-]\d{2}:?\d{2})$"
+
+
+def parse_schema(data: bytes | str | Mapping[str, Any] | Sequence[Any]) -> Schema:
+    """A schema from JSON (text or bytes) or from what JSON parses to; every field is the user's.
+
+    Accepts `{"features": [...]}` or the bare list. A category may come without categories, to be
+    filled by `combine`. Raises InvalidSchema with the feature's name and what to do.
+    """
+    raw = _json(data) if isinstance(data, bytes | str) else data
+    if isinstance(raw, list | tuple):
+        raw = {"features": list(raw)}
+    if not isinstance(raw, Mapping):
+        raise InvalidSchema(
+            f"The schema is a JSON {type(raw).__name__}, not an object or a list.", hint=_EXAMPLE
+        )
+    features = raw.get("features")
+    if "features" not in raw or features == [] or features == ():
+        raise InvalidSchema("The schema has no features.", hint=_EXAMPLE, field="features")
+    if isinstance(features, list | tuple):
+        for position, feature in enumerate(features):
+            _refuse_non_finite(feature, position)
+    try:
+        return Schema.model_validate(raw)
+    except ValidationError as error:
+        raise _readable(error, features) from None
+
+
+def infer_from_frame(frame: pd.DataFrame, target: str | None = None) -> Schema:
+    """The schema that a sample shows; `target`, the label column, is left out.
+
+    Types: boolean, integer (whole numbers, also beside missing values), number, datetime (also text
+    in ISO 8601), else category, most frequent first, at most CATEGORIES_KEPT. Distribution: see
+    `_shape`. A column without any value becomes a nullable number without figures.
+    Raises InvalidSample for an unknown target, doubled or unusable columns.
+    """
+    names = [str(column) for column in frame.columns]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InvalidSample(f"The sample has two columns named {twice[0]!r}.", hint="Rename one of them.")
+    if target is not None and target not in names:
+        raise InvalidSample(
+            f"The sample has no column {target!r} to use as target.",
+            hint=f"Its columns are: {_listed(names)}.",
+            field="target",
+        )
+    keep = [i for i, name in enumerate(names) if name != target]
+    if not keep:
+        raise InvalidSample("The sample has no feature columns.", hint="Add the columns the model takes.")
+    if len(keep) > MAX_FEATURES:
+        raise InvalidSample(f"The sample has {len(keep)} columns; at most {MAX_FEATURES} can be used.")
+    if frame.empty:
+        raise InvalidSample("The sample has no rows.", hint="Give at least one row; some hundred are better.")
+    return Schema(features=tuple(_infer_field(names[i], frame.iloc[:, i]) for i in keep))
+
+
+def combine(user: Schema | None, sample: Schema | None, model: Schema | None) -> Schema:
+    """One schema out of what is known: the user's features override the sample's, those the model's.
+
+    A feature is taken whole from the first that has it, but for two gaps that are filled from the
+    next: a category without categories, and a user's feature that states nothing but its name (and
+    the default type). The order is the model's, else the sample's, else the user's. A model that was
+    fitted without names (x0, x1, ...) lends its features by position to as many named ones.
+    Raises InvalidSchema when all three are None.
+    """
+    layers = [layer for layer in (user, sample, model) if layer is not None]
+    if not layers:
+        raise InvalidSchema(
+            "Nothing is known about the model's input: it does not say what it was fitted on.",
+            hint="Give a schema (JSON) or a sample (CSV or Parquet) with the columns that the model takes.",
+            field="schema",
+        )
+    named = list(dict.fromkeys(name for layer in (sample, user) if layer for name in layer.names))
+    if model is not None and named and is_placeholder(model.names) and not set(named) & set(model.names):
+        # With another count the model's fields cannot be told apart: `check_fits_model` will say so.
+        layers.remove(model)
+        model = _renamed(model, named) if len(named) == len(model.names) else None
+        layers += [model] if model else []
+    order = list(dict.fromkeys([*(model.names if model else ()), *named]))
+    lookup = [{field.name: field for field in layer.features} for layer in layers]
+    return Schema(features=tuple(_merge([fields[n] for fields in lookup if n in fields]) for n in order))
+
+
+def check_complete(schema: Schema) -> None:
+    """Raises InvalidSchema when rows cannot be generated yet: a category without categories."""
+    lacking = [f.name for f in schema.features if f.type == "category" and not f.categories]
+    if lacking:
+        raise InvalidSchema(
+            f"{_the_features(lacking)} of type category without categories.",
+            hint='List them, as in "categories": ["red", "blue"], or give a sample that has the column.',
+            field=lacking[0],
+        )
+
+
+def check_fits_model(schema: Schema, info: "ModelInfo") -> None:
+    """Raises InvalidSchema naming the features that the model lacks or that are missing for it.
+
+    A model without names is only held to its number of features; one that knows neither fits any
+    schema. The order may differ: see `ordered_for`.
+    """
+    names = schema.names
+    if info.features and not is_placeholder(info.features, ("Column_",)):
+        missing = [name for name in info.features if name not in set(names)]
+        extra = [name for name in names if name not in set(info.features)]
+        parts = [f"the model takes {_listed(missing)}, which is missing"] if missing else []
+        parts += [f"the model does not take {_listed(extra)}"] if extra else []
+        if parts:
+            hint = "Correct the names in the schema or the sample" if missing else "Remove it"
+            hint += "; a label column is named as the target." if extra else "."
+            raise InvalidSchema(
+                f"The schema does not fit the model: {'; '.join(parts)}.",
+                hint=hint,
+                field=(missing + extra)[0],
+            )
+    elif info.n_features is not None and info.n_features != len(names):
+        raise InvalidSchema(
+            f"The model takes {info.n_features} features, the schema has {len(names)}: {_listed(names)}.",
+            hint="List exactly the columns the model was fitted on, in that order, without the label.",
+            field="features",
+        )
+
+
+def ordered_for(schema: Schema, info: "ModelInfo") -> Schema:
+    """The same features in the model's own order; unchanged when the model has no names."""
+    check_fits_model(schema, info)
+    place = {name: position for position, name in enumerate(info.features)}
+    if set(place) != set(schema.names) or tuple(info.features) == schema.names:
+        return schema
+    return Schema(features=tuple(sorted(schema.features, key=lambda field: place[field.name])))
+
+
+def validate_frame(schema: Schema, frame: pd.DataFrame) -> None:
+    """Raises InvalidSample when the frame lacks a feature or holds values of another type.
+
+    The values themselves may lie outside the schema's bounds and categories: real data does. More
+    columns than the schema's are allowed.
+    """
+    columns = {str(column): position for position, column in enumerate(frame.columns)}
+    missing = [name for name in schema.names if name not in columns]
+    if missing:
+        raise InvalidSample(
+            f"The sample lacks {_listed(missing)}.", hint=f"Its columns are: {_listed(list(columns))}."
+        )
+    for field in schema.features:
+        values = frame.iloc[:, columns[field.name]].dropna()
+        fault = _first_unlike(field.type, values)
+        if fault is not None:
+            raise InvalidSample(
+                f"Column {field.name!r} should be of type {field.type} but holds {str(fault)[:60]!r}.",
+                hint="Correct the value, or the feature's type in the schema.",
+                field=field.name,
+            )
+
+
+# --- parsing -----------------------------------------------------------------------------------
+
+_EXAMPLE = 'Write it as {"features": [{"name": "age", "type": "integer", "min": 18, "max": 90}]}.'
+
+
+def _json(data: bytes | str) -> Any:
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidSchema(
+            f"The schema is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
+            hint=_EXAMPLE,
+        ) from None
+    except (ValueError, RecursionError):  # not UTF-8, a number of thousands of digits, or nested too deep
+        raise InvalidSchema("The schema is not JSON text in UTF-8.", hint=_EXAMPLE) from None
+
+
+def _refuse_non_finite(feature: Any, position: int) -> None:
+    """JSON parsers let NaN and 1e999 through, and `Figure` would turn them into 'not given'."""
+    for key, value in feature.items() if isinstance(feature, Mapping) else ():
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(v, float) and not math.isfinite(v) for v in values):
+            raise InvalidSchema(
+                f"{_label(feature, position)}: {key} is not a finite number.",
+                hint="Leave it out, or write a number.",
+                field=_field_name(feature),
+            )
+
+
+def _readable(error: ValidationError, features: Any) -> InvalidSchema:
+    """Pydantic's list of errors as one sentence about the first, with the count of the others."""
+    # A list whose items all failed also counts as too short: that is no problem of its own.
+    found = error.errors(include_url=False)
+    errors = [e for e in found if e["type"] != "too_short" or len(found) == 1]
+    first, place = errors[0], errors[0]["loc"]
+    inside = len(place) > 1 and place[0] == "features" and isinstance(place[1], int)
+    feature = features[int(place[1])] if inside and isinstance(features, list | tuple) else None
+    key = str(place[2]) if inside and len(place) > 2 else str(place[0]) if place and not inside else ""
+    message, hint = _explained(first["type"], key, first.get("input"), first["msg"], inside)
+    subject = _label(feature, int(place[1])) if inside else "The schema"
+    others = len({e["loc"][:3] for e in errors}) - 1
+    more = f" ({others} more {'problem' if others == 1 else 'problems'})" if others else ""
+    return InvalidSchema(f"{subject}: {message}{more}.", hint=hint, field=_field_name(feature) or key or None)
+
+
+def _explained(kind: str, key: str, value: Any, message: str, inside: bool) -> tuple[str, str]:
+    shown = repr(value)[:60]
+    keys = _listed(list(FieldSpec.model_fields)) if inside else "features"
+    choices = {"type": FeatureType, "distribution": Distribution, "origin": Origin}
+    if kind == "extra_forbidden":
+        return f"unknown key {key!r}", f"Allowed keys are: {keys}."
+    if kind == "literal_error" and key in choices:
+        return f"unknown {key} {shown}", f"Allowed are: {', '.join(get_args(choices[key]))}."
+    if kind == "missing":
+        return f"{key} is missing", "Every feature needs at least a name."
+    if kind == "value_error":
+        what, _, remedy = message.removeprefix("Value error, ").partition("; ")
+        return what, f"{remedy[:1].upper()}{remedy[1:]}." if remedy else ""
+    if key in ("min", "max"):
+        return f"{key} is {shown}, not a number or a date", "Write a number, or an ISO 8601 date in quotes."
+    if kind in ("model_type", "dict_type"):
+        return f"it is {shown}, not an object", _EXAMPLE
+    return f"{key} is {shown}: {message[:1].lower()}{message[1:]}", "Correct the value or leave it out."
+
+
+def _field_name(feature: Any) -> str | None:
+    name = feature.get("name") if isinstance(feature, Mapping) else None
+    return name[:MAX_NAME] if isinstance(name, str) and name else None
+
+
+def _label(feature: Any, position: int) -> str:
+    name = _field_name(feature)
+    return f"Feature {name!r}" if name else f"Feature number {position + 1}"
+
+
+# --- inference ---------------------------------------------------------------------------------
+
+
+def _infer_field(name: str, column: "pd.Series[Any]") -> FieldSpec:
+    missing = float(column.isna().mean())
+    known: dict[str, Any] = {"name": name, "origin": "sample", "nullable": missing > 0}
+    known["missing_share"] = min(missing, ALL_MISSING_SHARE)
+    present = column.dropna()
+    try:
+        return FieldSpec(**known, **(_figures(present, missing > 0) if len(present) else {}))
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InvalidSample(f"Column {name[:60]!r} of the sample cannot be used: {problem}.") from None
+    except TypeError:  # unhashable: lists or objects out of a Parquet file
+        raise InvalidSample(
+            f"Column {name!r} of the sample holds lists or objects.",
+            hint="Remove it, or make it plain values.",
+        ) from None
+
+
+def _figures(present: "pd.Series[Any]", holes: bool) -> dict[str, Any]:
+    """What the values that are present say about type and range; `holes`: others are missing."""
+    kind = pd.api.types.infer_dtype(present)
+    if kind == "boolean" or _all_booleans(present.dtype):
+        return {"type": "boolean", "mean": float(present.astype(bool).mean())}
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        values = np.asarray(present, dtype=np.float64)
+        # NumPy has no missing integer: pandas turns whole numbers with holes into floats.
+        whole = kind == "integer" or (holes and bool(np.all(values == np.rint(values))))
+        return _number_figures(values, whole)
+    if kind in ("datetime64", "datetime", "date"):
+        return _date_figures(pd.to_datetime(present))
+    if kind == "string" and not isinstance(present.dtype, pd.CategoricalDtype):
+        dates = _dates_in_text(present)
+        if dates is not None:
+            return _date_figures(dates)
+    return _category_figures(present)
+
+
+def _all_booleans(dtype: Any) -> bool:
+    return isinstance(dtype, pd.CategoricalDtype) and pd.api.types.infer_dtype(dtype.categories) == "boolean"
+
+
+def _dates_in_text(texts: "pd.Series[Any]") -> "pd.Series[Any] | None":
+    """The texts as dates when every one is ISO 8601, all with an offset or all without."""
+    texts = texts.astype("str")
+    if not texts.str.fullmatch(ISO_DATE).all():
+        return None
+    aware = texts.str.contains(ISO_OFFSET)
+    if aware.any() and not aware.all():
+        return None
+    dates = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=bool(aware.all()))
+    return dates if dates.notna().all() else None
+
+
+def _number_figures(values: npt.NDArray[np.float64], integer: bool) -> dict[str, Any]:
+    """Range, mean, population std and shape of the finite values."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return {}
+    with np.errstate(over="ignore", invalid="ignore"):  # values near 1e308 square to infinity: no std then
+        low, high, mean, std = (float(f(values)) for f in (np.min, np.max, np.mean, np.std))
+    mean = min(max(mean, low), high)  # rounding can carry the mean of equal values past them
+    whole = integer and max(-low, high) <= 2**53
+    shape = {} if whole and high - low < 10 else {"distribution": _shape(values)}
+    return {
+        "type": "integer" if whole else "number",
+        "min": low,
+        "max": high,
+        "mean": mean,
+        "std": std,
+        **shape,
+    }
+
+
+def _shape(values: npt.NDArray[np.float64]) -> Distribution:
+    """normal, lognormal or uniform, by the moments of the values.
+
+    lognormal: all above 0, skewness above 1, and the logarithms less skewed than the values.
+    uniform: skewness within 0.3 and excess kurtosis between -1.4 and -1 (uniform: -1.2, normal: 0, two
+    heaps: -2). Else normal; also below ENOUGH_FOR_A_SHAPE values.
+    """
+    if len(values) < ENOUGH_FOR_A_SHAPE:
+        return "normal"
+    skewness, kurtosis = _moments(values)
+    if values.min() > 0 and skewness > 1 and abs(_moments(np.log(values))[0]) < skewness:
+        return "lognormal"
+    return "uniform" if abs(skewness) < 0.3 and -1.4 < kurtosis < -1 else "normal"
+
+
+def _moments(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Skewness and excess kurtosis, as scipy.stats.skew and kurtosis; 0 for values all alike."""
+    with np.errstate(all="ignore"):
+        z = (values - values.mean()) / values.std()
+        skewness, kurtosis = float(np.mean(z**3)), float(np.mean(z**4)) - 3
+    return (skewness, kurtosis) if math.isfinite(skewness) and math.isfinite(kurtosis) else (0.0, 0.0)
+
+
+def _date_figures(dates: "pd.Series[Any]") -> dict[str, Any]:
+    """Plain days when no value has a time of day, so that generated values have none either."""
+    low, high = pd.Timestamp(dates.min()), pd.Timestamp(dates.max())
+    days = low.tzinfo is None and bool((dates == dates.dt.normalize()).all())
+    texts = [
+        day.date().isoformat() if days else day.isoformat(timespec="microseconds") for day in (low, high)
+    ]
+    return {"type": "datetime", "min": texts[0], "max": texts[1]}
+
+
+def _category_figures(present: "pd.Series[Any]") -> dict[str, Any]:
+    """The most frequent values with their shares; ties in order of appearance."""
+    if isinstance(present.dtype, pd.CategoricalDtype):
+        present = present.astype(present.dtype.categories.dtype)
+    if not pd.api.types.is_numeric_dtype(present.dtype):
+        present = present.astype(object).map(_category)
+    counts = present.value_counts(sort=True).head(CATEGORIES_KEPT)
+    shares = counts.to_numpy(dtype=np.float64) / counts.sum()
+    return {"type": "category", "categories": tuple(counts.index.tolist()), "weights": tuple(shares.tolist())}
+
+
+def _category(value: Any) -> str:
+    if isinstance(value, list | dict | set | np.ndarray):
+        raise TypeError("not a plain value")
+    return str(value)[:MAX_TEXT]
+
+
+# --- combining and checking ----------------------------------------------------------------------
+
+
+def is_placeholder(names: Sequence[str], prefixes: Iterable[str] = ("x", "Column_")) -> bool:
+    """True for names that stand for 'no name': x0, x1, ... (ours) or Column_0, ... (LightGBM's)."""
+    return any(all(name == f"{prefix}{i}" for i, name in enumerate(names)) for prefix in prefixes)
+
+
+def _renamed(model: Schema, names: Sequence[str]) -> Schema:
+    pairs = zip(model.features, names, strict=True)
+    return Schema(features=tuple(field.model_copy(update={"name": name}) for field, name in pairs))
+
+
+def _merge(candidates: Sequence[FieldSpec]) -> FieldSpec:
+    """The first candidate, its two kinds of gap filled from the next ones."""
+    first, others = candidates[0], candidates[1:]
+    if others and first == FieldSpec(name=first.name, origin=first.origin):
+        return _merge(others)
+    if first.type == "category" and not first.categories:
+        for other in others:
+            if other.type == "category" and other.categories:
+                return first.model_copy(update={"categories": other.categories, "weights": other.weights})
+    return first
+
+
+def _first_unlike(kind: FeatureType, values: "pd.Series[Any]") -> Any:
+    """The first value that is not of the type, or None. Any value can be a category."""
+    if kind == "category" or not len(values):
+        return None
+    if kind == "datetime":
+        unlike = pd.to_datetime(values, errors="coerce", utc=True, format="mixed").isna()
+        unlike |= pd.api.types.is_numeric_dtype(values.dtype)
+    elif kind == "boolean":
+        unlike = ~values.isin([True, False])
+    else:
+        numbers = pd.to_numeric(values, errors="coerce")
+        unlike = numbers.isna() | ((numbers % 1 != 0) if kind == "integer" else False)
+    return values[unlike.to_numpy()].iloc[0] if unlike.any() else None
+
+
+def _the_features(names: Sequence[str]) -> str:
+    return f"Feature {names[0]!r} is" if len(names) == 1 else f"Features {_listed(names)} are"
+
+
+def _listed(names: Sequence[str], limit: int = 10) -> str:
+    shown = ", ".join(repr(name[:60]) for name in names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -1,0 +1,70 @@
+"""Every setting, with its description; read from the environment and `.env`, once, by whoever starts.
+
+Nothing is read at import time: `Settings()` is built by an entry point and handed down.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["PROJECT_ROOT", "Settings"]
+
+PROJECT_ROOT = Path(__file__).resolve().parent
+MEGABYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """The server's settings. Thresholds are defaults that a run's `gates` may override."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("localhost", description="Address the server listens on.")
+    port: int = Field(8501, ge=1, le=65535, description="Port of the dashboard and the API.")
+    data_dir: Path = Field(
+        Path.home() / ".model-monitoring-dashboard",
+        description="Where the database and the uploaded files are kept.",
+    )
+    database_url: str = Field("", description="SQLAlchemy URL; empty means a SQLite file under DATA_DIR.")
+    max_workers: int = Field(1, ge=1, le=64, description="Runs executed at the same time.")
+    max_upload_mb: int = Field(200, ge=1, description="Largest model or sample accepted, in MB.")
+    model_policy: Literal["contained", "unsafe"] = Field(
+        "contained",
+        description="'contained' runs models only where separate limited processes are available "
+        "(Linux, macOS); 'unsafe' drops that condition.",
+    )
+    cors_origins: str = Field("", description="Other origins, comma separated, whose pages may call the API.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="How much the server and the worker log."
+    )
+    child_memory_mb: int = Field(
+        4096, ge=1024, description="Address space of the process that holds a model, in MB."
+    )
+    load_timeout_s: float = Field(120, gt=0, description="Seconds a model may take to load.")
+    lease_s: float = Field(15, gt=0, description="Seconds after which a silent worker loses its job.")
+
+    psi_warn: float = Field(0.1, ge=0, description="PSI from which drift is a warning.")
+    psi_fail: float = Field(0.2, ge=0, description="PSI from which drift is critical.")
+    p95_warn_ms: float = Field(50, gt=0, description="Single-row p95 latency that warns, in ms.")
+    p95_fail_ms: float = Field(100, gt=0, description="Single-row p95 latency that fails, in ms.")
+    error_rate_warn: float = Field(0.001, ge=0, le=1, description="Error rate that warns.")
+    error_rate_fail: float = Field(0.01, ge=0, le=1, description="Error rate that fails.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _psycopg_3(cls, url: str) -> str:
+        """Hosting services still hand out `postgres://`, which SQLAlchemy no longer reads."""
+        return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'dashboard.sqlite3'}"
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return self.max_upload_mb * MEGABYTE
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        return tuple(o.strip().rstrip("/") for o in self.cors_origins.split(",") if o.strip())

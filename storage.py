@@ -1,0 +1,63 @@
+"""The one shared state: runs and jobs in SQLite (a file) or PostgreSQL (`DATABASE_URL`).
+
+Promises: the same behaviour on both, UTC and finite numbers out whatever went in. The tables are in
+`storage_tables`, the repositories in `storage_runs` and `storage_jobs`; only these modules know SQL.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from storage_database import Database
+from storage_jobs import JobKind, JobRow, JobsRepository, JobState, Lease
+from storage_runs import RunFile, RunPage, RunQuery, RunRow, RunsRepository, RunState, RunSummary
+
+__all__ = [
+    "JobKind",
+    "JobRow",
+    "JobState",
+    "JobsRepository",
+    "Lease",
+    "RunFile",
+    "RunPage",
+    "RunQuery",
+    "RunRow",
+    "RunState",
+    "RunSummary",
+    "RunsRepository",
+    "Store",
+]
+
+
+class Store:
+    """The repositories over one database. Built once a process; threads may share it."""
+
+    def __init__(self, url: str) -> None:
+        """Connects at the first use. Unavailable for a URL that is neither SQLite nor PostgreSQL."""
+        self._database = Database(url)
+        self.runs = RunsRepository(self._database)
+        self.jobs = JobsRepository(self._database)
+
+    def migrate(self) -> None:
+        """Bring the tables to this code's version; Unavailable when they are newer than the code."""
+        self._database.migrate()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Calls of this thread inside the block become one transaction; an error undoes all of them.
+
+        with store.transaction():
+            store.runs.insert(row)
+            store.jobs.insert(job_id, "run", row.id, {})
+        """
+        with self._database.writing():
+            yield
+
+    def check_writable(self) -> None:
+        """Unavailable when the database cannot be reached or written to."""
+        with self._database.writing() as connection:
+            connection.execute(sa.select(1))
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,148 @@
+"""One connection policy for SQLite and PostgreSQL: transactions, and migrations under one lock.
+
+Promises: a writing transaction holds the write lock from its first statement (SQLite), a reading one
+takes none, and calls inside `writing()` on one thread share one transaction. Leaves SQL to the
+repositories.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from errors import Unavailable
+from settings import PROJECT_ROOT
+
+__all__ = ["Database"]
+
+BUSY_TIMEOUT_MS = 30_000
+MIGRATION_LOCK = 0x6D6D64  # any number, the same for every process of this project
+READ_ONLY = "storage_read_only"
+DATABASE_HINT = "Check DATABASE_URL, that the database runs, and that its folder is writable and not full."
+
+
+class Database:
+    """An engine with the house's rules. One a process; threads may share it."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = sa.make_url(url)
+        except ArgumentError as error:
+            raise Unavailable("The database's URL cannot be read.", hint=DATABASE_HINT) from error
+        self.dialect = parsed.get_backend_name()
+        if self.dialect not in {"sqlite", "postgresql"}:
+            raise Unavailable(
+                f"The database {self.dialect!r} is not supported.", hint="Use a sqlite or postgresql URL."
+            )
+        self._engine = sa.create_engine(parsed, pool_pre_ping=self.dialect == "postgresql")
+        if self.dialect == "sqlite":
+            if parsed.database in {None, "", ":memory:"}:
+                raise Unavailable(
+                    "A SQLite database in memory cannot be shared between processes.",
+                    hint="Name a file: sqlite:////absolute/path.sqlite3",
+                )
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_sqlite)
+        self._reader = self._engine.execution_options(**{READ_ONLY: True})
+        self._local = threading.local()
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that may write; joins the one this thread is in. An error rolls all of it back."""
+        current: sa.Connection | None = getattr(self._local, "connection", None)
+        if current is not None:
+            yield current
+            return
+        with _answering(), self._engine.begin() as connection:
+            self._local.connection = connection
+            try:
+                yield connection
+            finally:
+                self._local.connection = None
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One consistent view without the write lock; inside `writing()` it sees what was written there."""
+        current: sa.Connection | None = getattr(self._local, "connection", None)
+        if current is not None:
+            yield current
+            return
+        with _answering(), self._reader.begin() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to this code's version; simultaneous starts wait for each other.
+
+        Unavailable when a newer version of the code has already migrated the database.
+        """
+        config = Config()
+        # ConfigParser reads % as interpolation, and a folder's name may hold one.
+        config.set_main_option("script_location", str(PROJECT_ROOT / "migrations").replace("%", "%%"))
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        with self.writing() as connection:
+            if self.dialect == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            newer = set(MigrationContext.configure(connection).get_current_heads()) - known
+            if newer:
+                raise Unavailable(
+                    f"The database is at version {', '.join(sorted(newer))}, unknown to this program.",
+                    hint="Start the newer version of the program that made it, or restore an older backup.",
+                )
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable(
+            "All connections to the database are busy.", hint="Try again in a moment."
+        ) from error
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable(
+            f"The database does not answer: {str(error.orig).strip()}", hint=DATABASE_HINT
+        ) from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves, see _begin_sqlite
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    _use_write_ahead_log(connection)
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    # SQLite does not apply busy_timeout to the switch itself, so the first starts would race here.
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A plain BEGIN upgrades its lock at the first write, which fails at once, in spite of busy_timeout,
+    # whenever another writer came between.
+    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

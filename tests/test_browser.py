@@ -1,0 +1,133 @@
+"""What only a browser shows: a person's way from a file to a report, in a real Chromium."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ExampleOnDisk, Server
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from example_client import client_api_example
+
+pytestmark = pytest.mark.browser
+LIMIT_MS = 120_000
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(LIMIT_MS)
+    yield context.new_page()
+    context.close()
+
+
+def edit_cell(page: Page, row: int, column: int, value: str) -> None:
+    """Type into a cell of the table's canvas: its cells exist for assistive technologies only."""
+    canvas = page.get_by_test_id("data-grid-canvas").first
+    canvas.scroll_into_view_if_needed()
+    page.get_by_test_id(f"glide-cell-{column}-{row}").first.wait_for(state="attached")
+    box = canvas.bounding_box()
+    assert box is not None
+    canvas.click(position={"x": 60, "y": 35 + 35 * row + 17})
+    for _ in range(column):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+a")
+    page.keyboard.type(value)
+    page.keyboard.press("Enter")
+
+
+def test_a_person_uploads_edits_watches_reads_and_downloads(
+    page: Page, server: Server, examples: dict[str, ExampleOnDisk], tmp_path: Path
+) -> None:
+    page.goto(server.url)
+    page.locator("input[type=file]").first.set_input_files(str(examples["wine"].model))
+    expect(page.get_by_text("RandomForestClassifier").first).to_be_visible(timeout=LIMIT_MS)
+    edit_cell(page, row=0, column=4, value="15.5")
+    expect(page.get_by_text("This schema has changes of yours.")).to_be_visible()
+    page.get_by_role("button", name="Run tests").click()
+    expect(page.get_by_role("progressbar").first).to_be_visible()
+    page.wait_for_url(re.compile(r"/run\?run="), timeout=LIMIT_MS)
+    deep_link = page.url
+
+    expect(page.get_by_role("tab", name="Drift")).to_be_visible()
+    page.get_by_role("tab", name="Downloads").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="HTML").click()
+    html = tmp_path / "report.html"
+    download.value.save_as(html)
+    assert "RandomForestClassifier" in html.read_text("utf-8")
+
+    run_id = deep_link.split("run=")[1]
+    report = page.request.get(f"{server.url}/api/v1/runs/{run_id}").json()
+    alcohol = report["schema"]["features"][0]
+    assert alcohol["max"] == 15.5 and alcohol["origin"] == "user"
+
+    page.goto(f"{server.url}/runs")
+    expect(page.get_by_text("wine.pkl").first).to_be_attached(timeout=LIMIT_MS)
+    page.goto(deep_link)
+    expect(page.get_by_role("tab", name="Performance")).to_be_visible()
+
+
+def test_a_run_posted_by_the_client_appears_without_a_reload(
+    page: Page, server: Server, examples: dict[str, ExampleOnDisk], capsys: pytest.CaptureFixture[str]
+) -> None:
+    page.goto(f"{server.url}/runs")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page.evaluate("window.notReloaded = true")
+    files = examples["diabetes"]
+    arguments = ["--url", server.url, "--sample", str(files.sample), "--target", files.target]
+    code = client_api_example.main([str(files.model), *arguments, "--name", "posted by the client"])
+    assert code == 0, capsys.readouterr().err
+    expect(page.get_by_text("posted by the client").first).to_be_attached(timeout=LIMIT_MS)
+    assert page.evaluate("window.notReloaded") is True
+
+
+def test_one_click_on_an_example_shows_a_full_report(page: Page, server: Server) -> None:
+    page.goto(server.url)
+    page.get_by_role("button", name="Try it").first.click()
+    page.wait_for_url(re.compile(r"/run\?run="), timeout=LIMIT_MS)
+    for tab in ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads"):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.get_by_role("tabpanel").filter(visible=True).first).not_to_be_empty()
+    expect(page.locator(".stException")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["", "runs", "run", "compare", "api"])
+def test_every_page_fits_a_phone_and_asks_the_internet_for_nothing(
+    browser: Browser, server: Server, path: str
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    foreign: list[str] = []
+
+    def note(request: Any) -> None:
+        if not request.url.startswith((server.url, server.url.replace("http", "ws"), "data:", "blob:")):
+            foreign.append(request.url)
+
+    page.on("request", note)
+    page.goto(f"{server.url}/{path}")
+    expect(page.get_by_role("heading").first).to_be_visible(timeout=LIMIT_MS)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.locator(".stException")).to_have_count(0)
+    assert foreign == []
+    context.close()

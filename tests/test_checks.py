@@ -1,0 +1,287 @@
+"""Figures become checks and checks one verdict: nothing unjudged ever reads as a pass."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="arg-type"
+
+import pytest
+
+from checks import BaselineFigures, Check, Gates, judge, section_of, single_row_p95, verdict
+from drift import Distances, DriftAnalysis, Scenario
+from explainability import Explanation
+from metrics import Accuracy, LatencyRow, Performance
+from records import Section
+from robustness import Behaviour, Robustness
+from settings import Settings
+
+THRESHOLDS = Settings(_env_file=None)
+
+
+def performance(p95=10.0, batch_size=1, **changes):
+    row = LatencyRow(
+        batch_size=batch_size, n=50, warmup=3, mean_ms=p95, p50_ms=p95, p90_ms=p95, p95_ms=p95, p99_ms=p95,
+        rows_per_s=1000 / p95,
+    )  # fmt: skip
+    fields = {
+        "load_ms": 120.0, "latency": (row,), "throughput_rows_s": 5000.0, "error_rate": 0.0,
+        "peak_memory_mb": 200.0,
+    }  # fmt: skip
+    return Section[Performance].ok(Performance(**{**fields, **changes}))
+
+
+def behaviours(**shares):
+    found = [
+        Behaviour(name=n, title=n, status="ok", failing_share=s, rows=100, serious=n != "missing_values")
+        for n, s in shares.items()
+    ]
+    return Section[Robustness].ok(Robustness(behaviours=tuple(found)))
+
+
+def scenario(magnitude=0.5, changed=0.05, input_psi=0.25, prediction_psi=0.05):
+    return Scenario(
+        kind="mean_shift", features=("a",), magnitude=magnitude, input=Distances(psi=input_psi),
+        prediction=Distances(psi=prediction_psi), changed_share=changed,
+    )  # fmt: skip
+
+
+def drifting(*scenarios):
+    return Section[DriftAnalysis].ok(DriftAnalysis(scenarios=scenarios))
+
+
+def explained(additivity_error=0.0):
+    return Section[Explanation].ok(
+        Explanation(
+            method="shap",
+            explainer="e",
+            output="margin",
+            outputs=("x",),
+            rows=1,
+            features=("a",),
+            importance=(),
+            base_values=(0.0,),
+            shap_values=((1.0,),),
+            feature_values=((1.0,),),
+            additivity_error=additivity_error,
+        )
+    )
+
+
+def checks_of(gates=None, baseline=None, **sections):
+    parts = {
+        "metrics": performance(),
+        "accuracy": Section[Accuracy].not_applicable("No labelled sample."),
+        "robustness": behaviours(determinism=0.0),
+        "drift": drifting(scenario()),
+        "explanation": explained(),
+        **sections,
+    }
+    return {c.id: c for c in judge(**parts, gates=gates or Gates(), thresholds=THRESHOLDS, baseline=baseline)}
+
+
+def status_of(checks, errors_present=False):
+    return verdict(tuple(checks.values()), errors_present)
+
+
+def test_a_good_run_passes_and_shows_its_passes():
+    checks = checks_of()
+    assert status_of(checks) == "passed"
+    assert {c.id: c.status for c in checks.values()} == {
+        "load": "pass",
+        "latency_p95": "pass",
+        "error_rate": "pass",
+        "score": "not_applicable",
+        "robustness_determinism": "pass",
+        "drift_changed_share": "not_applicable",
+        "prediction_psi": "pass",
+        "explanation_additivity": "pass",
+    }
+
+
+@pytest.mark.parametrize(
+    ("p95", "status"), [(49.9, "pass"), (50, "pass"), (50.1, "warn"), (100, "warn"), (100.1, "fail")]
+)
+def test_latency_is_judged_by_the_settings(p95, status):
+    assert checks_of(metrics=performance(p95))["latency_p95"].status == status
+
+
+@pytest.mark.parametrize(("rate", "status"), [(0.0005, "pass"), (0.005, "warn"), (0.05, "fail")])
+def test_the_error_rate_is_judged_by_the_settings(rate, status):
+    assert checks_of(metrics=performance(error_rate=rate))["error_rate"].status == status
+
+
+def test_a_gate_replaces_both_of_the_servers_limits():
+    assert checks_of(Gates(p95_ms=200), metrics=performance(150))["latency_p95"].status == "pass"
+    broken = checks_of(Gates(p95_ms=5), metrics=performance(10.04))["latency_p95"]
+    assert (broken.status, broken.threshold) == ("fail", 5)
+    assert broken.reason == "Single-row p95 latency is 10 ms; it breaks the limit, at most 5 ms."
+
+
+@pytest.mark.parametrize(
+    ("gates", "check"),
+    [
+        (Gates(min_throughput_rows_s=6000), "throughput"),
+        (Gates(max_memory_mb=100), "memory"),
+        (Gates(max_changed_share=0.01), "drift_changed_share"),
+    ],
+)
+def test_figures_that_are_judged_only_when_gated(gates, check):
+    checks = checks_of(gates)
+    assert checks[check].status == "fail"
+    assert status_of(checks) == "failed"
+    assert status_of(checks_of()) == "passed"
+
+
+def test_the_score_gate_reads_accuracy_or_r2():
+    labelled = Section[Accuracy].ok(Accuracy(rows=10, target="y", accuracy=0.9))
+    numbers = Section[Accuracy].ok(Accuracy(rows=10, target="y", r2=0.4))
+    assert checks_of(Gates(min_score=0.9), accuracy=labelled)["score"].status == "pass"
+    check = checks_of(Gates(min_score=0.5), accuracy=numbers)["score"]
+    assert check.status == "fail"
+    assert check.reason == "R2 is 0.4; it breaks the limit, at least 0.5."
+
+
+def test_a_gate_on_what_was_not_measured_is_an_error_and_never_a_pass():
+    for checks in (
+        checks_of(Gates(min_score=0.5)),
+        checks_of(Gates(max_changed_share=0.5), drift=Section[DriftAnalysis].failed("It broke.")),
+        checks_of(Gates(max_changed_share=0.5), drift=Section[DriftAnalysis].not_applicable("No.")),
+        checks_of(Gates(max_changed_share=0.5), drift=drifting()),
+        checks_of(Gates(p95_ms=5), metrics=performance(batch_size=10)),
+        checks_of(Gates(max_memory_mb=5), metrics=performance(peak_memory_mb=None)),
+    ):
+        assert status_of(checks) == "error"
+
+
+def test_a_plan_without_single_rows_has_no_latency_verdict():
+    checks = checks_of(metrics=performance(batch_size=10))
+    assert checks["latency_p95"].status == "not_applicable"
+    assert status_of(checks) == "passed"
+
+
+def test_a_run_whose_metrics_failed_is_an_error():
+    checks = checks_of(metrics=Section[Performance].failed("The process died."))
+    assert checks["error_rate"].status == "error"
+    assert "The process died." in checks["error_rate"].reason
+    assert status_of(checks) == "error"
+
+
+def test_a_failed_explanation_warns_even_when_every_gate_holds():
+    checks = checks_of(explanation=Section[Explanation].failed("Too slow."))
+    assert checks["explanation_additivity"].status == "error"
+    assert status_of(checks) == "warned"
+
+
+def test_an_explanation_that_was_not_asked_for_does_not_warn():
+    checks = checks_of(explanation=Section[Explanation].not_applicable("Turned off."))
+    assert status_of(checks) == "passed"
+
+
+def test_serious_behaviour_fails_and_other_behaviour_warns():
+    checks = checks_of(robustness=behaviours(determinism=0.01, missing_values=0.5))
+    assert checks["robustness_determinism"].status == "fail"
+    assert checks["robustness_missing_values"].status == "warn"
+    assert "1 % of 100 rows" in checks["robustness_determinism"].reason
+
+
+def test_a_behaviour_that_could_not_be_tried_keeps_its_reason():
+    broken = Behaviour(name="extremes", title="Extremes", status="failed", reason="The process died.")
+    none = Behaviour(name="unseen_category", title="Unseen", status="not_applicable", reason="No categories.")
+    checks = checks_of(robustness=Section[Robustness].ok(Robustness(behaviours=(broken, none))))
+    assert checks["robustness_extremes"].status == "error"
+    assert "The process died." in checks["robustness_extremes"].reason
+    assert checks["robustness_unseen_category"].status == "not_applicable"
+
+
+def test_simulated_drift_without_a_gate_never_fails():
+    checks = checks_of(drift=drifting(scenario(changed=1.0, prediction_psi=5.0)))
+    assert checks["drift_changed_share"].status == "not_applicable"
+    assert checks["drift_changed_share"].value == 1.0
+    assert checks["prediction_psi"].status == "warn"
+    assert status_of(checks) == "warned"
+
+
+def test_predictions_that_drift_no_more_than_their_inputs_are_fine():
+    check = checks_of(drift=drifting(scenario(input_psi=0.4, prediction_psi=0.35)))["prediction_psi"]
+    assert check.status == "pass"
+    assert "no more than the inputs' own, 0.4" in check.reason
+
+
+def test_the_mildest_shift_is_the_one_judged():
+    mild, strong = scenario(0.5, prediction_psi=0.01), scenario(2.0, prediction_psi=9.0)
+    assert checks_of(drift=drifting(strong, mild))["prediction_psi"].value == 0.01
+
+
+def test_an_explanation_that_does_not_add_up_warns():
+    assert checks_of(explanation=explained(0.002))["explanation_additivity"].status == "warn"
+
+
+@pytest.mark.parametrize(("p95", "status"), [(15.0, "pass"), (15.1, "fail")])
+def test_the_baselines_latency_is_a_ratio(p95, status):
+    base = BaselineFigures(run_id="r1", p95_ms=10.0)
+    assert checks_of(baseline=base, metrics=performance(p95))["baseline_p95"].status == status
+
+
+@pytest.mark.parametrize(("score", "status"), [(0.95, "pass"), (0.885, "pass"), (0.87, "fail")])
+def test_the_baselines_score_is_a_loss(score, status):
+    base = BaselineFigures(run_id="r1", p95_ms=10.0, score=0.9)
+    labelled = Section[Accuracy].ok(Accuracy(rows=10, target="y", accuracy=score))
+    assert checks_of(baseline=base, accuracy=labelled)["baseline_score"].status == status
+
+
+def test_a_baseline_that_cannot_be_compared_with_is_an_error():
+    without_latency = checks_of(baseline=BaselineFigures(run_id="r1"))
+    assert without_latency["baseline_p95"].status == "error"
+    assert without_latency["baseline_score"].status == "not_applicable"
+    assert status_of(without_latency) == "error"
+    unlabelled = checks_of(baseline=BaselineFigures(run_id="r1", p95_ms=10.0, score=0.9))
+    assert unlabelled["baseline_score"].status == "error"
+    assert status_of(unlabelled) == "error"
+
+
+def check(status, gate=False):
+    return Check(id="x", title="X", status=status, gate=gate)
+
+
+@pytest.mark.parametrize(
+    ("checks", "errors", "expected"),
+    [
+        ((), False, "error"),
+        ((check("pass"),), False, "passed"),
+        ((check("pass"),), True, "warned"),
+        ((check("pass"), check("warn")), False, "warned"),
+        ((check("pass"), check("error")), False, "warned"),
+        ((check("pass"), check("error", gate=True)), True, "error"),
+        ((check("warn"), check("fail"), check("error", gate=True)), True, "failed"),
+        ((check("not_applicable"),), False, "passed"),
+    ],
+)
+def test_the_worst_check_decides_the_verdict(checks, errors, expected):
+    assert verdict(checks, errors) == expected
+
+
+def test_every_check_belongs_to_the_section_it_was_judged_from():
+    base = BaselineFigures(run_id="r1", p95_ms=10.0, score=0.9)
+    gates = Gates(min_throughput_rows_s=1, max_memory_mb=1)
+    found = {c.id: section_of(c) for c in checks_of(gates, base).values()}
+    assert found == {
+        "load": "metrics",
+        "latency_p95": "metrics",
+        "error_rate": "metrics",
+        "throughput": "metrics",
+        "memory": "metrics",
+        "baseline_p95": "metrics",
+        "score": "accuracy",
+        "baseline_score": "accuracy",
+        "robustness_determinism": "robustness",
+        "drift_changed_share": "drift",
+        "prediction_psi": "drift",
+        "explanation_additivity": "explanation",
+    }
+
+
+def test_a_check_that_never_got_its_section_has_a_reason_a_person_can_read():
+    for c in checks_of(robustness=Section[Robustness].failed("Out of time.")).values():
+        assert c.reason.endswith(".")
+
+
+def test_the_single_row_p95_is_that_of_batch_size_one():
+    assert single_row_p95(performance(12.5).value) == 12.5
+    assert single_row_p95(performance(12.5, batch_size=10).value) is None

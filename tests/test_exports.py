@@ -1,0 +1,308 @@
+"""Exports hold the report's figures, no row of data, and no name that does anything but be read."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+# mypy: disable-error-code="arg-type, union-attr, operator, var-annotated"
+
+import csv
+import io
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from checks import Check
+from drift import BreakingPoint, ColumnDrift, Distances, DriftAnalysis, Scenario
+from explainability import Explanation, FeatureImportance
+from exports import metrics_csv, to_html, to_junit, to_markdown
+from metrics import Accuracy, LatencyRow, Performance
+from model_utils import ModelInfo
+from records import Section
+from reports import Environment, RunError, RunPlan, RunReport
+from robustness import Behaviour, Robustness
+
+HOSTILE = (
+    "</script><img src=x onerror=alert(1)>",
+    '=HYPERLINK("http://evil.example","x")',
+    "[x](javascript:alert(1))",
+    "a|b\n# c",
+    "\x00\x1b\ufffe\ud800bad",
+    "'\"><svg onload=alert(1)>",
+)
+CELL = "raw-cell-value"
+
+
+def full_report(name="nightly", feature="age", **changes):
+    row = LatencyRow(
+        batch_size=1, n=50, warmup=3, mean_ms=2.0, p50_ms=1.5, p90_ms=2.5, p95_ms=3.25, p99_ms=4.0,
+        rows_per_s=666.7,
+    )  # fmt: skip
+    shift = Scenario(
+        kind="mean_shift", features=(feature,), magnitude=0.5, input=Distances(psi=0.2, column=feature),
+        prediction=Distances(psi=0.1), changed_share=0.123, reason=None,
+    )  # fmt: skip
+    behaviour = Behaviour(
+        name="row_order", title="Row order", status="ok", failing_share=0.02, rows=200, example=CELL,
+        advice="Sort it.",
+    )  # fmt: skip
+    fields = {
+        "id": "run1",
+        "name": name,
+        "created_at": datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "finished_at": datetime(2025, 1, 2, 3, 4, 9, tzinfo=UTC),
+        "status": "failed",
+        "model": ModelInfo(
+            name=name,
+            sha256="ab" * 32,
+            bytes=1234,
+            framework="scikit-learn",
+            estimator="Ridge",
+            saved_with={"scikit-learn": "1.9.1"},
+        ),
+        "plan": RunPlan(),
+        "metrics": Section.ok(
+            Performance(
+                load_ms=120,
+                first_call_ms=5,
+                latency=(row,),
+                throughput_rows_s=12345.0,
+                error_rate=0.0,
+                peak_memory_mb=210.0,
+            )
+        ),
+        "accuracy": Section.ok(
+            Accuracy(
+                rows=40, target=feature, accuracy=0.9, labels=(feature, "n"), confusion=((20, 2), (2, 16))
+            )
+        ),
+        "robustness": Section.ok(Robustness(behaviours=(behaviour,))),
+        "drift": Section.ok(
+            DriftAnalysis(
+                scenarios=(shift,),
+                breaking_points=(
+                    BreakingPoint(
+                        feature=feature,
+                        kind="mean_shift",
+                        magnitude=0.7,
+                        psi=0.4,
+                        interval=(0.6, 0.8),
+                        searched_to=5.0,
+                    ),
+                    BreakingPoint(
+                        feature="b",
+                        kind="mean_shift",
+                        magnitude=None,
+                        psi=None,
+                        interval=None,
+                        searched_to=5.0,
+                    ),
+                ),
+                columns=(ColumnDrift(column=feature, kind="numeric", psi=0.3, ks=0.2),),
+                columns_scenario="mean shift",
+                notes=("A note.",),
+            )
+        ),
+        "explanation": Section.ok(
+            Explanation(
+                method="shap",
+                explainer="linear",
+                output="margin",
+                outputs=("yes",),
+                rows=1,
+                features=(feature,),
+                importance=(FeatureImportance(feature=feature, mean_abs=0.5, std_error=0.1),),
+                base_values=(0.1,),
+                shap_values=((0.77123,),),
+                feature_values=((CELL,),),
+                additivity_error=0.0,
+            )
+        ),
+        "checks": (
+            Check(
+                id="latency_p95",
+                title="p95 latency",
+                status="fail",
+                value=3.25,
+                threshold=2.0,
+                unit="ms",
+                reason="p95 latency is 3.25 ms; it breaks the limit, at most 2 ms.",
+            ),
+            Check(id="score", title="Score", status="error", reason="No labels."),
+            Check(
+                id="robustness_row_order", title="Row order", status="warn", value=0.02, reason="2 % failed."
+            ),
+            Check(id="prediction_psi", title="PSI", status="not_applicable", reason="No shift."),
+            Check(id="explanation_additivity", title="Additivity", status="pass", value=0.0, reason="Fine."),
+        ),
+        "errors": (RunError(code="child_died", stage="drift", message="It died.", hint="Look."),),
+        "warnings": ("Careful.",),
+        "timings": {"load": 1.5},
+        "environment": Environment(
+            python="3.12",
+            platform="Linux",
+            machine="x86_64",
+            cores=2,
+            libraries={"numpy": "2"},
+            isolation=("rlimits",),
+        ),
+    }
+    return RunReport(**{**fields, **changes})
+
+
+def bare_report():
+    nothing = Section.failed("The process died.")
+    return full_report(
+        status="error", metrics=nothing, accuracy=Section.not_applicable("No labels."), robustness=nothing,
+        drift=nothing, explanation=nothing, checks=(), errors=(), warnings=(),
+    )  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Reads a page as a browser would: which tags with which attributes, and the text between them."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_page_states_verdict_then_checks_then_sections():
+    text = Page(to_html(full_report())).text
+    order = [
+        "Failed nightly",
+        "it breaks the limit",
+        "Performance Measured",
+        "Robustness Behaviour",
+        "Drift Share",
+        "Explainability Mean",
+        "Model and environment",
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    for figure in ("3.25", "12,345 rows/s", "12.3 %", "210 MB", "above 5", "0.5 ± 0.1", "numpy 2"):
+        assert figure in text
+
+
+def test_the_page_needs_no_network_and_runs_nothing():
+    page = Page(to_html(full_report()))
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "img", "iframe", "object", "a", "form", "base"}
+    assert not any(
+        k.startswith("on") or k in ("src", "href", "style") for _, attrs in page.tags for k in attrs
+    )
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+@pytest.mark.parametrize("name", HOSTILE[:4] + HOSTILE[5:])
+def test_a_hostile_name_is_text_in_the_page(name):
+    harmless, hostile = Page(to_html(full_report())), Page(to_html(full_report(name, name)))
+    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in harmless.tags]
+    assert " ".join(name.split()) in hostile.text
+
+
+def test_no_export_holds_a_row_of_data():
+    report = full_report()
+    for export in (to_html, to_junit, to_markdown, metrics_csv):
+        text = export(report)
+        assert CELL not in text
+        assert "0.77123" not in text
+
+
+@pytest.mark.parametrize("export", [to_html, to_junit, to_markdown, metrics_csv])
+def test_a_run_that_broke_down_still_exports(export):
+    assert "run1" in export(bare_report()) or "nightly" in export(bare_report())
+
+
+@pytest.mark.parametrize("export", [to_html, to_junit, to_markdown, metrics_csv])
+def test_every_export_can_be_written_as_utf_8(export):
+    name = "\x00\x1b\ud800bad"
+    assert "bad" in export(full_report().model_copy(update={"name": name})).encode().decode()
+
+
+def test_the_page_says_why_a_section_is_missing():
+    text = Page(to_html(bare_report())).text
+    assert "Could not be done. The process died." in text
+    assert "Does not apply. No labels." in text
+
+
+def test_junit_has_a_suite_a_section_and_a_case_a_check():
+    root = ET.fromstring(to_junit(full_report()))
+    suites = {s.get("name"): s for s in root}
+    assert list(suites) == ["Performance", "Accuracy", "Robustness", "Drift", "Explainability", "Run"]
+    assert {k: root.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
+        "tests": "6",
+        "failures": "1",
+        "errors": "2",
+        "skipped": "1",
+    }
+    failure = suites["Performance"].find("testcase/failure")
+    assert failure.get("message").endswith("[value 3.25 ms, at most 2 ms]")
+    assert suites["Robustness"].find("testcase/system-out").text.startswith("Warning: ")
+    assert "It died. Look." in suites["Run"].find("testcase/error").text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_junit_stays_well_formed_whatever_the_names(name):
+    checks = (Check(id="load", title=name, status="fail", reason=name, value=1.0, threshold=0.5),)
+    xml = to_junit(full_report(checks=checks).model_copy(update={"name": name}))
+    root = ET.fromstring(xml.encode())
+    assert len(list(root.iter("testcase"))) == 2
+    assert not list(root.iter("img"))
+
+
+def test_markdown_lists_what_is_not_right_and_the_key_figures():
+    text = to_markdown(full_report())
+    assert text.startswith("## Failed: nightly\n")
+    assert "| p95 latency | fail | p95 latency is 3.25 ms; it breaks the limit, at most 2 ms. |" in text
+    assert "| Throughput | 12,345 rows/s |" in text
+    assert "Additivity" not in text
+
+
+@pytest.mark.parametrize("name", HOSTILE[:4] + HOSTILE[5:])
+def test_a_hostile_name_is_text_in_markdown(name):
+    text = to_markdown(full_report(name, name))
+    assert "<img" not in text and "<svg" not in text and "](javascript:" not in text
+    assert len(text.splitlines()) == len(to_markdown(full_report()).splitlines())
+    assert "a|b" not in text
+
+
+def test_the_csv_has_one_figure_a_row_and_numbers_stay_numbers():
+    drop = Check(id="baseline_score", title="Loss", status="pass", value=-0.01)
+    rows = list(csv.reader(io.StringIO(metrics_csv(full_report(checks=(drop,))))))
+    assert rows[0] == ["section", "key", "value"]
+    assert all(len(row) == 3 for row in rows)
+    figures = {(section, key): value for section, key, value in rows[1:]}
+    assert figures["metrics", "latency.batch_1.p95_ms"] == "3.25"
+    assert figures["drift", "scenario_0.mean_shift_0.5.changed_share"] == "0.123"
+    assert figures["explanation", "importance.age"] == "0.5"
+    assert figures["checks", "baseline_score.value"] == "-0.01"
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK()", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", " =1"])
+def test_a_formula_becomes_text_in_the_csv(name):
+    rows = list(csv.reader(io.StringIO(metrics_csv(full_report(name)))))
+    assert ["run", "name", f"'{name}"] in rows
+
+
+def test_a_long_list_of_features_shows_the_largest_only():
+    importance = tuple(FeatureImportance(feature=f"f{i:03}", mean_abs=100.0 - i) for i in range(60))
+    explanation = full_report().explanation.value.model_copy(update={"importance": importance})
+    text = Page(to_html(full_report(explanation=Section.ok(explanation)))).text
+    assert "f019" in text and "f020" not in text
+    assert "The 20 largest of 60 features." in text
+
+
+def test_bars_of_shares_are_drawn_against_the_whole_and_others_against_the_longest():
+    bars = [
+        attrs["width"] for tag, attrs in Page(to_html(full_report())).tags if attrs.get("class") == "fill"
+    ]
+    assert bars == ["100.0", "12.3", "100.0"]

@@ -1,0 +1,273 @@
+"""The main job by the API's door, on a real server with a real worker and real models."""
+
+import json
+import pickle
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import joblib
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from conftest import ExampleOnDisk, Server, start_server, stop_server
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+
+FAST: dict[str, Any] = {
+    "rows": 200,
+    "latency": {"budget_s": 0.3, "calls": 5},
+    "explain": {"rows": 10, "budget_s": 1},
+    "drift": {"budget_s": 0.3},
+    "gates": {"p95_ms": 1e6},  # the verdict must not hang on how busy this machine is
+}
+
+
+def post(
+    server: Server, model: bytes, *, name: str = "model.pkl", wait: int = 120, **parts: Any
+) -> httpx.Response:
+    """POST /run_tests with the parts given: bytes are files, everything else is JSON or text."""
+    files: dict[str, Any] = {"model": (name, model)}
+    data: dict[str, str] = {}
+    for key, value in parts.items():
+        if isinstance(value, bytes):
+            files[key] = (f"{key}.csv", value)
+        else:
+            data[key] = value if isinstance(value, str) else json.dumps(value)
+    data.setdefault("config", json.dumps(FAST))
+    return httpx.post(
+        f"{server.url}/run_tests", params={"wait": wait}, files=files, data=data, timeout=wait + 30
+    )
+
+
+class Exploit:
+    """Unpickles into whatever the expression gives; the child has no module of these tests."""
+
+    def __init__(self, expression: str) -> None:
+        self.expression = expression
+
+    def __reduce__(self) -> Any:
+        return eval, (self.expression,)
+
+
+def crafted(body: str, *, names: str = "{}") -> bytes:
+    """A pickle of an object whose `predict(self, X)` is the lambda body given."""
+    return pickle.dumps(Exploit(f"type('Crafted', (), {{'predict': lambda self, X: {body}, **{names}}})()"))
+
+
+def iris_model(path: Path) -> tuple[bytes, pd.DataFrame, "pd.Series[int]"]:
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    joblib.dump(LogisticRegression(max_iter=1000).fit(X, y), path)
+    return path.read_bytes(), X, y
+
+
+@pytest.mark.parametrize("example", ["breast-cancer", "wine", "diabetes"])
+def test_an_example_gets_a_whole_report(
+    server: Server, examples: dict[str, ExampleOnDisk], example: str
+) -> None:
+    files = examples[example]
+    answer = post(server, files.model.read_bytes(), sample=files.sample.read_bytes(), target=files.target)
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    assert report["status"] in {"passed", "warned"}, report["errors"] or report["checks"]
+    for section in ("metrics", "accuracy", "robustness", "drift", "explanation"):
+        assert report[section]["status"] == "ok", report[section]
+    assert report["errors"] == []
+    values = np.array(report["explanation"]["value"]["shap_values"])
+    assert values.shape[0] == 10
+    assert report["explanation"]["value"]["additivity_error"] < 1e-6
+
+
+def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
+    model, X, _ = iris_model(tmp_path / "iris.pkl")
+    report = post(server, model).json()
+    assert [f["name"] for f in report["schema"]["features"]] == list(X.columns)
+    assert {f["origin"] for f in report["schema"]["features"]} == {"model"}
+    assert report["accuracy"]["status"] == "not_applicable"
+    assert report["metrics"]["value"]["error_rate"] == 0
+    assert report["model"]["task"] == "classification"
+    assert report["model"]["saved_with"]["scikit-learn"]
+
+
+def test_accuracy_on_the_sample_is_scikit_learns(server: Server, tmp_path: Path) -> None:
+    model, X, y = iris_model(tmp_path / "iris.pkl")
+    sample = X.assign(species=y).to_csv(index=False).encode()
+    report = post(server, model, sample=sample, target="species").json()
+    expected = accuracy_score(y, joblib.load(tmp_path / "iris.pkl").predict(X))
+    assert report["accuracy"]["value"]["accuracy"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_same_seed_gives_the_same_drift(server: Server, tmp_path: Path) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    first, second = (post(server, model).json()["drift"]["value"]["scenarios"] for _ in range(2))
+    assert first == second
+
+
+def test_a_schema_of_the_user_wins_a_field_at_a_time(server: Server, tmp_path: Path) -> None:
+    model, X, _ = iris_model(tmp_path / "iris.pkl")
+    first = str(X.columns[0])
+    schema = {
+        "features": [{"name": first, "type": "number", "distribution": "uniform", "min": 4.0, "max": 5.0}]
+    }
+    features = post(server, model, schema=schema).json()["schema"]["features"]
+    assert features[0]["origin"] == "user" and features[0]["max"] == 5.0
+    assert {f["origin"] for f in features[1:]} == {"model"}
+
+
+BAD_MODELS = {
+    "not a pickle": (b"<html>hello</html>", "not_a_model"),
+    "truncated": (pickle.dumps(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))[:-40], "not_a_model"),
+    "no predict": (pickle.dumps({"weights": [1, 2]}), "no_predict"),
+    "missing library": (b"cnosuchlibrary.models\nModel\n.", "missing_library"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MODELS)
+def test_a_file_that_is_no_usable_model_is_an_error_with_advice(server: Server, case: str) -> None:
+    data, code = BAD_MODELS[case]
+    report = post(server, data).json()
+    assert report["status"] == "error"
+    assert report["errors"][0]["code"] == code
+    assert report["errors"][0]["message"] and report["errors"][0]["hint"]
+
+
+def test_a_missing_library_is_named(server: Server) -> None:
+    report = post(server, BAD_MODELS["missing library"][0]).json()
+    assert "nosuchlibrary" in report["errors"][0]["message"]
+
+
+def test_an_empty_file_is_refused_at_the_door(server: Server) -> None:
+    answer = post(server, b"")
+    assert answer.status_code == 422
+    assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def one_feature(**more: Any) -> dict[str, Any]:
+    return {"features": [{"name": "a", "type": "number", "mean": 0, "std": 1, **more}]}
+
+
+def test_rows_that_raise_are_counted_and_the_run_goes_on(server: Server) -> None:
+    body = "[1.0 if v > 0 else 1 / 0 for v in __import__('numpy').asarray(X, float)[:, 0]]"
+    report = post(server, crafted(body), schema=one_feature()).json()
+    assert report["status"] == "failed"
+    assert 0 < report["metrics"]["value"]["error_rate"] <= 1
+    assert any("ZeroDivisionError" in e["message"] for e in report["errors"])
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [("[1.0, 2.0, 3.0]", "3"), ("[float('nan')] * len(X)", "NaN"), ("None", "")],
+    ids=["wrong length", "NaN", "None"],
+)
+def test_an_unusable_answer_fails_every_row(server: Server, body: str, words: str) -> None:
+    report = post(server, crafted(body), schema=one_feature()).json()
+    assert report["status"] in {"failed", "error"}
+    assert report["metrics"]["value"] is None or report["metrics"]["value"]["error_rate"] == 1.0
+    assert any(words in e["message"] for e in report["errors"])
+
+
+def test_text_answers_are_classes(server: Server) -> None:
+    body = "['yes' if v > 0 else 'no' for v in __import__('numpy').asarray(X, float)[:, 0]]"
+    report = post(server, crafted(body), schema=one_feature()).json()
+    assert report["metrics"]["value"]["error_rate"] == 0
+    assert report["drift"]["status"] == "ok"
+
+
+def test_a_model_that_never_returns_is_ended(server: Server) -> None:
+    body = "__import__('time').sleep(3600)"
+    report = post(server, crafted(body), schema=one_feature(), config={**FAST, "timeout_s": 3}).json()
+    assert report["status"] == "error"
+    assert report["errors"][0]["code"] == "child_timeout"
+    assert "timeout_s" in report["errors"][0]["hint"]
+
+
+def test_a_model_that_crashes_its_process_leaves_the_server_serving(server: Server) -> None:
+    body = "__import__('ctypes').string_at(0)"
+    report = post(server, crafted(body), schema=one_feature()).json()
+    assert report["status"] == "error"
+    assert report["errors"][0]["code"] == "child_died"
+    assert "segmentation fault" in report["errors"][0]["message"].lower()
+    assert httpx.get(f"{server.url}/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"features": []}, "no features"),
+        (one_feature(min=2, max=1), "min"),
+        ({"features": [{"name": "a"}, {"name": "a"}]}, "a"),
+        ({"features": [{"name": "a", "type": "tensor"}]}, "tensor"),
+    ],
+    ids=["no features", "min > max", "duplicate names", "unknown type"],
+)
+def test_a_schema_that_contradicts_itself_is_refused(
+    server: Server, schema: dict[str, Any], words: str
+) -> None:
+    answer = post(server, crafted("[0] * len(X)"), schema=schema)
+    problem = answer.json()
+    assert answer.status_code == 422 and problem["code"] == "invalid_schema"
+    assert words in problem["detail"]
+
+
+def test_features_the_model_does_not_have_are_named(server: Server, tmp_path: Path) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    report = post(server, model, schema={"features": [{"name": "height", "type": "number"}]}).json()
+    assert report["status"] == "error"
+    assert report["errors"][0]["code"] == "invalid_schema" and "height" in report["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("config", [{"rowz": 5}, {"rows": 0}, {"rows": 10_000_000}, {"drift": {"kind": "x"}}])
+def test_a_config_with_unknown_keys_or_bounds_passed_is_refused(
+    server: Server, config: dict[str, Any]
+) -> None:
+    answer = post(server, crafted("[0] * len(X)"), config=config)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_config"
+
+
+def test_a_cancelled_run_ends_soon_and_says_so(server: Server) -> None:
+    answer = post(server, crafted("__import__('time').sleep(3600)"), schema=one_feature(), wait=0)
+    assert answer.status_code == 202
+    run = f"{server.url}/api/v1/runs/{answer.json()['id']}"
+    httpx.post(f"{run}/cancel").raise_for_status()
+    assert wait_for(run)["status"] == "cancelled"
+
+
+def wait_for(run: str, limit_s: float = 90) -> dict[str, Any]:
+    """The run's document once it is over."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        document: dict[str, Any] = httpx.get(run).json()
+        if document["status"] not in {"queued", "running"}:
+            return document
+        time.sleep(0.2)
+    raise AssertionError(f"still {document['status']} after {limit_s} s")
+
+
+def kill_tree(process: psutil.Process) -> None:
+    """SIGKILL for the web process, its worker, the zygote and the children: a power cut."""
+    for each in [process, *process.children(recursive=True)]:
+        each.send_signal(signal.SIGKILL)
+
+
+def test_a_run_outlives_a_server_killed_in_its_middle(tmp_path: Path) -> None:
+    first = start_server(tmp_path, LEASE_S="2")
+    slow = "[__import__('time').sleep(1.0)] and [0.0] * len(X)"
+    answer = post(first, crafted(slow), schema=one_feature(), wait=0, config={**FAST, "timeout_s": 8})
+    run_id = answer.json()["id"]
+    deadline = time.monotonic() + 60
+    while httpx.get(f"{first.url}/api/v1/runs/{run_id}").json()["status"] == "queued":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kill_tree(psutil.Process(first.process.pid))
+    first.process.wait()
+    second = start_server(tmp_path, LEASE_S="2")
+    try:
+        report = wait_for(f"{second.url}/api/v1/runs/{run_id}")
+        assert report["status"] in {"error", "failed", "warned", "passed"}
+    finally:
+        stop_server(second)

@@ -1,0 +1,309 @@
+"""Plotly figures of a report's parts, one function a figure.
+
+Promises: no color of their own but a mid-grey for reference lines, so that light and dark both read;
+names from files are escaped. Leaves titles, captions and alt text to the pages.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from drift import BreakingPoint, Scenario
+from explainability import Explanation
+from metrics import Accuracy, LatencyRow
+
+__all__ = [
+    "attribution_dots",
+    "breaking_points",
+    "changed_share",
+    "compared",
+    "confusion",
+    "dependence",
+    "importance",
+    "latency",
+    "psi_by_scenario",
+    "scenario_name",
+    "throughput",
+    "waterfall",
+]
+
+GREY = "#8A94A3"  # 3 to 1 on white and on the dark background alike
+LONGEST_LABEL = 26
+ROW_HEIGHT = 30
+PAIR_HEIGHT = 44
+SHOWN_FEATURES = 15
+
+KINDS = {
+    "mean_shift": "Mean shift",
+    "variance_scale": "Wider spread",
+    "missing_values": "Missing values",
+    "unseen_category": "Unseen category",
+    "category_mix": "Category mix",
+}
+UNITS = {"mean_shift": "{:g} SD", "variance_scale": "x {:g}"}
+
+
+def scenario_name(kind: str, magnitude: float) -> str:
+    """`Mean shift 0.5 SD`, `Wider spread x 2`, `Missing values 10 %`."""
+    size = UNITS[kind].format(magnitude) if kind in UNITS else f"{magnitude * 100:g} %"
+    return f"{KINDS.get(kind, kind)} {size}"
+
+
+def latency(rows: Sequence[LatencyRow], limit_ms: float | None = None) -> go.Figure:
+    """Milliseconds a call at p50, p95 and p99 by batch size; the limit is for single rows."""
+    figure = go.Figure()
+    sizes = [f"{row.batch_size:,}" for row in rows]
+    for name, dash in (("p50", "solid"), ("p95", "solid"), ("p99", "dot")):
+        figure.add_scatter(
+            x=sizes, y=[getattr(row, f"{name}_ms") for row in rows], name=name, mode="lines+markers",
+            line={"dash": dash}, hovertemplate=f"{name} %{{y:.3~g}} ms<br>batch of %{{x}}<extra></extra>",
+        )  # fmt: skip
+    if limit_ms is not None:
+        _reference(figure, limit_ms, f"single-row p95 limit {limit_ms:g} ms")
+    figure.update_xaxes(title="Rows in a batch", type="category")
+    figure.update_yaxes(title="Latency (ms a call)", rangemode="tozero")
+    return _finish(figure)
+
+
+def throughput(rows: Sequence[LatencyRow]) -> go.Figure:
+    """Rows a second at the median, by batch size."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=[f"{row.batch_size:,}" for row in rows], y=[row.rows_per_s for row in rows],
+        hovertemplate="%{y:,.3~s} rows/s<br>batch of %{x}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="Rows in a batch", type="category")
+    figure.update_yaxes(title="Rows per second", tickformat="~s", type="log", dtick=1)
+    return _finish(figure, legend=False)
+
+
+def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
+    """Share of answers that changed, one bar a scenario that ran."""
+    ran = [s for s in scenarios if s.changed_share is not None][::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        y=[scenario_name(s.kind, s.magnitude) for s in ran], x=[100 * (s.changed_share or 0) for s in ran],
+        orientation="h", hovertemplate="%{y}: %{x:.3~g} % changed<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(
+        x=100 * limit, line={"color": GREY, "dash": "dash"}, annotation_text=f"limit {100 * limit:g} %",
+        annotation_font_color=GREY, annotation_position="top",
+    )  # fmt: skip
+    figure.update_xaxes(title="Changed answers (%)", rangemode="tozero")
+    return _finish(figure, height=_height(len(ran), PAIR_HEIGHT), legend=False)
+
+
+def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> go.Figure:
+    """Largest PSI of the inputs beside that of the answers, a pair of bars a scenario."""
+    ran = [s for s in scenarios if s.changed_share is not None][::-1]
+    names = [scenario_name(s.kind, s.magnitude) for s in ran]
+    figure = go.Figure()
+    for title, values in (
+        ("Answers", [s.prediction.psi for s in ran]),
+        ("Inputs", [s.input.psi for s in ran]),
+    ):
+        figure.add_bar(
+            y=names, x=values, name=title, orientation="h",
+            hovertemplate=f"%{{y}}: {title.lower()} PSI %{{x:.3~g}}<extra></extra>",
+        )  # fmt: skip
+    for value in (warn, fail):
+        figure.add_vline(x=value, line={"color": GREY, "dash": "dash"})
+    figure.update_xaxes(title="PSI", rangemode="tozero")
+    figure.update_layout(barmode="group", legend={"traceorder": "reversed"})
+    return _finish(figure, height=_height(len(ran), PAIR_HEIGHT))
+
+
+def breaking_points(points: Sequence[BreakingPoint]) -> go.Figure:
+    """Shift in standard deviations at which answers begin to change, with the interval searched."""
+    found = [p for p in points if p.magnitude is not None]
+    found = sorted(found, key=lambda p: p.magnitude or 0)[:SHOWN_FEATURES][::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        y=[_label(p.feature) for p in found], x=[p.magnitude for p in found], orientation="h",
+        error_x={
+            "type": "data", "symmetric": False, "color": GREY, "thickness": 1.5,
+            "array": [(p.interval[1] - (p.magnitude or 0)) if p.interval else 0 for p in found],
+            "arrayminus": [((p.magnitude or 0) - p.interval[0]) if p.interval else 0 for p in found],
+        },
+        hovertemplate="%{y} breaks at %{x:.3~g} SD<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="Shift (standard deviations)", rangemode="tozero")
+    return _finish(figure, height=_height(len(found)), legend=False)
+
+
+def importance(explanation: Explanation) -> go.Figure:
+    """Mean absolute attribution, largest on top, with its sampling error where there is one."""
+    ranked = sorted(explanation.importance, key=lambda i: -i.mean_abs)[:SHOWN_FEATURES][::-1]
+    errors = [i.std_error for i in ranked]
+    figure = go.Figure()
+    figure.add_bar(
+        y=[_label(i.feature) for i in ranked], x=[i.mean_abs for i in ranked], orientation="h",
+        error_x={"type": "data", "array": [e or 0 for e in errors], "color": GREY, "thickness": 1.5,
+                 "visible": any(e is not None for e in errors)},
+        hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title=f"Mean absolute attribution ({_label(explanation.output)})")
+    return _finish(figure, height=_height(len(ranked)), legend=False)
+
+
+def attribution_dots(explanation: Explanation, output: int) -> go.Figure:
+    """One dot a row and feature: attribution across, the feature's own value as color."""
+    values, ranked = _attributions(explanation, output), _ranking(explanation)
+    rng = np.random.default_rng(0)  # jitter only; the same picture at every visit
+    figure = go.Figure()
+    for place, column in enumerate(ranked[::-1]):
+        tint = _between_0_and_1([row[column] for row in explanation.feature_values])
+        figure.add_scatter(
+            x=values[:, column], y=place + rng.uniform(-0.28, 0.28, len(values)), mode="markers",
+            marker={"color": tint, "cmin": 0, "cmax": 1, "size": 5, "opacity": 0.8, "coloraxis": "coloraxis"},
+            customdata=[_label(str(row[column])) for row in explanation.feature_values],
+            hovertemplate=f"{_label(explanation.features[column])} = %{{customdata}}"
+            "<br>attribution %{x:.3~g}<extra></extra>",
+        )  # fmt: skip
+    names = [_label(explanation.features[column]) for column in ranked[::-1]]
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, showgrid=False)
+    figure.update_xaxes(title="Attribution")
+    figure.update_layout(coloraxis=_value_axis())
+    return _finish(figure, height=_height(len(names)), legend=False)
+
+
+def waterfall(explanation: Explanation, row: int, output: int) -> go.Figure:
+    """From the base value to one row's explained output, a step a feature; small ones together."""
+    values = _attributions(explanation, output)[row]
+    order = np.argsort(-np.abs(values))
+    shown, rest = order[:10], order[10:]
+    given = explanation.feature_values[row]
+    names = [_label(f"{explanation.features[i]} = {_value(given[i])}", 34) for i in shown]
+    steps = [float(values[i]) for i in shown]
+    if len(rest):
+        names.append(f"{len(rest)} more")
+        steps.append(float(values[rest].sum()))
+    base = explanation.base_values[output]
+    figure = go.Figure()
+    figure.add_waterfall(
+        orientation="h", y=["Base value", *names, "Output"], x=[base, *steps, 0],
+        measure=["absolute", *["relative"] * len(steps), "total"],
+        connector={"line": {"color": GREY, "width": 1}}, totals={"marker": {"color": GREY}},
+        increasing={"marker": {"color": "#3B7DDD"}}, decreasing={"marker": {"color": "#D9772B"}},
+        hovertemplate="%{y}<br>%{delta:.3~g}<extra></extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title=_label(explanation.output))
+    return _finish(figure, height=_height(len(steps) + 2), legend=False)
+
+
+def dependence(explanation: Explanation, feature: int, output: int) -> go.Figure:
+    """Attribution of one feature against its value, a dot a row."""
+    given = [row[feature] for row in explanation.feature_values]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[_label(v) if isinstance(v, str) else v for v in given],
+        y=_attributions(explanation, output)[:, feature],
+        mode="markers", marker={"size": 7, "opacity": 0.75},
+        hovertemplate="value %{x:.4~g}<br>attribution %{y:.3~g}<extra></extra>",
+    )  # fmt: skip
+    figure.add_hline(y=0, line={"color": GREY, "width": 1})
+    figure.update_xaxes(title=_label(explanation.features[feature], 40))
+    figure.update_yaxes(title="Attribution")
+    return _finish(figure, legend=False)
+
+
+def confusion(accuracy: Accuracy) -> go.Figure:
+    """Counts of true against predicted class."""
+    labels = [_label(name) for name in accuracy.labels]
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=accuracy.confusion, x=labels, y=labels, texttemplate="%{z}", showscale=False, xgap=2, ygap=2,
+        hovertemplate="true %{y}, predicted %{x}: %{z} rows<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="Predicted", type="category")
+    figure.update_yaxes(title="True", type="category", autorange="reversed")
+    return _finish(figure, height=max(260, 90 + 34 * len(labels)), legend=False)
+
+
+def compared(values: Mapping[str, float | None], axis: str, percent: bool = False) -> go.Figure:
+    """One bar a run, of one figure."""
+    figure = go.Figure()
+    names = [_label(name, 34) for name in values]
+    scale = 100 if percent else 1
+    figure.add_bar(
+        y=names[::-1], x=[None if v is None else v * scale for v in values.values()][::-1], orientation="h",
+        texttemplate="%{x:.3~g}", hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title=axis, rangemode="tozero")
+    return _finish(figure, height=_height(len(names)), legend=False)
+
+
+def _reference(figure: go.Figure, value: float, text: str) -> None:
+    figure.add_hline(
+        y=value, line={"color": GREY, "dash": "dash"}, annotation_text=text, annotation_font_color=GREY
+    )
+
+
+def _finish(figure: go.Figure, height: int = 320, legend: bool = True) -> go.Figure:
+    figure.update_layout(
+        height=height, showlegend=legend, margin={"l": 8, "r": 12, "t": 28, "b": 8}, bargap=0.35,
+        hoverlabel={"namelength": -1}, dragmode=False,
+    )  # fmt: skip
+    if legend:
+        figure.update_layout(
+            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": None}
+        )
+    figure.update_xaxes(automargin=True)
+    figure.update_yaxes(automargin=True)
+    return figure
+
+
+def _height(bars: int, each: int = ROW_HEIGHT) -> int:
+    return max(200, 96 + each * bars)
+
+
+def _label(text: str, longest: int = LONGEST_LABEL) -> str:
+    """Plotly reads a few HTML tags in labels; a name must not be one."""
+    flat = " ".join(str(text).split())
+    flat = flat if len(flat) <= longest else flat[: longest - 1] + "…"
+    return html.escape(flat, quote=False)
+
+
+def _value(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _attributions(explanation: Explanation, output: int) -> np.ndarray:
+    """Rows x features of one output."""
+    values = np.asarray(explanation.shap_values, dtype=np.float64)
+    return values if values.ndim == 2 else values[:, :, output]
+
+
+def _ranking(explanation: Explanation) -> list[int]:
+    place = {name: i for i, name in enumerate(explanation.features)}
+    ranked = sorted(explanation.importance, key=lambda i: -i.mean_abs)
+    return [place[i.feature] for i in ranked if i.feature in place][:SHOWN_FEATURES]
+
+
+def _between_0_and_1(values: Sequence[object]) -> np.ndarray:
+    """The values' ranks as 0 to 1; text is ranked by the alphabet, what is missing sits in the middle."""
+    text = [v for v in values if isinstance(v, str)]
+    codes = {name: float(i) for i, name in enumerate(sorted(set(text)))}
+    raw = [codes[v] if isinstance(v, str) else float("nan") if v is None else float(v) for v in values]  # type: ignore[arg-type]
+    numbers = np.asarray(raw, dtype=np.float64)
+    known = numbers[np.isfinite(numbers)]
+    if len(known) == 0:
+        return np.full(len(numbers), 0.5)
+    low, high = np.quantile(known, [0.02, 0.98])
+    if high <= low:
+        return np.full(len(numbers), 0.5)
+    return np.nan_to_num(np.clip((numbers - low) / (high - low), 0, 1), nan=0.5)
+
+
+def _value_axis() -> dict[str, object]:
+    """Low to high in two hues that read on light and on dark."""
+    return {
+        "colorscale": [[0, "#3B7DDD"], [0.5, "#A79BB5"], [1, "#D9772B"]],
+        "cmin": 0, "cmax": 1,
+        "colorbar": {"title": {"text": "Value", "side": "top"}, "tickvals": [0, 1],
+                     "ticktext": ["low", "high"], "thickness": 10, "len": 0.6, "outlinewidth": 0},
+    }  # fmt: skip

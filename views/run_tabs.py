@@ -1,0 +1,402 @@
+"""The tabs of a run's page: performance, drift, robustness, explainability, data, downloads.
+
+Promises: only the open tab is drawn, and its name is in the address. Leaves the verdict to `run` and
+figures to `charts`.
+"""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+import runs
+from drift import DriftAnalysis
+from errors import DashboardError
+from explainability import Explanation
+from metrics import Accuracy, Performance
+from reports import RunReport
+from views import charts
+from views import components as ui
+
+__all__ = ["headline_score", "render"]
+
+TABS = ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads")
+SAMPLE_ROWS = 50
+SCORES = (
+    ("accuracy", "Accuracy"),
+    ("balanced_accuracy", "Balanced accuracy"),
+    ("precision_macro", "Precision, macro"),
+    ("recall_macro", "Recall, macro"),
+    ("f1_macro", "F1, macro"),
+    ("roc_auc", "ROC AUC"),
+    ("log_loss", "Log loss"),
+    ("r2", "R2"),
+    ("mae", "Mean absolute error"),
+    ("rmse", "Root mean squared error"),
+)
+
+
+@st.fragment
+def render(services: Any, report: RunReport) -> None:
+    """The tabs; opening one reruns only this part of the page."""
+    drawn = (_performance, _drift, _robustness, _explainability, _data, _downloads)
+    tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
+    for tab, draw in zip(tabs, drawn, strict=True):
+        if tab.open:
+            with tab:
+                draw(services, report)
+
+
+def headline_score(accuracy: Accuracy) -> tuple[str, float | None]:
+    """The one score that stands for the rest: accuracy, else R2, else the first there is."""
+    for key, title in (SCORES[0], SCORES[7], *SCORES):
+        value = getattr(accuracy, key)
+        if value is not None:
+            return title, value
+    return "Score", None
+
+
+def _performance(services: Any, report: RunReport) -> None:
+    metrics = ui.section_value(report.metrics, "Performance")
+    if metrics is not None:
+        _latency(metrics, report)
+    st.subheader("Scores on real labels")
+    accuracy = ui.section_value(report.accuracy, "Scores")
+    if accuracy is not None:
+        _scores(accuracy)
+
+
+def _latency(metrics: Performance, report: RunReport) -> None:
+    if metrics.latency:
+        calls = sorted({row.n for row in metrics.latency})
+        n = f"n = {calls[0]}" if len(calls) == 1 else f"n = {calls[0]} to {calls[-1]}"
+        note = f"{n} timed calls a batch size after {metrics.latency[0].warmup} warm-up calls"
+        left, right = st.columns(2)
+        with left:
+            ui.chart(
+                "Latency by batch size, p50, p95 and p99",
+                charts.latency(metrics.latency, report.plan.gates.p95_ms),
+                note=note, key="latency",
+                alt=f"Latency in milliseconds by batch size; {note}",
+            )  # fmt: skip
+        with right:
+            ui.chart(
+                "Throughput by batch size, at the median latency", charts.throughput(metrics.latency),
+                note=f"{note}; logarithmic scale", key="throughput",
+                alt=f"Rows per second by batch size; {note}",
+            )  # fmt: skip
+        st.dataframe(
+            {
+                "Rows in a batch": [f"{row.batch_size:,}" for row in metrics.latency],
+                "n": [row.n for row in metrics.latency],
+                "Warm-up": [row.warmup for row in metrics.latency],
+                **{
+                    title: [ui.milliseconds(getattr(row, key)) for row in metrics.latency]
+                    for key, title in (("mean_ms", "Mean"), ("p50_ms", "p50"), ("p90_ms", "p90"),
+                                       ("p95_ms", "p95"), ("p99_ms", "p99"))
+                },
+                "Throughput": [ui.number(row.rows_per_s, "rows/s") for row in metrics.latency],
+            },
+            hide_index=True, height="content", alt="Latency percentiles and throughput by batch size",
+        )  # fmt: skip
+    cut = " The time budget ended before all planned calls were made." if metrics.cut_short else ""
+    st.caption(
+        f"Loading took {ui.milliseconds(metrics.load_ms)}, the first call "
+        f"{ui.milliseconds(metrics.first_call_ms)}. Measured in the model's own process, garbage "
+        f"collection off.{cut}"
+    )
+
+
+def _scores(accuracy: Accuracy) -> None:
+    known = [(title, getattr(accuracy, key)) for key, title in SCORES if getattr(accuracy, key) is not None]
+    st.caption(f"{ui.count(accuracy.rows, 'labelled row')}, label column {ui.plain(accuracy.target)}")
+    left, right = st.columns(2)
+    with left:
+        st.dataframe(
+            {"Score": [title for title, _ in known], "Value": [ui.number(value) for _, value in known]},
+            hide_index=True, height="content", alt="Scores on real labels",
+        )  # fmt: skip
+    if accuracy.confusion:
+        with right:
+            ui.chart(
+                "Confusion matrix, rows of the sample", charts.confusion(accuracy), key="confusion",
+                alt="Counts of true against predicted class",
+            )  # fmt: skip
+
+
+def _drift(services: Any, report: RunReport) -> None:
+    drift = ui.section_value(report.drift, "Drift")
+    if drift is None:
+        return
+    warn, fail = services.settings.psi_warn, services.settings.psi_fail
+    limit = report.plan.drift.changed_limit
+    if any(s.changed_share is not None for s in drift.scenarios):
+        left, right = st.columns(2)
+        with left:
+            ui.chart(
+                "Share of changed answers by simulated shift", charts.changed_share(drift.scenarios, limit),
+                note=f"{ui.count(report.plan.rows, 'generated row')}, each shift on all features that fit",
+                key="changed_share", alt="Share of changed answers, one bar for each simulated shift",
+            )  # fmt: skip
+        with right:
+            ui.chart(
+                "PSI of the inputs and of the answers", charts.psi_by_scenario(drift.scenarios, warn, fail),
+                note=f"Largest over the columns; lines at {warn:g} (moderate) and {fail:g} (major)",
+                key="psi", alt="Population stability index of inputs and answers for each simulated shift",
+            )  # fmt: skip
+    _skipped(drift)
+    _breaking_points(drift, limit)
+    _columns(drift)
+    for note in drift.notes:
+        st.caption(ui.plain(note))
+
+
+def _skipped(drift: DriftAnalysis) -> None:
+    for scenario in drift.scenarios:
+        if scenario.changed_share is None:
+            name = charts.scenario_name(scenario.kind, scenario.magnitude)
+            st.caption(f"{name}: not simulated. {ui.plain(scenario.reason or '')}")
+
+
+def _breaking_points(drift: DriftAnalysis, limit: float) -> None:
+    found = [p for p in drift.breaking_points if p.magnitude is not None]
+    steady = [p for p in drift.breaking_points if p.magnitude is None]
+    if found:
+        ui.chart(
+            f"Breaking point of each feature: the shift that changes more than {limit * 100:g} % of answers",
+            charts.breaking_points(drift.breaking_points),
+            note="One feature shifted at a time; the line spans the interval that the search ended with",
+            key="breaking", alt="Smallest shift in standard deviations that changes the answers, by feature",
+        )  # fmt: skip
+    if steady:
+        names = ", ".join(ui.plain(p.feature) for p in steady[:8]) + (" and more" if len(steady) > 8 else "")
+        furthest = ui.number(max(p.searched_to for p in steady), "SD")
+        st.caption(f"{ui.count(len(steady), 'feature')} did not break up to {furthest}: {names}.")
+
+
+def _columns(drift: DriftAnalysis) -> None:
+    if not drift.columns:
+        return
+    st.subheader("Column by column")
+    st.caption(f"Under the strongest simulated shift: {ui.plain(drift.columns_scenario or 'not named')}")
+    ranked = sorted(drift.columns, key=lambda c: -(c.psi or 0))
+    st.dataframe(
+        {
+            "Column": [c.column for c in ranked],
+            "Kind": [c.kind for c in ranked],
+            **{
+                title: [getattr(c, key) for c in ranked]
+                for key, title in (("psi", "PSI"), ("ks", "KS"), ("ks_p", "KS p-value"),
+                                   ("wasserstein", "Wasserstein"), ("js", "Jensen-Shannon"))
+            },
+        },
+        hide_index=True,
+        column_config={
+            "Column": st.column_config.TextColumn(pinned=True),
+            **{
+                title: st.column_config.NumberColumn(format="%.3g")
+                for title in ("PSI", "KS", "KS p-value", "Wasserstein", "Jensen-Shannon")
+            },
+        },
+        alt="Distances of each column, largest PSI first",
+    )  # fmt: skip
+
+
+def _robustness(services: Any, report: RunReport) -> None:
+    robustness = ui.section_value(report.robustness, "Robustness")
+    if robustness is None:
+        return
+    order = {"failed": 0, "ok": 2, "not_applicable": 3}
+    ranked = sorted(
+        robustness.behaviours, key=lambda b: 1 if b.status == "ok" and b.failing_share else order[b.status]
+    )
+    for behaviour in ranked:
+        kept = behaviour.status == "ok" and not behaviour.failing_share
+        look = ui.STATUS["not_applicable"] if behaviour.status == "not_applicable" else (
+            ui.STATUS["pass"] if kept else ui.STATUS["fail"] if behaviour.serious else ui.STATUS["warn"]
+        )  # fmt: skip
+        with st.container(border=True, gap="xsmall"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{ui.plain(behaviour.title)}**", width="stretch")
+                word = look.word if behaviour.status == "not_applicable" else "Holds" if kept else "Breaks"
+                st.badge(word, icon=look.icon, color=look.color)
+            if behaviour.failing_share is not None and behaviour.status != "not_applicable":
+                st.caption(f"{ui.share(behaviour.failing_share)} of {ui.count(behaviour.rows, 'row')} failed")
+            if behaviour.reason:
+                st.caption(ui.plain(behaviour.reason))
+            if behaviour.example:
+                st.markdown(f"Example: {ui.plain(behaviour.example)}")
+            if behaviour.advice and not kept:
+                st.markdown(f":material/lightbulb: {ui.plain(behaviour.advice)}")
+
+
+def _explainability(services: Any, report: RunReport) -> None:
+    explanation = ui.section_value(report.explanation, "Explanation")
+    if explanation is None:
+        return
+    error = (
+        ui.number(explanation.additivity_error) if explanation.additivity_error is not None else "not known"
+    )
+    sampling = (
+        f", sampling error {ui.number(explanation.sampling_error)}"
+        if explanation.sampling_error is not None
+        else ""
+    )
+    st.caption(
+        f"Method {ui.plain(explanation.method)}, {ui.plain(explanation.explainer)}; output "
+        f"{ui.plain(explanation.output)}; {ui.count(explanation.rows, 'row')}. Largest error of the sum of "
+        f"attributions: {error}{sampling}."
+    )
+    ui.chart(
+        "Feature importance, mean absolute attribution", charts.importance(explanation), key="importance",
+        note=f"{ui.count(explanation.rows, 'row')}; lines show the sampling error where the method samples",
+        alt="Features by mean absolute attribution, largest first",
+    )  # fmt: skip
+    if explanation.shap_values and explanation.feature_values:
+        _attributions(explanation)
+    else:
+        st.caption("This method ranks features but does not explain single rows.")
+    for note in explanation.notes:
+        st.caption(ui.plain(note))
+
+
+def _attributions(explanation: Explanation) -> None:
+    output = 0
+    if len(explanation.outputs) > 1:
+        output = st.selectbox(
+            "Output", range(len(explanation.outputs)), format_func=lambda i: explanation.outputs[i],
+            key="explain_output", width=320,
+        )  # fmt: skip
+    ui.chart(
+        "Attribution of each row, by feature", charts.attribution_dots(explanation, output), key="dots",
+        note="A dot is a row; right of zero raises the output, left lowers it",
+        alt="Attributions of all explained rows, a line of dots for each feature",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    with left:
+        rows = len(explanation.shap_values)
+        row = st.number_input("Row to explain", 1, rows, 1, key="explain_row", help=f"1 to {rows}") - 1
+        ui.chart(
+            f"How row {row + 1} gets its output", charts.waterfall(explanation, row, output), key="waterfall",
+            note="From the base value, a step for each feature, to the output",
+            alt=f"Contributions of the features to the output of row {row + 1}",
+        )  # fmt: skip
+    with right:
+        place = {name: i for i, name in enumerate(explanation.features)}
+        ranked = [place[i.feature] for i in explanation.importance if i.feature in place]
+        feature = st.selectbox(
+            "Feature", ranked, format_func=lambda i: explanation.features[i], key="explain_feature"
+        )
+        ui.chart(
+            "Attribution against the feature's value", charts.dependence(explanation, feature, output),
+            note=f"A dot is a row, n = {len(explanation.shap_values)}", key="dependence",
+            alt=f"Attribution of {explanation.features[feature]} against its value",
+        )  # fmt: skip
+
+
+def _data(services: Any, report: RunReport) -> None:
+    st.subheader("Schema")
+    if report.schema_ is None:
+        st.info("The run ended before a schema was known.", icon=":material/info:")
+    else:
+        fields = report.schema_.features
+        st.dataframe(
+            {
+                "Feature": [f.name for f in fields],
+                "Type": [f.type for f in fields],
+                "From": [f.origin for f in fields],
+                "Distribution": [f.distribution for f in fields],
+                **{
+                    title: [_cell(getattr(f, title.lower())) for f in fields]
+                    for title in ("Min", "Max", "Mean", "Std")
+                },
+                "Categories": [", ".join(str(c) for c in f.categories or ()) for f in fields],
+                "Missing": [ui.share(f.missing_share) for f in fields],
+            },
+            hide_index=True, column_config={"Feature": st.column_config.TextColumn(pinned=True)},
+            alt="Features of the schema with where each was learnt from",
+        )  # fmt: skip
+    _generated_rows(services, report)
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Model")
+        st.table(_model_facts(report), border="horizontal", alt="Facts about the model")
+    with right:
+        st.subheader("Environment")
+        st.table(_environment_facts(report), border="horizontal", alt="Where the run took place")
+    with st.expander("Plan of the run", icon=":material/tune:"):
+        st.json(report.plan.model_dump(mode="json"))
+
+
+def _generated_rows(services: Any, report: RunReport) -> None:
+    st.subheader("Generated rows")
+    try:
+        frame = pd.read_parquet(runs.artifact(services, report.id, "rows.parquet")).head(SAMPLE_ROWS)
+    except (DashboardError, OSError):
+        st.caption("The generated rows of this run were not kept.")
+        return
+    st.caption(f"The first {len(frame)} of {ui.count(report.plan.rows, 'row')}, seed {report.plan.seed}")
+    st.dataframe(frame, hide_index=True, alt="The first generated rows")
+
+
+def _model_facts(report: RunReport) -> dict[str, str]:
+    model = report.model
+    saved = ", ".join(f"{name} {version}" for name, version in model.saved_with.items())
+    facts = {
+        "File": f"{model.name}, {model.format}",
+        "Size": ui.size(model.bytes),
+        "SHA-256": model.sha256[:16] + "…",
+        "Estimator": f"{model.estimator}, {model.framework}",
+        "Task": model.task,
+        "Features": str(model.n_features if model.n_features is not None else ui.NONE),
+        "Classes": ", ".join(model.classes[:12]) or ui.NONE,
+        "Saved with": saved or "not recorded in the file",
+        "Libraries named": ", ".join(model.scan.libraries) or ui.NONE,
+    }
+    return {key: ui.plain(value) for key, value in facts.items()}
+
+
+def _environment_facts(report: RunReport) -> dict[str, str]:
+    where = report.environment
+    facts = {
+        "Python": where.python,
+        "Platform": where.platform,
+        "Machine": f"{where.machine}, {ui.count(where.cores, 'core')}",
+        "Libraries": ", ".join(f"{name} {version}" for name, version in where.libraries.items()),
+        "Held by": ", ".join(where.isolation) or ui.NONE,
+        "Stages": ", ".join(f"{stage} {ui.number(s, 's')}" for stage, s in report.timings.items()),
+    }
+    return {key: ui.plain(value) for key, value in facts.items()}
+
+
+def _downloads(services: Any, report: RunReport) -> None:
+    import exports  # the writers are needed by this tab only
+
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in report.name)[:60] or report.id
+    offered = (
+        ("Report, JSON", "The whole report as the API answers it", "json", "application/json",
+         lambda: report.model_dump_json(indent=2)),
+        ("Figures, CSV", "Every measured figure, one a line", "csv", "text/csv",
+         lambda: exports.metrics_csv(report)),
+        ("Report, HTML", "One file that opens without a network", "html", "text/html",
+         lambda: exports.to_html(report)),
+        ("Checks, JUnit XML", "For the test view of a CI system", "xml", "application/xml",
+         lambda: exports.to_junit(report)),
+        ("Summary, Markdown", "For a pull request or a wiki", "md", "text/markdown",
+         lambda: exports.to_markdown(report)),
+    )  # fmt: skip
+    with st.grid(3, min_column_width=220, gap="small") as grid:
+        for title, text, ending, mime, make in offered:
+            with grid.cell(), st.container(border=True, height="stretch"):
+                st.markdown(f"**{title}**")
+                st.caption(text)
+                st.download_button(
+                    f"Download .{ending}", data=make, file_name=f"{stem}.{ending}", mime=mime,
+                    on_click="ignore", icon=":material/download:", key=f"download_{ending}", width="stretch",
+                )  # fmt: skip
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ui.NONE
+    return ui.number(value) if isinstance(value, (int, float)) else str(value)

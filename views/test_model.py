@@ -1,0 +1,392 @@
+"""Test a model: a file or an example, its schema, a few settings, and a run watched to its end.
+
+Promises: an upload leaves memory at once, and a click on an example needs nothing else. Leaves what
+is accepted to `runs` and the report to the Run page.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+import runs
+import services as holder
+from errors import DashboardError, NotFound
+from example_models import EXAMPLES
+from model_utils import ModelInfo
+from reports import RunPlan
+from samples import read_sample
+from schema_utils import Schema, combine, infer_from_frame
+from views import components as ui
+from views import plan_form, schema_table
+
+__all__ = ["render"]
+
+DRAFT = "draft"
+MODEL_TYPES = ["pkl", "pickle", "joblib"]
+SAMPLE_TYPES = ["csv", "parquet"]
+POLL_S = 0.5
+TALLEST_EDITOR = 560
+TASKS = {"classification": "Classification", "regression": "Regression"}
+
+
+@dataclass
+class Draft:
+    """What was chosen so far in this browser tab; `version` renews the uploaders and the editor."""
+
+    model: Any = None
+    inspection_job: str | None = None
+    inspection: Mapping[str, Any] | None = None
+    refusal: Mapping[str, Any] | None = None
+    sample: Any = None
+    frame: pd.DataFrame | None = None
+    target: str | None = None
+    typed: Schema | None = None
+    base: Schema | None = None
+    base_of: tuple[Any, ...] = ()
+    example_job: str | None = None
+    run_id: str | None = None
+    version: int = 0
+    notes: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def render() -> None:
+    """The page."""
+    services, draft = holder.current(), _draft()
+    st.title("Test a model")
+    st.caption("How fast it is, what breaks it, how far its inputs can drift, and why it answers as it does.")
+    for note in draft.notes:
+        ui.problem(note)
+    draft.notes = []
+    if draft.run_id:
+        _watch(services, draft)
+    elif draft.example_job:
+        _prepare_example(services, draft)
+    elif draft.model is None:
+        _choose(services, draft)
+    else:
+        _configure(services, draft)
+
+
+def _draft() -> Draft:
+    if DRAFT not in st.session_state:
+        st.session_state[DRAFT] = Draft()
+    draft: Draft = st.session_state[DRAFT]
+    return draft
+
+
+def _start_over(keep: Draft) -> None:
+    st.session_state[DRAFT] = Draft(version=keep.version + 1, notes=keep.notes)
+
+
+def _choose(services: Any, draft: Draft) -> None:
+    """Step 1: a file, or an example."""
+    limit = services.settings.max_upload_mb
+    with st.container(border=True):
+        st.subheader("Upload a model")
+        st.caption(
+            f"A pickle or joblib file, up to {limit:,} MB. No data is needed: rows are made from the "
+            "model's own schema. The file is opened only in a process of its own, with limits."
+        )
+        upload = st.file_uploader(
+            "Model file", type=MODEL_TYPES, key=f"model_{draft.version}", max_upload_size=limit,
+            label_visibility="collapsed",
+        )  # fmt: skip
+    if upload is not None:
+        _take_model(services, draft, upload)
+    st.subheader("Or try an example")
+    st.caption("One click trains a small model here, tests it on its own sample, and shows a full report.")
+    for column, example in zip(st.columns(len(EXAMPLES)), EXAMPLES, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{ui.plain(example.title)}**")
+            st.caption(ui.plain(example.description))
+            st.space("stretch")
+            if st.button(
+                "Try it", key=f"example_{example.name}", icon=":material/play_arrow:", width="stretch",
+                help=f"Test the {example.title} example",
+            ):  # fmt: skip
+                _ask_example(services, draft, example.name)
+
+
+def _take_model(services: Any, draft: Draft, upload: Any) -> None:
+    """To disk at once; the uploader's new key lets go of its copy in memory."""
+    draft.version += 1
+    try:
+        draft.model = runs.store_upload(services, io.BytesIO(upload.getvalue()), upload.name)
+        draft.inspection_job = runs.request_inspection(services, draft.model)
+    except DashboardError as error:
+        draft.notes.append(_as_note(error))
+    st.rerun()
+
+
+def _ask_example(services: Any, draft: Draft, name: str) -> None:
+    try:
+        draft.example_job = runs.request_example(services, name)
+    except DashboardError as error:
+        draft.notes.append(_as_note(error))
+    st.rerun()
+
+
+def _prepare_example(services: Any, draft: Draft) -> None:
+    """Wait for the example's model, then submit its run; no other click is needed."""
+    try:
+        job = runs.get_job(services, draft.example_job or "")
+        if job.state in ui.ACTIVE:
+            _wait_for_job(services, job.id, "Preparing the example")
+            return
+        if job.state == "done" and job.result:
+            made = job.result
+            plan = RunPlan(name=f"Example: {made['title']}"[:200], tags=("example",))
+            row = runs.submit(
+                services, model=runs.Upload(**made["model"]), sample=runs.Upload(**made["sample"]),
+                target=made["target"], plan=plan, source="dashboard",
+            )  # fmt: skip
+            draft.run_id = row.id
+        else:
+            draft.notes.append(job.error or _unfinished("The example could not be prepared."))
+    except DashboardError as error:
+        draft.notes.append(_as_note(error))
+    draft.example_job = None
+    st.rerun()
+
+
+@st.fragment(run_every=POLL_S)
+def _wait_for_job(services: Any, job_id: str, label: str) -> None:
+    job = runs.get_job(services, job_id)
+    if job.state not in ui.ACTIVE:
+        st.rerun()
+    waiting = "waiting for a free worker" if job.state == "queued" else "working"
+    with st.container(border=True):
+        st.progress(min(max(job.progress, 0.0), 1.0), text=f"{label}: {waiting}")
+
+
+def _watch(services: Any, draft: Draft) -> None:
+    """The run at work; its own page once it is over."""
+    try:
+        row = runs.get_run(services, draft.run_id or "")
+    except NotFound as error:
+        draft.run_id = None
+        draft.notes.append(_as_note(error))
+        st.rerun()
+    if row.state in ui.ACTIVE:
+        st.subheader(ui.plain(row.name))
+        ui.progress(services, row.id)
+        st.caption("You may leave this page; the run goes on and is kept under Runs.")
+        return
+    draft.run_id = None
+    if draft.model is None:
+        _start_over(draft)
+    ui.go_to("run", {"run": row.id})
+
+
+def _configure(services: Any, draft: Draft) -> None:
+    """Steps 1 to 3 for an uploaded model."""
+    st.subheader("1. Model")
+    _model_card(draft)
+    if not _inspected(services, draft):
+        return
+    assert draft.inspection is not None
+    info = ModelInfo.model_validate(draft.inspection["model"])
+    _found(info)
+    _sample(services, draft)
+    st.subheader("2. Schema")
+    schema, faults = _schema(draft, info)
+    st.subheader("3. Run")
+    plan, plan_faults = plan_form.render(
+        services.settings, draft.model.name, labelled=draft.target is not None
+    )
+    for fault in plan_faults:
+        st.error(ui.plain(fault), icon=":material/error:")
+    ready = not faults and plan is not None
+    if faults:
+        st.caption("The schema has to be mended before the run can start.")
+    if st.button("Run tests", type="primary", icon=":material/play_arrow:", disabled=not ready):
+        _submit(services, draft, schema, plan or RunPlan())
+
+
+def _model_card(draft: Draft) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        with st.container(gap="xsmall", width="stretch"):
+            st.markdown(f"**{ui.plain(draft.model.name)}**")
+            st.caption(f"{ui.size(draft.model.bytes)} · SHA-256 {draft.model.sha256[:12]}…")
+        if st.button("Choose another", icon=":material/swap_horiz:"):
+            _start_over(draft)
+            st.rerun()
+
+
+def _inspected(services: Any, draft: Draft) -> bool:
+    """Whether the model was read; until then what is going on, or why it cannot be."""
+    if draft.inspection is not None:
+        return True
+    if draft.refusal is None:
+        try:
+            job = runs.get_job(services, draft.inspection_job or "")
+        except DashboardError as error:
+            draft.refusal = _as_note(error)
+        else:
+            if job.state in ui.ACTIVE:
+                _wait_for_job(services, job.id, "Reading the model")
+                return False
+            if job.state == "done" and job.result:
+                draft.inspection = job.result
+                return True
+            draft.refusal = job.error or _unfinished("The model could not be read.")
+    ui.problem(draft.refusal)
+    if st.button("Read it again", icon=":material/refresh:"):
+        draft.refusal = None
+        draft.inspection_job = runs.request_inspection(services, draft.model)
+        st.rerun()
+    return False
+
+
+def _found(info: ModelInfo) -> None:
+    versions = ", ".join(f"{name} {version}" for name, version in info.saved_with.items())
+    features = info.n_features if info.n_features is not None else len(info.features) or None
+    facts = [
+        ("Estimator", info.estimator),
+        ("Framework", info.framework),
+        ("Task", TASKS.get(info.task, info.task.capitalize())),
+        ("Features", ui.NONE if features is None else f"{features:,}"),
+        ("Saved with", versions or "not recorded"),
+    ]
+    with st.container(horizontal=True, gap="large"):
+        for label, value in facts:
+            with st.container(gap=None, width="content"):
+                st.caption(label)
+                st.markdown(f"**{ui.plain(value)}**")
+
+
+def _sample(services: Any, draft: Draft) -> None:
+    """An optional sample: better rows, and real scores where it holds the label."""
+    with st.expander(
+        "Add a sample of real data (optional)", expanded=draft.sample is not None, icon=":material/table:"
+    ):
+        st.caption(
+            "CSV or Parquet. Its columns refine the schema; with a label column the answers are scored."
+        )
+        if draft.sample is None:
+            upload = st.file_uploader(
+                "Sample file", type=SAMPLE_TYPES, key=f"sample_{draft.version}", label_visibility="collapsed"
+            )
+            if upload is not None:
+                _take_sample(services, draft, upload)
+            return
+        rows = len(draft.frame) if draft.frame is not None else 0
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"**{ui.plain(draft.sample.name)}**, {ui.size(draft.sample.bytes)}, {ui.count(rows, 'row')}",
+                width="stretch",
+            )
+            if st.button("Remove", icon=":material/close:"):
+                draft.sample, draft.frame, draft.target = None, None, None
+                draft.version += 1
+                st.rerun()
+        columns = [str(c) for c in draft.frame.columns] if draft.frame is not None else []
+        draft.target = st.selectbox(
+            "Label column", columns, index=columns.index(draft.target) if draft.target in columns else None,
+            placeholder="None: the sample has no label", key=f"target_{draft.version}",
+        )  # fmt: skip
+
+
+def _take_sample(services: Any, draft: Draft, upload: Any) -> None:
+    draft.version += 1
+    data = upload.getvalue()
+    try:
+        frame = read_sample(data, upload.name)
+        draft.sample = runs.store_upload(services, io.BytesIO(data), upload.name)
+        draft.frame = frame
+        assert draft.inspection is not None
+        features = set(draft.inspection["model"].get("features") or ())
+        extra = [str(c) for c in frame.columns if str(c) not in features] if features else []
+        draft.target = extra[0] if len(extra) == 1 else None  # the one column the model does not take
+    except DashboardError as error:
+        draft.notes.append(_as_note(error))
+    st.rerun()
+
+
+def _schema(draft: Draft, info: ModelInfo) -> tuple[Schema | None, list[str]]:
+    """Step 2: the table; returns the schema to send (None: as found) and what is wrong."""
+    base, fault = _base(draft)
+    if fault:
+        ui.problem(fault)
+    if base is None:
+        st.info(
+            "The model does not tell which inputs it takes. Add a row for each feature, or a sample above.",
+            title="No schema was found", icon=":material/info:",
+        )  # fmt: skip
+        _numbered(draft, info)
+    else:
+        st.caption("Rows are generated from this table. Change what you know better; leave the rest.")
+    table = schema_table.to_frame(base)
+    edited = st.data_editor(
+        table, key=f"schema_{draft.version}_{hash(draft.base_of)}", num_rows="dynamic", hide_index=True,
+        column_config=schema_table.column_config(), disabled=["origin"], placeholder="",
+        height=TALLEST_EDITOR if len(table) > 14 else "content",
+        alt="Schema of the model's inputs, one row a feature",
+    )  # fmt: skip
+    if base is None and edited.empty:
+        return None, ["The table is empty."]
+    schema, faults = schema_table.to_schema(edited, base)
+    for sentence in faults[:8]:
+        st.error(ui.plain(sentence), icon=":material/error:")
+    if len(faults) > 8:
+        st.caption(f"and {len(faults) - 8} more")
+    unchanged = (
+        schema is not None and draft.typed is None and base is not None and schema.features == base.features
+    )
+    if schema is not None and not unchanged:
+        st.caption(":material/edit: This schema has changes of yours.")
+    return (None if unchanged else schema), faults
+
+
+def _base(draft: Draft) -> tuple[Schema | None, Mapping[str, Any] | None]:
+    """What the editor starts from; worked out again only when the model, sample or label changes."""
+    assert draft.inspection is not None
+    key = (draft.model.sha256, draft.sample.sha256 if draft.sample else None, draft.target,
+           len(draft.typed.features) if draft.typed else 0)  # fmt: skip
+    if draft.base_of == key:
+        return draft.base, None
+    mined = draft.inspection.get("schema")
+    fault = None
+    try:
+        sample = infer_from_frame(draft.frame, draft.target) if draft.frame is not None else None
+        model = Schema.model_validate(mined) if mined else None
+        draft.base = combine(None, sample, model) if sample or model else draft.typed
+    except DashboardError as error:
+        draft.base, fault = None, _as_note(error)
+    draft.base_of = key
+    return draft.base, fault
+
+
+def _numbered(draft: Draft, info: ModelInfo) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        features = st.number_input(
+            "Number of features", 1, 10_000, info.n_features or 4, key=f"features_{draft.version}", width=200
+        )
+        if st.button("Fill in numeric features", icon=":material/add:"):
+            draft.typed = schema_table.numbered(int(features))
+            st.rerun()
+
+
+def _submit(services: Any, draft: Draft, schema: Schema | None, plan: RunPlan) -> None:
+    try:
+        row = runs.submit(
+            services, model=draft.model, schema=schema, sample=draft.sample, target=draft.target, plan=plan,
+            source="dashboard",
+        )  # fmt: skip
+    except DashboardError as error:
+        ui.problem(error)
+        return
+    draft.run_id = row.id
+    st.rerun()
+
+
+def _as_note(error: DashboardError) -> dict[str, Any]:
+    return {"title": error.title, "message": error.message, "hint": error.hint}
+
+
+def _unfinished(message: str) -> dict[str, Any]:
+    return {"code": "internal_error", "message": message, "hint": "Try again; the server's log says more."}

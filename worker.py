@@ -1,0 +1,247 @@
+"""The third door: claims jobs and does them, in a process of its own (`python -m worker`).
+
+Promises: a job is held by a lease that is renewed while it is worked on, and closed once. Leaves the
+stages of a run to `run_execution`, and being started again to `supervisor`.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from types import TracebackType
+from typing import Any, Self
+
+import example_models
+from errors import Cancelled, DashboardError
+from jobs import Jobs
+from model_utils import ModelInfo
+from reports import Stage
+from run_execution import execute, inspect_model
+from runs import Upload, store_upload
+from sandbox import Zygote
+from services import Services, build_services
+from settings import Settings
+from storage import JobRow
+
+__all__ = ["Hold", "Worker", "main"]
+
+POLL_S = 0.1
+_LOG = logging.getLogger("worker")
+
+
+class Hold:
+    """A claimed job, held: a thread renews its lease and sets `stop` when the work should end.
+
+    `lost` says that the job is no longer ours: another attempt has it, and nothing may be written.
+    """
+
+    def __init__(self, jobs: Jobs, job: JobRow, lease_s: float) -> None:
+        self.job = job
+        self.stop = threading.Event()
+        self.lost = False
+        self._jobs = jobs
+        self._interval = min(lease_s / 3, 1.0)  # a second, so that a cancelled run ends soon
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name=f"lease-{job.id[:8]}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _renew(self) -> None:
+        while not self._over.wait(self._interval):
+            try:
+                lease = self._jobs.extend(self.job.id, self.job.attempt)
+            except Exception:  # a busy database costs one renewal, not the job
+                _LOG.exception("could not renew the lease of job %s", self.job.id)
+                continue
+            if not lease.still_mine:
+                self.lost = True
+                self.stop.set()
+                return
+            if lease.cancel_requested:
+                self.stop.set()
+
+
+class Worker:
+    """Claims jobs while it runs; `MAX_WORKERS` of them at a time, each model in a child of its own."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._settings = services.settings
+        self._name = f"{os.uname().nodename if hasattr(os, 'uname') else 'worker'}-{os.getpid()}"
+        self._holds: set[Hold] = set()
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Take no more jobs and let go of those in work: their leases end, and another attempt takes them."""
+        self._stopping.set()
+        for hold in tuple(self._holds):
+            hold.lost = True
+            hold.stop.set()
+
+    def run(self) -> None:
+        """Work until `stop` is called."""
+        slots = threading.Semaphore(self._settings.max_workers)
+        with Zygote(self._settings) as zygote, ThreadPoolExecutor(self._settings.max_workers) as pool:
+            _LOG.info("worker %s is ready", self._name)
+            idle_polls = 0
+            while not self._stopping.is_set():
+                if idle_polls % round(self._settings.lease_s / POLL_S / 3 or 1) == 0:
+                    self._reap()
+                idle_polls += 1
+                if not slots.acquire(timeout=POLL_S):
+                    continue
+                job = self._claim()
+                if job is None:
+                    slots.release()
+                    self._stopping.wait(POLL_S)
+                    continue
+                pool.submit(self._work, job, zygote).add_done_callback(lambda _future: slots.release())
+
+    def _claim(self) -> JobRow | None:
+        try:
+            return self._services.jobs.claim(self._name)
+        except Exception:  # the database may be away for a moment; the next poll tries again
+            _LOG.exception("could not claim a job")
+            self._stopping.wait(1.0)
+            return None
+
+    def _reap(self) -> None:
+        try:
+            # One transaction: a run whose job is settled must never be left behind as running.
+            with self._services.store.transaction():
+                for job in self._services.jobs.reap():
+                    if job.kind != "run":
+                        continue
+                    if job.state == "cancelled":
+                        self._services.store.runs.mark_cancelled(job.subject)
+                    else:
+                        message = (job.error or {}).get("message", "The worker of the run was lost.")
+                        self._services.store.runs.mark_error(job.subject, message)
+        except Exception:  # as for claiming
+            _LOG.exception("could not settle the jobs of lost workers")
+
+    def _work(self, job: JobRow, zygote: Zygote) -> None:
+        with Hold(self._services.jobs, job, self._settings.lease_s) as hold:
+            self._holds.add(hold)
+            try:
+                if self._stopping.is_set():
+                    hold.lost = True
+                    return
+                if job.kind == "run":
+                    self._run(job, zygote, hold)
+                else:
+                    result = self._inspect(job, zygote, hold) if job.kind == "inspect" else self._example(job)
+                    self._services.jobs.finish(job.id, job.attempt, result)
+            except Exception as error:  # the boundary of a job: recorded, and the worker goes on
+                self._give_up(job, hold, error)
+            finally:
+                self._holds.discard(hold)
+
+    def _run(self, job: JobRow, zygote: Zygote, hold: Hold) -> None:
+        store = self._services.store
+        row = store.runs.get(job.subject)
+        if row is None or not store.runs.start(row.id, job.attempt):
+            self._services.jobs.finish(job.id, job.attempt, {})
+            return
+
+        def report_progress(stage: Stage, fraction: float) -> None:
+            store.runs.progress(job.subject, job.attempt, stage, fraction)
+
+        outcome = execute(self._services, zygote, row, hold.stop, report_progress)
+        if hold.lost:
+            return  # another attempt has the run now; what this one found is dropped
+        report = outcome.report
+        with store.transaction():
+            store.runs.finish(
+                row.id,
+                job.attempt,
+                report.status,
+                report.model_dump(mode="json"),
+                outcome.summary,
+                outcome.files,
+            )
+            if report.status == "cancelled":
+                self._services.jobs.cancelled(job.id, job.attempt)
+            else:
+                self._services.jobs.finish(job.id, job.attempt, {})
+        _LOG.info("run %s: %s", row.id, report.status)
+
+    def _inspect(self, job: JobRow, zygote: Zygote, hold: Hold) -> dict[str, Any]:
+        info = ModelInfo(name=job.payload["name"], sha256=job.subject, bytes=job.payload["bytes"])
+        info, schema, warnings = inspect_model(self._services, zygote, info, hold.stop)
+        return {
+            "model": info.model_dump(mode="json"),
+            "schema": None if schema is None else schema.model_dump(mode="json"),
+            "warnings": list(warnings),
+        }
+
+    def _example(self, job: JobRow) -> dict[str, Any]:
+        example = next(e for e in example_models.EXAMPLES if e.name == job.subject)
+        files = example_models.build(example.name)
+        return {
+            "model": self._keep(files.model, f"{example.name}.pkl").model_dump(),
+            "sample": self._keep(files.sample_csv, f"{example.name}.csv").model_dump(),
+            "target": files.target,
+            "title": example.title,
+        }
+
+    def _keep(self, data: bytes, name: str) -> Upload:
+        return store_upload(self._services, BytesIO(data), name)
+
+    def _give_up(self, job: JobRow, hold: Hold, error: Exception) -> None:
+        if hold.lost:
+            return
+        if not isinstance(error, DashboardError):
+            _LOG.error("job %s (%s %s) failed", job.id, job.kind, job.subject, exc_info=error)
+            error = DashboardError(
+                f"{type(error).__name__}: {error}"[:500],
+                hint="This is a fault of the dashboard, not of the model: please report it.",
+            )
+        with self._services.store.transaction():
+            if job.kind == "run":
+                self._services.store.runs.mark_error(job.subject, error.message)
+            if isinstance(error, Cancelled):
+                self._services.jobs.cancelled(job.id, job.attempt)
+            else:
+                self._services.jobs.fail(job.id, job.attempt, error)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one worker until it is told to stop: SIGTERM, Ctrl-C, or the end of its parent."""
+    parser = argparse.ArgumentParser(prog="worker", description=__doc__)
+    parser.add_argument(
+        "--with-parent",
+        action="store_true",
+        help="stop when standard input closes, as it does when the parent ends",
+    )
+    options = parser.parse_args(arguments)
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    with build_services(settings) as services:
+        worker = Worker(services)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
+        if options.with_parent:
+            threading.Thread(target=_stop_with_parent, args=(worker,), daemon=True).start()
+        worker.run()
+
+
+def _stop_with_parent(worker: Worker) -> None:
+    while os.read(0, 1):  # sys.stdin would hold a lock that aborts the interpreter's exit
+        pass
+    worker.stop()
+
+
+if __name__ == "__main__":
+    main()
