@@ -27,7 +27,7 @@ def main(first: str = "test") -> None:
          "One run's verdict, checks, figures and downloads."),
         ("compare", compare.render, "Compare", ":material/compare_arrows:",
          "Two or more runs side by side, with what got better or worse."),
-        ("api", api_ci.render, "API and CI", ":material/terminal:",
+        ("api-and-ci", api_ci.render, "API and CI", ":material/terminal:",
          "Ready lines for curl, Python and CI pipelines against this server."),
     )  # fmt: skip
     pages = {

@@ -29,7 +29,7 @@ def main(url: str, executable: str = "/usr/bin/chromium") -> None:
             shoot(page, url, "test-a-model", look)
             shoot(page, f"{url}/runs", "runs", look)
             shoot(page, f"{url}/compare?runs={','.join(runs)}", "compare", look)
-            shoot(page, f"{url}/api", "api-and-ci", look)
+            shoot(page, f"{url}/api-and-ci", "api-and-ci", look)
             shoot(page, f"{url}/run?run={runs[0]}", "report", look)
             for tab in TABS:
                 page.get_by_role("tab", name=tab).click()

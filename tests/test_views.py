@@ -376,6 +376,6 @@ def test_one_click_on_an_example_submits_a_labelled_run(services: Services) -> N
 
 
 def test_the_api_page_gives_lines_for_this_server(services: Services) -> None:
-    code = "\n".join(block.value for block in page("api").code)
+    code = "\n".join(block.value for block in page("api-and-ci").code)
     assert "/run_tests" in code and "-F model=@model.pkl" in code
     assert "actions/checkout" in code and "junit.xml" in code
