@@ -29,6 +29,7 @@ SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation
 class Check(Record):
     """One judged figure. `direction` says which side of the threshold is good; the threshold itself is.
 
+    reason: what was found and what to do, to be read beside the title.
     gate: the run has to be judged by this one; when it cannot be, the run is an error, not a pass.
     """
 
@@ -41,6 +42,11 @@ class Check(Record):
     unit: str = ""
     reason: str = ""
     gate: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The finding where no title stands beside it."""
+        return f"{self.title}: {self.reason}" if self.reason else self.title
 
 
 class Gates(Record):
@@ -154,7 +160,7 @@ class _Limit:
     def judged(self, value: float | None, missing: str = "") -> Check:
         """The check of a measured figure; None is an error, because only measured figures come here."""
         if value is None:
-            return self.unjudged("error", missing or f"{self.title} was not measured.")
+            return self.unjudged("error", missing or "It was not measured.")
         if self.fail is not None and self._beyond(value, self.fail):
             return self._check("fail", value, self.fail)
         if self.warn is not None and self._beyond(value, self.warn):
@@ -179,22 +185,19 @@ class _Limit:
         if section.status == "ok":
             return self.judged(value)
         status: CheckStatus = "error" if section.status == "failed" else "not_applicable"
-        return self.unjudged(
-            status, f"{self.title} could not be judged: {section.reason or 'no reason given'}"
-        )
+        return self.unjudged(status, f"It could not be judged: {section.reason or 'no reason given'}")
 
     def _beyond(self, value: float, threshold: float) -> bool:
         return value > threshold if self.direction == "at_most" else value < threshold
 
     def _check(self, status: CheckStatus, value: float, threshold: float | None) -> Check:
-        reason = f"{self.title} is {_number(value, self.unit)}."
+        reason = f"{_number(value, self.unit)}; there is no limit to judge it by."
         if threshold is not None:
             side = "at most" if self.direction == "at_most" else "at least"
             verb = {"pass": "is within the limit", "warn": "is beyond the limit that warns"}.get(
                 status, "breaks the limit"
             )
-            limit = f"{side} {_number(threshold, self.unit)}"
-            reason = f"{self.title} is {_number(value, self.unit)}; it {verb}, {limit}."
+            reason = f"{_number(value, self.unit)} {verb}, {side} {_number(threshold, self.unit)}."
         return Check(
             id=self.id,
             title=self.title,
@@ -263,16 +266,15 @@ def _behaviour_check(behaviour: Behaviour) -> Check:
     )
     if behaviour.status != "ok":
         status: CheckStatus = "error" if behaviour.status == "failed" else "not_applicable"
-        return limit.unjudged(status, f"{title} could not be judged: {behaviour.reason or 'no reason given'}")
+        return limit.unjudged(status, f"It could not be judged: {behaviour.reason or 'no reason given'}")
     check = limit.judged(behaviour.failing_share)
     if check.value is None:
         return check
+    rows = "1 row" if behaviour.rows == 1 else f"{behaviour.rows:,} rows"
     if not check.value:
-        reason = f"{title}: none of {behaviour.rows:,} rows failed."
+        reason = f"None of {rows} failed."
     else:
-        reason = (
-            f"{title}: {_number(check.value, 'share')} of {behaviour.rows:,} rows failed. {behaviour.advice}"
-        )
+        reason = f"{_number(check.value, 'share')} of {rows} failed. {behaviour.advice}"
     return check.model_copy(update={"reason": reason.strip()})
 
 
@@ -284,7 +286,7 @@ def _drift_checks(drift: Section[DriftAnalysis], gates: Gates, thresholds: Setti
     if drift.value and not limit.gate:
         # A model whose answers follow its inputs is not defective: without a limit there is no judgement.
         value = max(shares) if shares else None
-        found = f"{limit.title} is {_number(value, 'share')}" if value is not None else "No scenario applied"
+        found = _number(value, "share") if value is not None else "No scenario applied"
         changed = limit.unjudged(
             "not_applicable", f"{found}; set gates.max_changed_share to judge it.", value
         )
@@ -310,8 +312,8 @@ def _prediction_psi_check(drift: Section[DriftAnalysis], thresholds: Settings) -
     shift = f"inputs shifted by {mildest.magnitude:g} standard deviations"
     if check.status == "warn" and mildest.input.psi is not None and (check.value or 0) <= mildest.input.psi:
         reason = (
-            f"{limit.title} is {_number(check.value or 0, '')} ({shift}), no more than the inputs' own, "
-            f"{_number(mildest.input.psi, '')}."
+            f"{_number(check.value or 0, '')} is no more than the inputs' own, "
+            f"{_number(mildest.input.psi, '')} ({shift})."
         )
         return check.model_copy(update={"status": "pass", "threshold": mildest.input.psi, "reason": reason})
     return check.model_copy(update={"reason": f"{check.reason[:-1]} ({shift})."})

@@ -292,7 +292,7 @@ def _message(check: Check) -> str:
         figures.append(f"value {check.value:g} {check.unit}".rstrip())
     if check.threshold is not None:
         figures.append(f"{check.direction.replace('_', ' ')} {check.threshold:g} {check.unit}".rstrip())
-    return f"{check.reason} [{', '.join(figures)}]" if figures else check.reason
+    return f"{check.sentence} [{', '.join(figures)}]" if figures else check.sentence
 
 
 def _junit_stage_error(stage: str, code: str, message: str, hint: str) -> ET.Element:

@@ -278,12 +278,7 @@ def _checks(report: Report) -> list[str]:
     for each in sorted(
         (c for c in report["checks"] if c["status"] in order), key=lambda c: order.index(c["status"])
     ):
-        unit = f" {each['unit']}" if each["unit"] else ""
-        limit = "at most" if each["direction"] == "at_most" else "at least"
-        found = "" if each["value"] is None else f" {each['value']:.3g}{unit}"
-        wanted = "" if each["threshold"] is None else f", {limit} {each['threshold']:.3g}{unit}"
-        reason = f" ({each['reason']})" if each["reason"] else ""
-        lines.append(f"  {each['status'].upper():<5} {each['title']}:{found}{wanted}{reason}")
+        lines.append(f"  {each['status'].upper():<5} {each['title']}: {each['reason']}".rstrip(": "))
     return lines
 
 

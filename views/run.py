@@ -114,9 +114,9 @@ def _why(report: RunReport) -> str:
     warned = [check for check in report.checks if check.status == "warn"]
     judged = [check for check in report.checks if check.status != "not_applicable"]
     if report.status == "failed" and failed:
-        return f"{ui.count(len(failed), 'gate')} broke: {_sentence(failed[0])}"
+        return f"{ui.count(len(failed), 'gate')} broke: {ui.plain(failed[0].sentence)}"
     if report.status == "warned" and warned:
-        return f"No gate broke; {ui.count(len(warned), 'check')} worth a look: {_sentence(warned[0])}"
+        return f"No gate broke; {ui.count(len(warned), 'check')} worth a look: {ui.plain(warned[0].sentence)}"
     if report.status == "passed":
         return f"All {ui.count(len(judged), 'check')} passed." if len(judged) > 1 else "The check passed."
     if report.status == "cancelled":
@@ -125,17 +125,6 @@ def _why(report: RunReport) -> str:
     if first is None:
         return "The run could not be judged." if report.status == "error" else "See the checks below."
     return ui.plain(first.message) + (f" {ui.plain(first.hint)}" if first.hint else "")
-
-
-def _sentence(check: Check) -> str:
-    return f"{ui.plain(check.title)} is {amount(check.value, check.unit)}, {_limit(check)}."
-
-
-def _limit(check: Check) -> str:
-    if check.threshold is None:
-        return "without a limit"
-    word = "at most" if check.direction == "at_most" else "at least"
-    return f"{word} {ui.threshold(check.threshold, check.unit)} is wanted"
 
 
 def amount(value: float | None, unit: str) -> str:
