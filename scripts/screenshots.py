@@ -1,9 +1,11 @@
 """Takes the pictures in docs/images from a running server: `python scripts/screenshots.py URL`.
 
-Submits the three shipped examples first, so that every page has something to show.
+Runs the three shipped examples first, so that every page has something to show. With `--every-tab FOLDER`
+it takes each tab of the report in every look instead, for looking at and not for keeping.
 """
 
-import sys
+import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +17,37 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
     "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
 }
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TABS = ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads")
+# Streamlit scrolls inside the page, so a picture of the whole needs a window as tall as what scrolls.
+HEIGHT = "document.querySelector('[data-testid=stMain]').scrollHeight"
 
 
-def main(url: str, executable: str = "/usr/bin/chromium") -> None:
-    IMAGES.mkdir(parents=True, exist_ok=True)
+def main(url: str, folder: Path, every_tab: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        page = browser.new_page()
-        runs = [run_example(page, url, number) for number in range(3)]
+        chromium = next(filter(None, map(shutil.which, BROWSERS)))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        runs = [run_example(browser.new_page(), url, number) for number in range(3)]
         for look, options in LOOKS.items():
             page = browser.new_context(**options).new_page()
-            shoot(page, url, "test-a-model", look)
-            shoot(page, f"{url}/runs", "runs", look)
-            shoot(page, f"{url}/compare?runs={','.join(runs)}", "compare", look)
-            shoot(page, f"{url}/api-and-ci", "api-and-ci", look)
-            shoot(page, f"{url}/run?run={runs[0]}", "report", look)
-            for tab in TABS:
-                page.get_by_role("tab", name=tab).click()
-                settle(page)
-                page.screenshot(path=IMAGES / f"report-{tab.lower()}-{look}.png", full_page=True)
+            if every_tab:
+                for run, name in zip(runs, ("binary", "multiclass", "regression"), strict=True):
+                    for tab in TABS:
+                        page.set_viewport_size(options["viewport"])
+                        show(page, f"{url}/run?run={run}")
+                        page.get_by_role("tab", name=tab).click()
+                        shoot(page, folder / f"{name}-{tab.lower()}-{look}.png", whole=True)
+                continue
+            for name, path, whole in (
+                ("test-a-model", "", False),
+                ("runs", "runs", False),
+                ("compare", f"compare?runs={','.join(runs)}", False),
+                ("api-and-ci", "api-and-ci", False),
+                ("report", f"run?run={runs[1]}", True),
+            ):
+                show(page, f"{url}/{path}")
+                shoot(page, folder / f"{name}-{look}.png", whole)
         browser.close()
 
 
@@ -46,17 +59,25 @@ def run_example(page: Page, url: str, number: int) -> str:
     return page.url.split("run=")[1]
 
 
-def shoot(page: Page, url: str, name: str, look: str) -> None:
+def show(page: Page, url: str) -> None:
     page.goto(url)
     page.get_by_role("heading").first.wait_for()
-    settle(page)
-    page.screenshot(path=IMAGES / f"{name}-{look}.png")
+    page.get_by_test_id("stSkeleton").first.wait_for(state="detached")
+    page.wait_for_timeout(800)
 
 
-def settle(page: Page) -> None:
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(2500)  # Plotly draws after the network is quiet
+def shoot(page: Page, path: Path, whole: bool) -> None:
+    if whole:
+        page.wait_for_timeout(1500)
+        width = (page.viewport_size or {"width": 1280})["width"]
+        page.set_viewport_size({"width": width, "height": page.evaluate(HEIGHT)})
+    page.wait_for_timeout(1500)  # tables and charts are drawn after the page is quiet
+    page.screenshot(path=path)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--every-tab", metavar="FOLDER", type=Path)
+    arguments = parser.parse_args()
+    main(arguments.url, arguments.every_tab or IMAGES, arguments.every_tab is not None)

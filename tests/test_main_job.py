@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import sklearn
 from conftest import ExampleOnDisk, Server, start_server, stop_server
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -42,6 +43,15 @@ def post(
     return httpx.post(
         f"{server.url}/run_tests", params={"wait": wait}, files=files, data=data, timeout=wait + 30
     )
+
+
+OLDER = "0" + sklearn.__version__[1:]
+
+
+def older_version(model: bytes) -> bytes:
+    """The model as if an older scikit-learn had saved it."""
+    assert sklearn.__version__.encode() in model
+    return model.replace(sklearn.__version__.encode(), OLDER.encode())
 
 
 class Exploit:
@@ -138,6 +148,29 @@ def test_a_file_that_is_no_usable_model_is_an_error_with_advice(server: Server, 
 def test_a_missing_library_is_named(server: Server) -> None:
     report = post(server, BAD_MODELS["missing library"][0]).json()
     assert "nosuchlibrary" in report["errors"][0]["message"]
+
+
+def test_a_model_of_another_version_is_run_and_both_versions_are_named(
+    server: Server, tmp_path: Path
+) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    older = older_version(model)
+    report = post(server, older).json()
+    assert report["status"] != "error"
+    assert report["model"]["saved_with"]["scikit-learn"] == OLDER
+    assert any(OLDER in warning and sklearn.__version__ in warning for warning in report["warnings"])
+
+
+def test_a_model_of_another_version_that_cannot_load_names_both_versions(
+    server: Server, tmp_path: Path
+) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    moved = older_version(model).replace(b"linear_model._logistic", b"linear_model.logistics")
+    report = post(server, moved).json()
+    assert report["status"] == "error"
+    [error] = report["errors"]
+    assert error["code"] == "version_mismatch"
+    assert OLDER in error["message"] and sklearn.__version__ in error["message"]
 
 
 def test_an_empty_file_is_refused_at_the_door(server: Server) -> None:

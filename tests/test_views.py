@@ -303,7 +303,7 @@ def test_compared_runs_say_better_or_worse_in_words(services: Services) -> None:
     slower = metrics.model_copy(update={"throughput_rows_s": 50_658.5})
     keep(services, id="b", name="second", metrics=Section[Any].ok(slower))
     table = page("compare", runs="a,b").dataframe[0].value.set_index("Figure")
-    cell = table.loc["Throughput (higher is better)"]
+    cell = table.loc["Throughput ↑"]
     assert cell["first"].endswith("(best)")
     assert "50.0 %, worse" in cell["second"].replace(components.THIN, " ")
 
@@ -329,10 +329,17 @@ def test_an_upload_is_stored_read_and_run(services: Services) -> None:
     assert job is not None and job.kind == "inspect"
     model = sample_report().model.model_dump(mode="json")
     services.jobs.finish(
-        job.id, job.attempt, {"model": model, "schema": sample_schema().model_dump(mode="json")}
+        job.id,
+        job.attempt,
+        {
+            "model": model,
+            "schema": sample_schema().model_dump(mode="json"),
+            "warnings": ["Saved with an older one"],
+        },
     )
     test.run()
     assert "HistGradientBoostingClassifier" in words(test)
+    assert "Saved with an older one" in [warning.value for warning in test.warning]
     next(button for button in test.button if button.label == "Run tests").click().run()
     assert not test.exception, test.exception
     [row] = services.store.runs.list(RunQuery()).rows

@@ -304,6 +304,7 @@ def _value_axis() -> dict[str, object]:
     return {
         "colorscale": [[0, "#3B7DDD"], [0.5, "#A79BB5"], [1, "#D9772B"]],
         "cmin": 0, "cmax": 1,
-        "colorbar": {"title": {"text": "Value", "side": "top"}, "tickvals": [0, 1],
-                     "ticktext": ["low", "high"], "thickness": 10, "len": 0.6, "outlinewidth": 0},
+        "colorbar": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom",
+                     "tickvals": [0, 1], "ticktext": ["low value", "high"], "ticklabelposition": "outside",
+                     "thickness": 8, "len": 0.35, "outlinewidth": 0},
     }  # fmt: skip

@@ -21,6 +21,7 @@ __all__ = ["render"]
 OFFERED = 100
 FINISHED = ("passed", "warned", "failed")
 SHARES = ("error_rate", "changed_share")
+FIGURE_WIDTH = 210  # px: on a phone a figure and one run beside it
 
 
 def render() -> None:
@@ -37,10 +38,10 @@ def render() -> None:
         ui.link("runs", "Pick other runs", icon=":material/list:")
         return
     names = _distinct(comparison.names, comparison.ids)
-    st.caption("Differences are against the first run. Best marks the run that is best at a figure.")
+    st.caption("Differences are against the first run. ↓ means that lower is better, ↑ that higher is.")
     st.dataframe(
         _frame(comparison, names), hide_index=True, height="content",
-        column_config={"Figure": st.column_config.TextColumn("Figure", pinned=True)},
+        column_config={"Figure": st.column_config.TextColumn("Figure", width=FIGURE_WIDTH)},
         alt="Figures of the compared runs side by side",
     )  # fmt: skip
     _charts(comparison, names)
@@ -79,8 +80,7 @@ def _frame(comparison: Any, names: list[str]) -> pd.DataFrame:
 
 
 def _title(figure: Any) -> str:
-    good = "lower is better" if figure.direction == "lower" else "higher is better"
-    return f"{figure.title} ({good})"
+    return f"{figure.title} {'↓' if figure.direction == 'lower' else '↑'}"
 
 
 def _cell(figure: Any, place: int) -> str:

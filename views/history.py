@@ -205,7 +205,7 @@ def _columns() -> dict[str, Any]:
     return {
         "status": ui.status_column("Status", STATES),
         "progress": st.column_config.ProgressColumn("Progress", format="percent", width=110),
-        "name": text("Name", width=180),
+        "name": text("Name", width=230),
         "model": text("Model", width=160),
         "framework": text("Framework"),
         "p95": text(
@@ -218,7 +218,7 @@ def _columns() -> dict[str, Any]:
             "Changed share", help="Largest share of answers changed by a drift scenario", alignment="right"
         ),
         "source": text("Source"),
-        "when": text("When", width=220),
+        "when": text("When", width=190),
     }
 
 

@@ -174,11 +174,17 @@ def _breaking_points(drift: DriftAnalysis, limit: float) -> None:
         st.caption(f"{ui.count(len(steady), 'feature')} did not break up to {furthest}: {names}.")
 
 
+def _named(scenario: str | None) -> str:
+    """`mean_shift 1` in the words of the charts."""
+    kind, _, magnitude = (scenario or "").rpartition(" ")
+    return charts.scenario_name(kind, float(magnitude)) if kind in charts.KINDS else "not named"
+
+
 def _columns(drift: DriftAnalysis) -> None:
     if not drift.columns:
         return
     st.subheader("Column by column")
-    st.caption(f"Under the strongest simulated shift: {ui.plain(drift.columns_scenario or 'not named')}")
+    st.caption(f"Under the strongest simulated shift: {_named(drift.columns_scenario)}")
     ranked = sorted(drift.columns, key=lambda c: -(c.psi or 0))
     st.dataframe(
         {

@@ -191,6 +191,8 @@ def _configure(services: Any, draft: Draft) -> None:
     assert draft.inspection is not None
     info = ModelInfo.model_validate(draft.inspection["model"])
     _found(info)
+    for warning in draft.inspection.get("warnings", ()):
+        st.warning(ui.plain(warning), icon=":material/info:")
     _sample(services, draft)
     st.subheader("2. Schema")
     schema, faults = _schema(draft, info)
