@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
-from scipy.special import rel_entr
 
 from errors import InvalidInput
 from records import Figure, Record
@@ -209,6 +208,8 @@ def jensen_shannon_distance(reference: Counts, current: Counts) -> float:
     >>> jensen_shannon_distance(np.array([1, 0]), np.array([0, 1]))
     1.0
     """
+    from scipy.special import rel_entr  # slow to import, and the web process never comes here
+
     r, c = reference / reference.sum(), current / current.sum()
     middle = (r + c) / 2
     divergence = float(rel_entr(r, middle).sum() + rel_entr(c, middle).sum()) / 2 / np.log(2)

@@ -11,7 +11,7 @@ from waiting import wait_until
 
 from settings import PROJECT_ROOT
 
-HEAVY = ("shap", "sklearn", "numba", "scipy.stats", "xgboost", "lightgbm", "matplotlib")
+HEAVY = ("shap", "sklearn", "numba", "scipy", "xgboost", "lightgbm", "matplotlib")
 PRELOADED = ("pandas", "pyarrow", "plotly.graph_objects", "streamlit", "fastapi")
 
 
