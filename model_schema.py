@@ -4,57 +4,22 @@ Promises: only what the model itself remembers of its training data, marked orig
 that cannot be read loses that part only. Runs beside the model, in the locked child.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
-from schema_utils import CATEGORIES_KEPT, MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from model_facts import Column, Columns, Facts, mine_categories, tell_raw, tell_spread
+from model_splits import SPLIT_MINERS, trees_of
+from schema_utils import MAX_FEATURES, FieldSpec, Schema, is_placeholder
 
 __all__ = ["guessed", "infer_from_model"]
 
-Floats = npt.NDArray[np.float64]
-
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
 MEMBERS = 3  # of an ensemble of different estimators that are looked into
-TREES = 50  # of a forest: enough thresholds, and a bound on the time
-FEW = 64  # distinct thresholds up to which a column of k + 0.5 thresholds is one of integers
-
-
-class Column(NamedTuple):
-    """Which raw feature a column of an inner step is; `raw` when its values are still the feature's own."""
-
-    feature: int
-    raw: bool
-
-
-Columns = list[Column | None]
-
-
-class Facts:
-    """What was learnt of each raw feature; the first to tell a fact wins, a suggestion is the last resort."""
-
-    def __init__(self, count: int) -> None:
-        self._told: list[dict[str, Any]] = [{} for _ in range(count)]
-        self._suggested: list[dict[str, Any]] = [{} for _ in range(count)]
-
-    def tell(self, column: Column | None, **facts: Any) -> None:
-        if column is not None:
-            for key, value in facts.items():
-                self._told[column.feature].setdefault(key, value)
-
-    def suggest(self, column: Column | None, **facts: Any) -> None:
-        if column is not None:
-            for key, value in facts.items():
-                self._suggested[column.feature].setdefault(key, value)
-
-    def of(self, index: int) -> dict[str, Any]:
-        return {**self._suggested[index], **self._told[index]}
 
 
 def infer_from_model(estimator: Any) -> Schema | None:
@@ -230,7 +195,7 @@ def _inside(step: Any, columns: Columns) -> Iterator[tuple[Any, Columns]]:
         yield calibrated.estimator, columns
     if type(step).__name__ in ("FrozenEstimator",):
         yield step.estimator, columns
-    if not _trees(step):
+    if not trees_of(step):
         subsets = getattr(step, "estimators_features_", None)
         for position, inner in enumerate(list(getattr(step, "estimators_", ()))[:MEMBERS]):
             if hasattr(inner, "predict"):
@@ -271,44 +236,28 @@ _ONE_TO_ONE = {
 # --- transformers --------------------------------------------------------------------------------
 
 
-def _mine_categories(step: Any, columns: Columns, facts: Facts) -> None:
-    """OneHotEncoder, OrdinalEncoder, TargetEncoder."""
-    for column, values in zip(columns, step.categories_, strict=True):
-        if column is None or not column.raw:
-            continue
-        plain = [value.item() if isinstance(value, np.generic) else value for value in values]
-        present = [value for value in plain if value is not None and value == value]
-        if len(present) < len(plain):
-            facts.tell(column, nullable=True)
-        if present and all(isinstance(value, bool) for value in present):
-            facts.tell(column, type="boolean")
-        elif present:
-            kept = [v if isinstance(v, str | int | float) else str(v) for v in present[:CATEGORIES_KEPT]]
-            facts.tell(column, type="category", categories=tuple(kept))
-
-
 def _mine_scaler(step: Any, columns: Columns, facts: Facts) -> None:
     kind = type(step).__name__
     if kind == "StandardScaler":
         variances = step.var_ if step.var_ is not None else [None] * len(columns)
         for column, mean, variance in zip(columns, step.mean_, variances, strict=True):
-            _tell_raw(facts, column, mean=mean, std=None if variance is None else math.sqrt(variance))
+            tell_raw(facts, column, mean=mean, std=None if variance is None else math.sqrt(variance))
     elif kind == "MinMaxScaler":
         for column, low, high in zip(columns, step.data_min_, step.data_max_, strict=True):
-            _tell_raw(facts, column, min=low, max=high)
+            tell_raw(facts, column, min=low, max=high)
     elif kind == "RobustScaler":
         # The scale is the range of two quantiles: for the default quartiles a normal's std is that / 1.349.
         for column, middle, spread in zip(columns, step.center_, step.scale_, strict=True):
-            _tell_raw(facts, column, mean=middle, std=spread / 1.349)
+            tell_raw(facts, column, mean=middle, std=spread / 1.349)
     elif kind == "MaxAbsScaler":
         for column, largest in zip(columns, step.max_abs_, strict=True):
-            _tell_raw(facts, column, min=-largest, max=largest)
+            tell_raw(facts, column, min=-largest, max=largest)
 
 
 def _mine_quantiles(step: Any, columns: Columns, facts: Facts) -> None:
     """QuantileTransformer: equally likely values, column by column."""
     for column, values in zip(columns, np.asarray(step.quantiles_).T, strict=True):
-        _tell_spread(facts, column, values)
+        tell_spread(facts, column, values)
 
 
 def _mine_power(step: Any, columns: Columns, facts: Facts) -> None:
@@ -316,7 +265,7 @@ def _mine_power(step: Any, columns: Columns, facts: Facts) -> None:
     if type(step).__name__ == "PowerTransformer":
         below, middle, above = step.inverse_transform(np.repeat([[-1.0], [0.0], [1.0]], len(columns), axis=1))
         for column, low, mean, high in zip(columns, below, middle, above, strict=True):
-            _tell_raw(facts, column, mean=mean, std=(high - low) / 2)
+            tell_raw(facts, column, mean=mean, std=(high - low) / 2)
 
 
 def _mine_edges(step: Any, columns: Columns, facts: Facts) -> None:
@@ -326,7 +275,7 @@ def _mine_edges(step: Any, columns: Columns, facts: Facts) -> None:
     else:
         ends = [(spline.t[spline.k], spline.t[-spline.k - 1]) for spline in step.bsplines_]
     for column, (low, high) in zip(columns, ends, strict=True):
-        _tell_raw(facts, column, min=low, max=high)
+        tell_raw(facts, column, min=low, max=high)
 
 
 def _mine_imputer(step: Any, columns: Columns, facts: Facts) -> None:
@@ -342,125 +291,6 @@ def _mine_imputer(step: Any, columns: Columns, facts: Facts) -> None:
 # --- estimators ----------------------------------------------------------------------------------
 
 
-def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
-    """Forests, single trees, gradient boosting, isolation forests: the thresholds of their splits."""
-    features, thresholds, weights = [], [], []
-    for tree, chosen in _trees(step)[:TREES]:
-        inner = tree.children_left >= 0
-        split_on = tree.feature[inner]
-        features.append(split_on if chosen is None else np.asarray(chosen)[split_on])
-        thresholds.append(tree.threshold[inner])
-        weights.append(tree.n_node_samples[inner])
-    if features:
-        _tell_thresholds(
-            facts,
-            columns,
-            *(np.concatenate(parts) for parts in (features, thresholds, weights)),
-            midpoints=True,
-        )
-
-
-def _trees(step: Any) -> list[tuple[Any, Any]]:
-    """(tree, its features' positions or None) of every fitted scikit-learn tree of an estimator."""
-    if hasattr(step, "tree_"):
-        return [(step.tree_, None)]
-    members = getattr(step, "estimators_", None)
-    if members is None:
-        return []
-    flat = list(np.ravel(np.asarray(members, dtype=object))) if len(members) else []
-    if not flat or not all(hasattr(member, "tree_") for member in flat):
-        return []
-    subsets = getattr(step, "estimators_features_", None)
-    return [(member.tree_, None if subsets is None else subsets[i]) for i, member in enumerate(flat)]
-
-
-def _mine_hist_boosting(step: Any, columns: Columns, facts: Facts) -> None:
-    """HistGradientBoosting keeps its bin edges: quantiles of the training data. It takes missing values."""
-    mapper = step._bin_mapper
-    for column in columns:
-        facts.tell(column, nullable=True)
-    categorical = step.is_categorical_
-    order = list(range(len(columns)))
-    if categorical is not None and step._preprocessor is not None:
-        order = [*np.flatnonzero(categorical), *np.flatnonzero(~np.asarray(categorical))]
-        encoder = step._preprocessor.named_transformers_["encoder"]
-        _mine_categories(encoder, [columns[i] for i in np.flatnonzero(categorical)], facts)
-    for position, edges in zip(order, mapper.bin_thresholds_, strict=True):
-        if categorical is None or not categorical[position]:
-            _tell_spread(
-                facts, columns[position], _widened(np.asarray(edges, dtype=np.float64)), midpoints=True
-            )
-
-
-def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
-    """Types, categories and thresholds of an XGBoost model; it takes missing values."""
-    booster = step.get_booster() if hasattr(step, "get_booster") else step
-    if type(booster).__module__.partition(".")[0] != "xgboost":
-        return
-    for column in columns:
-        facts.tell(column, nullable=True)
-    types = booster.feature_types or [""] * len(columns)
-    with suppress(Exception):
-        exported = dict(booster.get_categories(export_to_arrow=True).to_arrow())
-        names = booster.feature_names or []
-        for name, values in exported.items():
-            if values is not None:
-                kept = tuple(values.to_pylist()[:CATEGORIES_KEPT])
-                facts.tell(columns[names.index(name)], type="category", categories=kept)
-    for column, kind in zip(columns, types, strict=True):
-        if column is not None and column.raw and kind in ("int", "i"):
-            facts.tell(column, type="integer" if kind == "int" else "boolean")
-    # Not trees_to_dataframe: it fails on boolean features. Their splits have no condition.
-    names = booster.feature_names or [f"f{i}" for i in range(len(columns))]
-    place = {name: i for i, name in enumerate(names)}
-    rounds = min(booster.num_boosted_rounds(), TREES)
-    dumped = booster[:rounds].get_dump(dump_format="json", with_stats=True)
-    splits = [split for tree in dumped for split in _xgboost_splits(json.loads(tree), place)]
-    if splits:
-        features, thresholds, covers = (np.asarray(part) for part in zip(*splits, strict=True))
-        _tell_thresholds(facts, columns, features.astype(np.int64), thresholds, covers)
-
-
-def _xgboost_splits(root: dict[str, Any], place: dict[str, int]) -> Iterator[tuple[int, float, float]]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node.get("split_condition"), int | float):
-            yield place[node["split"]], float(node["split_condition"]), float(node["cover"])
-        waiting += node.get("children", ())
-
-
-def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
-    """Exact ranges and categories of a LightGBM model, and its thresholds; it takes missing values."""
-    booster = getattr(step, "booster_", step)
-    if type(booster).__module__.partition(".")[0] != "lightgbm":
-        return
-    model = booster.dump_model(num_iteration=TREES)
-    categories = iter(model.get("pandas_categorical") or [])
-    for column, name in zip(columns, model["feature_names"], strict=True):
-        facts.tell(column, nullable=True)
-        info = model["feature_infos"].get(name, {})
-        if info.get("values"):
-            values = next(categories, None) or [value for value in info["values"] if value >= 0]
-            facts.tell(column, type="category", categories=tuple(values[:CATEGORIES_KEPT]))
-        elif "min_value" in info:
-            _tell_raw(facts, column, min=info["min_value"], max=info["max_value"])
-    splits = [split for tree in model["tree_info"] for split in _lightgbm_splits(tree["tree_structure"])]
-    if splits:
-        features, thresholds, counts = (np.asarray(part) for part in zip(*splits, strict=True))
-        _tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
-
-
-def _lightgbm_splits(root: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if "split_feature" in node:
-            if node["decision_type"] == "<=":
-                yield node["split_feature"], float(node["threshold"]), float(node["internal_count"])
-            waiting += [node["left_child"], node["right_child"]]
-
-
 def _mine_rows(step: Any, columns: Columns, facts: Facts) -> None:
     """Estimators that keep rows of the training data: neighbours, support vectors, Gaussian processes."""
     for key in ("_fit_X", "support_vectors_", "X_train_", "cluster_centers_"):
@@ -468,7 +298,7 @@ def _mine_rows(step: Any, columns: Columns, facts: Facts) -> None:
         if rows is not None:
             table = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
             for column, values in zip(columns, table.T, strict=True):
-                _tell_spread(facts, column, values, whole=key == "_fit_X")
+                tell_spread(facts, column, values, whole=key == "_fit_X")
             return
 
 
@@ -489,93 +319,17 @@ def _mine_moments(step: Any, columns: Columns, facts: Facts) -> None:
     mean = shares @ means
     std = np.sqrt(np.maximum(shares @ (variances + np.square(means)) - np.square(mean), 0))  # of the mixture
     for column, m, s in zip(columns, mean, std, strict=True):
-        _tell_raw(facts, column, mean=m, std=s)
+        tell_raw(facts, column, mean=m, std=s)
 
 
 _MINERS = (
-    _mine_categories,
+    mine_categories,
     _mine_scaler,
     _mine_quantiles,
     _mine_power,
     _mine_edges,
     _mine_imputer,
-    _mine_sklearn_trees,
-    _mine_hist_boosting,
-    _mine_xgboost,
-    _mine_lightgbm,
+    *SPLIT_MINERS,
     _mine_rows,
     _mine_moments,
 )
-
-
-# --- from values to facts ------------------------------------------------------------------------
-
-
-def _tell_raw(facts: Facts, column: Column | None, **figures: Any) -> None:
-    if column is not None and column.raw:
-        numbers = {k: float(v) for k, v in figures.items() if v is not None and math.isfinite(v)}
-        facts.tell(column, **numbers)
-
-
-def _tell_spread(
-    facts: Facts, column: Column | None, values: Floats, *, whole: bool = False, midpoints: bool = False
-) -> None:
-    """Range, mean and std of values that stand for the training data."""
-    values = values[np.isfinite(values)]
-    if column is None or not column.raw or not len(values):
-        return
-    low, high = float(values.min()), float(values.max())
-    if (midpoints and _between_integers(values)) or (whole and np.all(values == np.rint(values))):
-        facts.tell(column, type="integer")
-        low, high = math.floor(low), math.ceil(high)
-    _tell_raw(facts, column, min=low, max=high, mean=float(values.mean()), std=float(values.std()))
-
-
-def _tell_thresholds(
-    facts: Facts,
-    columns: Columns,
-    features: npt.NDArray[np.int64],
-    thresholds: Floats,
-    weights: Floats,
-    *,
-    midpoints: bool = False,
-) -> None:
-    """Splits as a picture of the data: they fall where rows are, and early ones near the middle.
-
-    Mean and std are those of the thresholds, each weighted by the rows that reached its node; the
-    range is the outermost thresholds, a tenth wider on each side: data lies on both sides of a split.
-    midpoints: thresholds lie between two neighbouring values, so that k + 0.5 speaks of integers.
-    """
-    for position, column in enumerate(columns):
-        mine = (features == position) & np.isfinite(thresholds)
-        if column is None or not column.raw or not mine.any():
-            continue
-        values, mass = thresholds[mine], weights[mine].astype(np.float64)
-        mean = float(np.average(values, weights=mass if mass.sum() > 0 else None))
-        std = float(np.sqrt(np.average(np.square(values - mean), weights=mass if mass.sum() > 0 else None)))
-        if midpoints and _between_integers(values):
-            low, high = math.floor(values.min()), math.ceil(values.max())
-            facts.tell(column, type="integer")
-            _tell_raw(facts, column, min=low, max=high, mean=mean, std=max(std, (high - low) / 4))
-        elif values.min() < values.max():
-            wide = _widened(values)
-            _tell_raw(facts, column, min=wide.min(), max=wide.max(), mean=mean, std=std)
-        else:
-            _tell_raw(facts, column, mean=mean)
-
-
-def _widened(values: Floats) -> Floats:
-    """With two values more, a tenth of the range outside; what is never negative does not become so."""
-    if len(values) < 2 or _between_integers(values):
-        return values
-    low, high = values.min(), values.max()
-    margin = (high - low) / 10
-    return np.concatenate([values, [max(low - margin, 0.0) if low >= 0 else low - margin, high + margin]])
-
-
-def _between_integers(values: Floats) -> bool:
-    """All multiples of 0.5, few, and half of them or more k + 0.5: midpoints of neighbouring integers."""
-    distinct = np.unique(values)
-    halves = np.abs(distinct % 1 - 0.5) < 1e-9
-    multiples = np.abs(distinct * 2 - np.rint(distinct * 2)) < 1e-9
-    return bool(len(distinct) <= FEW and multiples.all() and halves.mean() >= 0.5)

@@ -1,0 +1,103 @@
+"""What is learnt of each raw feature while a fitted model is walked, whoever tells it.
+
+Promises: the first to tell a fact wins, and only finite figures are told. Leaves finding them to
+`model_schema` and `model_splits`.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schema_utils import CATEGORIES_KEPT
+
+__all__ = [
+    "Column",
+    "Columns",
+    "Facts",
+    "Floats",
+    "between_integers",
+    "mine_categories",
+    "tell_raw",
+    "tell_spread",
+]
+
+Floats = npt.NDArray[np.float64]
+
+FEW = 64  # distinct values up to which k + 0.5 midpoints speak of integers
+
+
+class Column(NamedTuple):
+    """Which raw feature a column of an inner step is; `raw` when its values are still the feature's own."""
+
+    feature: int
+    raw: bool
+
+
+Columns = list[Column | None]
+
+
+class Facts:
+    """What was learnt of each raw feature; the first to tell a fact wins, a suggestion is the last resort."""
+
+    def __init__(self, count: int) -> None:
+        self._told: list[dict[str, Any]] = [{} for _ in range(count)]
+        self._suggested: list[dict[str, Any]] = [{} for _ in range(count)]
+
+    def tell(self, column: Column | None, **facts: Any) -> None:
+        if column is not None:
+            for key, value in facts.items():
+                self._told[column.feature].setdefault(key, value)
+
+    def suggest(self, column: Column | None, **facts: Any) -> None:
+        if column is not None:
+            for key, value in facts.items():
+                self._suggested[column.feature].setdefault(key, value)
+
+    def of(self, index: int) -> dict[str, Any]:
+        return {**self._suggested[index], **self._told[index]}
+
+
+def tell_raw(facts: Facts, column: Column | None, **figures: Any) -> None:
+    if column is not None and column.raw:
+        numbers = {k: float(v) for k, v in figures.items() if v is not None and math.isfinite(v)}
+        facts.tell(column, **numbers)
+
+
+def tell_spread(
+    facts: Facts, column: Column | None, values: Floats, *, whole: bool = False, midpoints: bool = False
+) -> None:
+    """Range, mean and std of values that stand for the training data."""
+    values = values[np.isfinite(values)]
+    if column is None or not column.raw or not len(values):
+        return
+    low, high = float(values.min()), float(values.max())
+    if (midpoints and between_integers(values)) or (whole and np.all(values == np.rint(values))):
+        facts.tell(column, type="integer")
+        low, high = math.floor(low), math.ceil(high)
+    tell_raw(facts, column, min=low, max=high, mean=float(values.mean()), std=float(values.std()))
+
+
+def between_integers(values: Floats) -> bool:
+    """All multiples of 0.5, few, and half of them or more k + 0.5: midpoints of neighbouring integers."""
+    distinct = np.unique(values)
+    halves = np.abs(distinct % 1 - 0.5) < 1e-9
+    multiples = np.abs(distinct * 2 - np.rint(distinct * 2)) < 1e-9
+    return bool(len(distinct) <= FEW and multiples.all() and halves.mean() >= 0.5)
+
+
+def mine_categories(step: Any, columns: Columns, facts: Facts) -> None:
+    """OneHotEncoder, OrdinalEncoder, TargetEncoder."""
+    for column, values in zip(columns, step.categories_, strict=True):
+        if column is None or not column.raw:
+            continue
+        plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+        present = [value for value in plain if value is not None and value == value]
+        if len(present) < len(plain):
+            facts.tell(column, nullable=True)
+        if present and all(isinstance(value, bool) for value in present):
+            facts.tell(column, type="boolean")
+        elif present:
+            kept = [v if isinstance(v, str | int | float) else str(v) for v in present[:CATEGORIES_KEPT]]
+            facts.tell(column, type="category", categories=tuple(kept))

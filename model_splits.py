@@ -1,0 +1,185 @@
+"""What the splits of trees and boosters tell of the features that they split on.
+
+Promises: thresholds are read as a picture of the training data, weighted by the rows that reached
+them. Leaves the way through pipelines to `model_schema`. Runs in the locked child.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_facts import Columns, Facts, Floats, between_integers, mine_categories, tell_raw, tell_spread
+from schema_utils import CATEGORIES_KEPT
+
+__all__ = ["SPLIT_MINERS", "trees_of"]
+
+TREES = 50  # of a forest: enough thresholds, and a bound on the time
+
+
+def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
+    """Forests, single trees, gradient boosting, isolation forests: the thresholds of their splits."""
+    features, thresholds, weights = [], [], []
+    for tree, chosen in trees_of(step)[:TREES]:
+        inner = tree.children_left >= 0
+        split_on = tree.feature[inner]
+        features.append(split_on if chosen is None else np.asarray(chosen)[split_on])
+        thresholds.append(tree.threshold[inner])
+        weights.append(tree.n_node_samples[inner])
+    if features:
+        _tell_thresholds(
+            facts,
+            columns,
+            *(np.concatenate(parts) for parts in (features, thresholds, weights)),
+            midpoints=True,
+        )
+
+
+def trees_of(step: Any) -> list[tuple[Any, Any]]:
+    """(tree, its features' positions or None) of every fitted scikit-learn tree of an estimator."""
+    if hasattr(step, "tree_"):
+        return [(step.tree_, None)]
+    members = getattr(step, "estimators_", None)
+    if members is None:
+        return []
+    flat = list(np.ravel(np.asarray(members, dtype=object))) if len(members) else []
+    if not flat or not all(hasattr(member, "tree_") for member in flat):
+        return []
+    subsets = getattr(step, "estimators_features_", None)
+    return [(member.tree_, None if subsets is None else subsets[i]) for i, member in enumerate(flat)]
+
+
+def _mine_hist_boosting(step: Any, columns: Columns, facts: Facts) -> None:
+    """HistGradientBoosting keeps its bin edges: quantiles of the training data. It takes missing values."""
+    mapper = step._bin_mapper
+    for column in columns:
+        facts.tell(column, nullable=True)
+    categorical = step.is_categorical_
+    order = list(range(len(columns)))
+    if categorical is not None and step._preprocessor is not None:
+        order = [*np.flatnonzero(categorical), *np.flatnonzero(~np.asarray(categorical))]
+        encoder = step._preprocessor.named_transformers_["encoder"]
+        mine_categories(encoder, [columns[i] for i in np.flatnonzero(categorical)], facts)
+    for position, edges in zip(order, mapper.bin_thresholds_, strict=True):
+        if categorical is None or not categorical[position]:
+            tell_spread(
+                facts, columns[position], _widened(np.asarray(edges, dtype=np.float64)), midpoints=True
+            )
+
+
+def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
+    """Types, categories and thresholds of an XGBoost model; it takes missing values."""
+    booster = step.get_booster() if hasattr(step, "get_booster") else step
+    if type(booster).__module__.partition(".")[0] != "xgboost":
+        return
+    for column in columns:
+        facts.tell(column, nullable=True)
+    types = booster.feature_types or [""] * len(columns)
+    with suppress(Exception):
+        exported = dict(booster.get_categories(export_to_arrow=True).to_arrow())
+        names = booster.feature_names or []
+        for name, values in exported.items():
+            if values is not None:
+                kept = tuple(values.to_pylist()[:CATEGORIES_KEPT])
+                facts.tell(columns[names.index(name)], type="category", categories=kept)
+    for column, kind in zip(columns, types, strict=True):
+        if column is not None and column.raw and kind in ("int", "i"):
+            facts.tell(column, type="integer" if kind == "int" else "boolean")
+    # Not trees_to_dataframe: it fails on boolean features. Their splits have no condition.
+    names = booster.feature_names or [f"f{i}" for i in range(len(columns))]
+    place = {name: i for i, name in enumerate(names)}
+    rounds = min(booster.num_boosted_rounds(), TREES)
+    dumped = booster[:rounds].get_dump(dump_format="json", with_stats=True)
+    splits = [split for tree in dumped for split in _xgboost_splits(json.loads(tree), place)]
+    if splits:
+        features, thresholds, covers = (np.asarray(part) for part in zip(*splits, strict=True))
+        _tell_thresholds(facts, columns, features.astype(np.int64), thresholds, covers)
+
+
+def _xgboost_splits(root: dict[str, Any], place: dict[str, int]) -> Iterator[tuple[int, float, float]]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node.get("split_condition"), int | float):
+            yield place[node["split"]], float(node["split_condition"]), float(node["cover"])
+        waiting += node.get("children", ())
+
+
+def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
+    """Exact ranges and categories of a LightGBM model, and its thresholds; it takes missing values."""
+    booster = getattr(step, "booster_", step)
+    if type(booster).__module__.partition(".")[0] != "lightgbm":
+        return
+    model = booster.dump_model(num_iteration=TREES)
+    categories = iter(model.get("pandas_categorical") or [])
+    for column, name in zip(columns, model["feature_names"], strict=True):
+        facts.tell(column, nullable=True)
+        info = model["feature_infos"].get(name, {})
+        if info.get("values"):
+            values = next(categories, None) or [value for value in info["values"] if value >= 0]
+            facts.tell(column, type="category", categories=tuple(values[:CATEGORIES_KEPT]))
+        elif "min_value" in info:
+            tell_raw(facts, column, min=info["min_value"], max=info["max_value"])
+    splits = [split for tree in model["tree_info"] for split in _lightgbm_splits(tree["tree_structure"])]
+    if splits:
+        features, thresholds, counts = (np.asarray(part) for part in zip(*splits, strict=True))
+        _tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
+
+
+def _lightgbm_splits(root: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if "split_feature" in node:
+            if node["decision_type"] == "<=":
+                yield node["split_feature"], float(node["threshold"]), float(node["internal_count"])
+            waiting += [node["left_child"], node["right_child"]]
+
+
+def _tell_thresholds(
+    facts: Facts,
+    columns: Columns,
+    features: npt.NDArray[np.int64],
+    thresholds: Floats,
+    weights: Floats,
+    *,
+    midpoints: bool = False,
+) -> None:
+    """Splits as a picture of the data: they fall where rows are, and early ones near the middle.
+
+    Mean and std are those of the thresholds, each weighted by the rows that reached its node; the
+    range is the outermost thresholds, a tenth wider on each side: data lies on both sides of a split.
+    midpoints: thresholds lie between two neighbouring values, so that k + 0.5 speaks of integers.
+    """
+    for position, column in enumerate(columns):
+        mine = (features == position) & np.isfinite(thresholds)
+        if column is None or not column.raw or not mine.any():
+            continue
+        values, mass = thresholds[mine], weights[mine].astype(np.float64)
+        mean = float(np.average(values, weights=mass if mass.sum() > 0 else None))
+        std = float(np.sqrt(np.average(np.square(values - mean), weights=mass if mass.sum() > 0 else None)))
+        if midpoints and between_integers(values):
+            low, high = math.floor(values.min()), math.ceil(values.max())
+            facts.tell(column, type="integer")
+            tell_raw(facts, column, min=low, max=high, mean=mean, std=max(std, (high - low) / 4))
+        elif values.min() < values.max():
+            wide = _widened(values)
+            tell_raw(facts, column, min=wide.min(), max=wide.max(), mean=mean, std=std)
+        else:
+            tell_raw(facts, column, mean=mean)
+
+
+def _widened(values: Floats) -> Floats:
+    """With two values more, a tenth of the range outside; what is never negative does not become so."""
+    if len(values) < 2 or between_integers(values):
+        return values
+    low, high = values.min(), values.max()
+    margin = (high - low) / 10
+    return np.concatenate([values, [max(low - margin, 0.0) if low >= 0 else low - margin, high + margin]])
+
+
+SPLIT_MINERS = (_mine_sklearn_trees, _mine_hist_boosting, _mine_xgboost, _mine_lightgbm)
