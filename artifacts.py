@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -85,6 +85,14 @@ class Artifacts:
             except FileNotFoundError:
                 continue  # its own process has just finished with it
         return removed
+
+    def stored_before(self, age_s: float) -> Iterator[str]:
+        """The names of the files that were last uploaded longer ago than `age_s`."""
+        oldest = time.time() - age_s
+        for path in self._root.glob("??/*"):
+            with suppress(FileNotFoundError):  # removed meanwhile
+                if SHA256.fullmatch(path.name) and path.stat().st_mtime < oldest:
+                    yield path.name
 
     def _place(self, sha256: str) -> Path:
         if SHA256.fullmatch(sha256) is None:

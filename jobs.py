@@ -6,6 +6,7 @@ a job can write to it. Leaves the SQL to the store and the work to whoever claim
 
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from errors import DashboardError, NotFound
@@ -77,6 +78,10 @@ class Jobs:
     def cancel(self, id: str) -> JobRow:
         """Ask for a job to be cancelled; a queued one is cancelled in the answer. NotFound if unknown."""
         return self._jobs.request_cancel(id)
+
+    def prune(self, older_than_s: float) -> int:
+        """Forget the jobs that were over that long ago; runs keep their own state. How many those were."""
+        return self._jobs.prune(datetime.now(UTC) - timedelta(seconds=older_than_s))
 
     def reap(self) -> tuple[JobRow, ...]:
         """Settle the jobs of workers that fell silent; those that failed or were cancelled for good."""

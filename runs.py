@@ -124,6 +124,7 @@ def submit(
             earlier = services.store.runs.claim_idempotency(idempotency_key, fingerprint, run_id)
             if earlier is not None:
                 return get_run(services, earlier)
+        services.artifacts.path(model.sha256)  # NotFound: it was uploaded days ago, and tidied away
         _check_baseline(services, plan)
         # Inside the transaction, so that deleting another run cannot pull a shared file away in between.
         for upload in (model, sample):

@@ -188,6 +188,12 @@ class JobsRepository:
             connection.execute(again)
         return tuple(_job(row) for row in rows)
 
+    def prune(self, before: datetime) -> int:
+        """Forget the jobs that were over before that moment; how many those were."""
+        over = sa.delete(jobs).where(jobs.c.state.in_(SETTLED), jobs.c.finished_at < before)
+        with self._database.writing() as connection:
+            return len(connection.execute(over.returning(jobs.c.id)).all())
+
     def _close(self, id: str, attempt: int, state: JobState, **values: Any) -> bool:
         over = _held(id, attempt).values(
             state=state, finished_at=datetime.now(UTC), lease_until=None, **values
@@ -199,6 +205,7 @@ class JobsRepository:
             return connection.execute(statement.returning(jobs.c.id)).one_or_none() is not None
 
 
+SETTLED = ("done", "failed", "cancelled")
 WORKER_LOST = {
     "code": "worker_lost",
     "message": "The worker stopped without a word while it was busy with this job.",

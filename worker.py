@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from types import TracebackType
@@ -16,6 +17,7 @@ from typing import Any, Self
 
 import example_models
 from errors import Cancelled, DashboardError
+from housekeeping import tidy
 from jobs import Jobs
 from model_utils import ModelInfo
 from reports import Stage
@@ -29,6 +31,7 @@ from storage import JobRow
 __all__ = ["Hold", "Worker", "main"]
 
 POLL_S = 0.1
+TIDY_S = 3600.0
 _LOG = logging.getLogger("worker")
 
 
@@ -94,11 +97,14 @@ class Worker:
         slots = threading.Semaphore(self._settings.max_workers)
         with Zygote(self._settings) as zygote, ThreadPoolExecutor(self._settings.max_workers) as pool:
             _LOG.info("worker %s is ready", self._name)
-            idle_polls = 0
+            idle_polls, tidied = 0, 0.0
             while not self._stopping.is_set():
                 if idle_polls % round(self._settings.lease_s / POLL_S / 3 or 1) == 0:
                     self._reap()
                 idle_polls += 1
+                if time.monotonic() - tidied > TIDY_S:
+                    tidied = time.monotonic()
+                    self._tidy()
                 if not slots.acquire(timeout=POLL_S):
                     continue
                 job = self._claim()
@@ -115,6 +121,15 @@ class Worker:
             _LOG.exception("could not claim a job")
             self._stopping.wait(1.0)
             return None
+
+    def _tidy(self) -> None:
+        try:
+            removed = tidy(self._services)
+        except Exception:  # as for claiming
+            _LOG.exception("could not tidy up")
+        else:
+            if removed.files or removed.jobs:
+                _LOG.info("removed %d unused files and %d old jobs", removed.files, removed.jobs)
 
     def _reap(self) -> None:
         try:

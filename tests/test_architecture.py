@@ -22,7 +22,7 @@ LEVELS: dict[int, set[str]] = {
         "artifacts", "exports", "jobs", "lockdown", "model_process", "reports", "sandbox", "storage",
         "storage_database", "storage_jobs", "storage_runs", "storage_tables",
     },
-    3: {"run_execution", "runs", "services"},
+    3: {"housekeeping", "run_execution", "runs", "services"},
     4: {"api_handler", "dashboard", "routes", "supervisor", "views", "worker", "example_client"},
     5: {"app"},
 }  # fmt: skip
