@@ -43,7 +43,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     set_current(services)
     supervisor = Supervisor(worker_environment(settings))
     app.state.services, app.state.supervisor = services, supervisor
-    gc.freeze()  # Streamlit collects after every rerun; what is loaded by now stays anyway
     await to_thread.run_sync(supervisor.start)
     try:
         with api_handler.stopping_with_signals(app):
@@ -64,4 +63,5 @@ app = FastAPI(
 )
 api_handler.install(app, settings)
 app.mount("/", ui)
+gc.freeze()  # Streamlit collects after every rerun; what is loaded by now stays anyway
 gc.enable()

@@ -13,19 +13,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from errors import Unavailable
 from settings import PROJECT_ROOT
 
-__all__ = ["Database"]
+__all__ = ["NEWEST", "Database"]
 
 BUSY_TIMEOUT_MS = 30_000
+NEWEST = "0001"  # the last file in migrations/versions
 MIGRATION_LOCK = 0x6D6D64  # any number, the same for every process of this project
 READ_ONLY = "storage_read_only"
 DATABASE_HINT = "Check DATABASE_URL, that the database runs, and that its folder is writable and not full."
@@ -85,6 +82,14 @@ class Database:
 
         Unavailable when a newer version of the code has already migrated the database.
         """
+        if self._version() == NEWEST:
+            return
+        # Imported here: it takes a tenth of a start, and is needed once a version.
+        from alembic import command
+        from alembic.config import Config
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
         config = Config()
         # ConfigParser reads % as interpolation, and a folder's name may hold one.
         config.set_main_option("script_location", str(PROJECT_ROOT / "migrations").replace("%", "%%"))
@@ -100,6 +105,14 @@ class Database:
                 )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _version(self) -> str | None:
+        """The version that the database says it is at; None for one that was never migrated."""
+        with self.reading() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all()
+        return found[0] if len(found) == 1 else None
 
     def close(self) -> None:
         self._engine.dispose()

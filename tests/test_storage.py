@@ -19,7 +19,9 @@ from checks import Gates
 from errors import Conflict, InvalidInput, NotFound, Unavailable
 from reports import RunPlan
 from schema_utils import FieldSpec, Schema
+from settings import PROJECT_ROOT
 from storage import RunFile, RunQuery, RunRow, RunSummary, Store
+from storage_database import NEWEST
 from storage_tables import metadata
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -342,6 +344,11 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store: Store,
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     finally:
         engine.dispose()
+
+
+def test_the_code_names_the_newest_migration_as_its_own_version() -> None:
+    newest = max((PROJECT_ROOT / "migrations" / "versions").glob("*.py")).name
+    assert newest.startswith(f"{NEWEST}_")
 
 
 def test_migrating_again_keeps_the_data(store: Store) -> None:
