@@ -185,7 +185,7 @@ class _Limit:
         if section.status == "ok":
             return self.judged(value)
         status: CheckStatus = "error" if section.status == "failed" else "not_applicable"
-        return self.unjudged(status, f"It could not be judged: {section.reason or 'no reason given'}")
+        return self.unjudged(status, _why_not(status, section.reason))
 
     def _beyond(self, value: float, threshold: float) -> bool:
         return value > threshold if self.direction == "at_most" else value < threshold
@@ -266,7 +266,7 @@ def _behaviour_check(behaviour: Behaviour) -> Check:
     )
     if behaviour.status != "ok":
         status: CheckStatus = "error" if behaviour.status == "failed" else "not_applicable"
-        return limit.unjudged(status, f"It could not be judged: {behaviour.reason or 'no reason given'}")
+        return limit.unjudged(status, _why_not(status, behaviour.reason))
     check = limit.judged(behaviour.failing_share)
     if check.value is None:
         return check
@@ -347,6 +347,11 @@ def _baseline_checks(
         ungated = _Limit(drop.id, drop.title, fail=drop.fail)
         return [slower, ungated.unjudged("not_applicable", reason)]
     return [slower, drop.of(accuracy, None if score is None else baseline.score - score)]
+
+
+def _why_not(status: CheckStatus, reason: str | None) -> str:
+    reason = reason or "No reason was given."
+    return reason if status == "not_applicable" else f"It could not be judged: {reason}"
 
 
 def _number(value: float, unit: str) -> str:
