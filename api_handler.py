@@ -16,9 +16,11 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
-from routes import exports, problems, reference, system
+from auth import access_of
+from routes import auth, exports, problems, reference, system
 from routes import runs as run_routes
-from routes.guard import API_ROOTS, ApiCors, Guard
+from routes.auth import API_ROOTS, Authorization
+from routes.guard import ApiCors, Guard
 from settings import Settings
 
 __all__ = ["install", "stopping_with_signals"]
@@ -33,10 +35,18 @@ def install(app: FastAPI, settings: Settings) -> None:
     worker's supervisor in `app.state.supervisor`.
     """
     problems.install(app)
-    routers = [run_routes.build_router(settings), exports.router, system.router, reference.router]
+    app.state.access = access_of(settings)
+    routers = [
+        run_routes.build_router(settings),
+        exports.router,
+        system.router,
+        reference.router,
+        auth.router,
+    ]
     for router in routers:
         app.include_router(router)
     _answer_the_rest(app, [route for router in routers for route in router.routes])
+    app.add_middleware(Authorization, settings=settings)
     if settings.allowed_origins:
         app.add_middleware(ApiCors, settings=settings)
     app.add_middleware(Guard, settings=settings)  # added last, so it stands first

@@ -20,7 +20,9 @@
     ├── Cancelled                      409  cancelled
     ├── NotFound                       404  not_found
     ├── Conflict                       409  conflict
+    ├── Unauthorized                   401  unauthorized
     ├── Forbidden                      403  forbidden
+    ├── TooBusy                        429  too_busy
     └── Unavailable                    503  unavailable
 
 Expected errors carry their HTTP status, so that the API renders them in one place.
@@ -48,7 +50,9 @@ __all__ = [
     "NotAModel",
     "NotFound",
     "PredictFailed",
+    "TooBusy",
     "TooLarge",
+    "Unauthorized",
     "Unavailable",
     "VersionMismatch",
 ]
@@ -60,6 +64,7 @@ class DashboardError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong on our side"
+    retry_after_s: int | None = None  # seconds after which asking again makes sense
 
     def __init__(self, message: str, *, hint: str = "", field: str | None = None) -> None:
         super().__init__(message)
@@ -171,6 +176,19 @@ class Conflict(DashboardError):
     title = "The request contradicts what is stored"
 
 
+class Unauthorized(DashboardError):
+    code = "unauthorized"
+    status = 401
+    title = "A token is needed"
+
+
+class TooBusy(DashboardError):
+    code = "too_busy"
+    status = 429
+    title = "Too many requests"
+    retry_after_s = 10
+
+
 class Forbidden(DashboardError):
     code = "forbidden"
     status = 403
@@ -181,3 +199,4 @@ class Unavailable(DashboardError):
     code = "unavailable"
     status = 503
     title = "The service is not ready"
+    retry_after_s = 5

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Literal
 
-from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound
+from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy
 from example_models import EXAMPLES
 from records import Record
 from reports import RunPlan, RunReport, Source
@@ -26,6 +26,7 @@ __all__ = [
     "Upload",
     "artifact",
     "cancel_run",
+    "check_room",
     "compare_runs",
     "delete_run",
     "get_job",
@@ -118,6 +119,7 @@ def submit(
         plan=plan,
         user_schema=schema,
     )
+    check_room(services)
     with services.store.transaction():
         if idempotency_key is not None:
             fingerprint = _fingerprint(model, schema, sample, target, plan)
@@ -151,6 +153,16 @@ def get_report(services: Services, run_id: str) -> RunReport | None:
 
 def list_runs(services: Services, query: RunQuery) -> RunPage:
     return services.store.runs.list(query)
+
+
+def check_room(services: Services) -> None:
+    """TooBusy when as many runs wait as the settings allow."""
+    waiting = services.jobs.waiting()
+    if waiting >= services.settings.max_queue:
+        raise TooBusy(
+            f"{waiting:,} runs wait for a worker already.",
+            hint="Try again when some of them are done, or raise MAX_QUEUE or MAX_WORKERS on the server.",
+        )
 
 
 def cancel_run(services: Services, run_id: str) -> RunRow:

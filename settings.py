@@ -3,8 +3,9 @@
 Nothing is read at import time: `Settings()` is built by an entry point and handed down.
 """
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +14,7 @@ __all__ = ["PROJECT_ROOT", "Settings"]
 
 PROJECT_ROOT = Path(__file__).resolve().parent
 MEGABYTE = 1024 * 1024
+TOKEN_ENTRY = re.compile(r"([\w-]+):(read|run|admin):([0-9a-f]{64})")
 
 
 class Settings(BaseSettings):
@@ -33,6 +35,16 @@ class Settings(BaseSettings):
         "contained",
         description="'contained' runs models only where separate limited processes are available "
         "(Linux, macOS); 'unsafe' drops that condition.",
+    )
+    api_tokens: str = Field(
+        "",
+        description="Who may use the server: NAME:SCOPE:SHA256 entries, comma separated, as `python auth.py` "
+        "prints them. Empty lets in this machine alone, and nobody when HOST is another address; `open` lets "
+        "everybody in.",
+    )
+    max_queue: int = Field(100, ge=1, description="Runs that may wait for a worker; more are refused.")
+    rate_per_minute: int = Field(
+        120, ge=1, description="Runs that one token, or one address without a token, may submit a minute."
     )
     cors_origins: str = Field("", description="Other origins, comma separated, whose pages may call the API.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -57,6 +69,24 @@ class Settings(BaseSettings):
         """Hosting services still hand out `postgres://`, which SQLAlchemy no longer reads."""
         return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
 
+    @field_validator("api_tokens")
+    @classmethod
+    def _token_entries(cls, text: str) -> str:
+        entries = [] if text.strip() == "open" else _entries(text)
+        for number, entry in enumerate(entries, start=1):
+            if TOKEN_ENTRY.fullmatch(entry) is None:
+                raise ValueError(
+                    f"entry {number} is not NAME:SCOPE:SHA256; make one with "
+                    "`python auth.py NAME SCOPE`, and never put a token itself here"
+                )
+        return ",".join(entries) if text.strip() != "open" else "open"
+
+    @property
+    def tokens(self) -> tuple[tuple[str, Literal["read", "run", "admin"], str], ...]:
+        """(name, scope, SHA-256) of each token."""
+        found = [TOKEN_ENTRY.fullmatch(entry) for entry in _entries(self.api_tokens)]
+        return tuple((m[1], cast(Literal["read", "run", "admin"], m[2]), m[3]) for m in found if m)
+
     @property
     def sqlalchemy_url(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir / 'dashboard.sqlite3'}"
@@ -68,3 +98,7 @@ class Settings(BaseSettings):
     @property
     def allowed_origins(self) -> tuple[str, ...]:
         return tuple(o.strip().rstrip("/") for o in self.cors_origins.split(",") if o.strip())
+
+
+def _entries(text: str) -> list[str]:
+    return [entry for entry in re.split(r"[,\s]+", text) if entry]

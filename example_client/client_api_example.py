@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     base = options.url.rstrip("/")
     try:
-        with _client(base, options.wait) as client:
+        with _client(base, options.wait, options.token) as client:
             report = _test(client, base, options)
             print(summary(report, base))
             _save(client, report, options)
@@ -80,15 +80,22 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 passed or warned, 1 a gate broke, 2 could not be judged.",
     )
     parser.add_argument("model", type=Path, help="the model's file (pickle or joblib)")
-    parser.add_argument("--schema", type=Path, help="JSON file that describes the inputs")
+    parser.add_argument("--schema", help="JSON file that describes the inputs, or the JSON itself")
     parser.add_argument("--sample", type=Path, help="CSV or Parquet file with rows to learn the inputs from")
     parser.add_argument("--target", help="name of the label column in the sample")
-    parser.add_argument("--config", type=Path, help="JSON file: rows, seed, latency, drift, gates ...")
+    parser.add_argument(
+        "--config", help="JSON file, or the JSON itself: rows, seed, latency, drift, gates ..."
+    )
     parser.add_argument("--name", help="name of the run; replaces the config's")
     parser.add_argument(
         "--url",
         default=os.environ.get("MODEL_DASHBOARD_URL") or DEFAULT_URL,
         help="the server (default: MODEL_DASHBOARD_URL, else %(default)s)",
+    )
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("MODEL_DASHBOARD_TOKEN", ""),
+        help="token of a server that asks for one (better: MODEL_DASHBOARD_TOKEN in the environment)",
     )
     parser.add_argument("--wait", type=float, default=300, help="seconds to wait (default: %(default)g)")
     parser.add_argument("--junit", type=Path, metavar="OUT.XML", help="write the checks as JUnit XML")
@@ -100,7 +107,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _client(base: str, wait: float) -> httpx.Client:
+def _client(base: str, wait: float, token: str) -> httpx.Client:
     try:
         parts = urlsplit(base)
         host = parts.hostname or ""
@@ -112,9 +119,8 @@ def _client(base: str, wait: float) -> httpx.Client:
     # A proxy from the environment cannot reach this machine's own server.
     local = host in {"localhost", "127.0.0.1", "::1"}
     try:
-        return httpx.Client(
-            base_url=base, timeout=timeout, trust_env=not local, headers={"X-Source": "client"}
-        )
+        headers = {"X-Source": "client"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        return httpx.Client(base_url=base, timeout=timeout, trust_env=not local, headers=headers)
     except httpx.InvalidURL as error:
         raise NotJudged(f"The server's URL {base!r} cannot be read: {error}.") from error
 
@@ -140,13 +146,13 @@ def _test(client: httpx.Client, base: str, options: argparse.Namespace) -> Repor
 def _submit(client: httpx.Client, base: str, options: argparse.Namespace) -> httpx.Response:
     """Post the form. The key lets a broken connection be tried again without a second run."""
     data = {"target": options.target} if options.target else {}
-    config = _json_file(options.config, "config") if options.config else {}
+    config = _json_of(options.config, "config") if options.config else {}
     if options.name:
         config["name"] = options.name
     if config:
         data["config"] = json.dumps(config)
     if options.schema:
-        data["schema"] = json.dumps(_json_file(options.schema, "schema"))
+        data["schema"] = json.dumps(_json_of(options.schema, "schema"))
     paths = {"model": options.model, "sample": options.sample}
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     for attempt in range(1, ATTEMPTS + 1):
@@ -306,15 +312,18 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{share * 100:.3g} %"
 
 
-def _json_file(path: Path, what: str) -> Any:
+def _json_of(given: str, what: str) -> Any:
+    """The JSON document given: the text itself when it begins with a brace, else a file's name."""
+    inline = given.lstrip().startswith("{")
+    named = f"The {what}" if inline else f"The {what} file {given}"
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = json.loads(given if inline else Path(given).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise NotJudged(f"The {what} file {path} cannot be read: {error.strerror}.") from error
+        raise NotJudged(f"{named} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise NotJudged(f"The {what} file {path} is not JSON: {error}.") from error
+        raise NotJudged(f"{named} is not JSON: {error}.") from error
     if what == "config" and not isinstance(document, dict):
-        raise NotJudged(f"The config file {path} is not a JSON object.")
+        raise NotJudged(f"{named} is not a JSON object.")
     return document
 
 

@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from errors import Forbidden
 from routes import problems
+from routes.auth import is_api_path
 from routes.problems import INTERNAL_TITLE, problem, render
 from settings import Settings
 
-__all__ = ["ApiCors", "Guard", "is_api_path"]
+__all__ = ["ApiCors", "Guard"]
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARD_ADDRESSES = frozenset({"0.0.0.0", "::", ""})
 DEFAULT_PORTS = {"http": 80, "https": 443}
-API_ROOTS = ("api", "run_tests", "health", "ready", "metrics", "docs", "openapi.json")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -35,11 +35,6 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",
     "Cache-Control": "no-store",
 }
-
-
-def is_api_path(path: str) -> bool:
-    """Whether the path is the API's; everything else is the dashboard's."""
-    return path.lstrip("/").split("/", 1)[0] in API_ROOTS
 
 
 class Guard:
@@ -151,7 +146,7 @@ class ApiCors:
             app,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Idempotency-Key", "X-Source", "If-None-Match", "Content-Type"],
+            allow_headers=["Idempotency-Key", "X-Source", "If-None-Match", "Content-Type", "Authorization"],
             expose_headers=["Location", "Retry-After", "ETag"],
         )
 

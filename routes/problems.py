@@ -90,7 +90,9 @@ def problem(
 
 def render(error: DashboardError) -> Response:
     """An error of our own tree."""
-    headers = {"Retry-After": "5"} if error.status == 503 else None
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     return problem(
         error.status,
         error.message,

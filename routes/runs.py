@@ -20,6 +20,7 @@ from errors import InvalidInput
 from records import Record
 from reports import REPORT_VERSION, RunReport, Source, Stage
 from routes.dependencies import RunId, ServicesDep, blocking, is_stopping
+from routes.limits import limit_submissions
 from routes.problems import Problem
 from routes.submission import FORM_SCHEMA, read_submission
 from runs import Comparison
@@ -101,11 +102,13 @@ WaitQuery = Annotated[
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for status, text in {
+        401: "No valid token",
         403: "Refused",
         404: "Not found",
         409: "Conflict",
         413: "Too large",
         422: "Invalid",
+        429: "Too many; see Retry-After",
     }.items()
 }
 FINISHED_OR_NOT: dict[int | str, dict[str, Any]] = {
@@ -184,6 +187,8 @@ async def _create(
 ) -> Response:
     """Upload a model, run every test, and answer with the report, or with where to find it."""
     key = _checked_key(idempotency_key)
+    limit_submissions(request, services.settings)  # before the first byte of the model is read
+    await blocking(request, runs.check_room, services)
     form = await read_submission(request, services)
     row = await blocking(
         request,

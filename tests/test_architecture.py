@@ -12,7 +12,7 @@ from settings import PROJECT_ROOT
 LEVELS: dict[int, set[str]] = {
     0: {"errors", "records", "settings"},
     1: {
-        "answers", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
+        "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
         "drift_simulation", "estimator_traits", "example_models", "explainability",
         "explainers", "field_spec", "file_formats", "metrics", "model_loading", "model_facts", "model_schema",
         "model_splits", "model_utils",

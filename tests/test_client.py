@@ -16,6 +16,7 @@ import pytest
 from api_server import Server, report_of, running_api, test_settings
 from sample_reports import sample_report
 
+from auth import new_token
 from example_client import client_api_example
 from example_client.client_api_example import main, summary
 from records import Section
@@ -92,6 +93,27 @@ def test_everything_given_reaches_the_run(server: Server, model: Path, tmp_path:
     assert (row.name, row.plan.rows, row.target, row.sample_name) == ("mine", 9, "label", "rows.csv")
     assert (row.source, row.model_name) == ("client", "iris.pkl")
     assert row.user_schema is not None
+
+
+def test_json_may_be_given_in_the_line_itself(
+    server: Server, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([str(model), "--url", server.url, "--config", '{"rows": 11}'])
+    newest = server.client.get("/api/v1/runs?limit=1").json()["runs"][0]
+    assert newest["rows"] == 11
+    assert main([str(model), "--url", server.url, "--config", '{"rows": }']) == 2
+    assert "The config is not JSON" in capsys.readouterr().err
+
+
+def test_a_server_that_asks_for_a_token_gets_the_environments(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token, entry = new_token("ci", "run")
+    with running_api(test_settings(tmp_path, api_tokens=entry)) as guarded:
+        assert main([str(model), "--url", guarded.url]) == 2
+        assert "Authorization: Bearer" in capsys.readouterr().err
+        monkeypatch.setenv("MODEL_DASHBOARD_TOKEN", token)
+        assert main([str(model), "--url", guarded.url]) == 0
 
 
 def test_the_files_asked_for_are_written(server: Server, model: Path, tmp_path: Path) -> None:

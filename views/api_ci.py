@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+import auth
+import services as holder
+
 __all__ = ["render", "server_url"]
 
 CLIENT = Path(__file__).parents[1] / "example_client" / "client_api_example.py"
@@ -25,6 +28,9 @@ def render() -> None:
     with st.container(horizontal=True):
         st.link_button("API reference", f"{url}/docs", icon=":material/menu_book:")
         st.link_button("OpenAPI document", f"{url}/openapi.json", icon=":material/data_object:")
+    if _needs_token():
+        st.caption("This server asks for a token: keep yours in the environment as `MODEL_DASHBOARD_TOKEN`.")
+        st.link_button("Signed in: sign out", f"{url}/sign-in", icon=":material/logout:")
     st.subheader("From a terminal")
     st.code(_curl(url), language="bash", wrap_lines=True)
     st.caption("Only the model is required. It waits up to 300 s, then answers with a link to the run.")
@@ -70,10 +76,15 @@ def _exit_codes() -> None:
 
 
 def _curl(url: str) -> str:
+    token = '  -H "Authorization: Bearer $MODEL_DASHBOARD_TOKEN" \\\n' if _needs_token() else ""
     return f"""curl --fail-with-body {url}/run_tests \\
-  -F model=@model.pkl \\
+{token}  -F model=@model.pkl \\
   -F sample=@sample.csv -F target=label \\
   -F config='{{"gates": {{"p95_ms": 50, "min_score": 0.9}}}}'"""
+
+
+def _needs_token() -> bool:
+    return not auth.access_of(holder.current().settings).is_open
 
 
 def _client(url: str) -> str:
@@ -81,6 +92,8 @@ def _client(url: str) -> str:
 
 
 def _github(url: str) -> str:
+    name = "MODEL_DASHBOARD_TOKEN"
+    secret = f"\n        env:\n          {name}: ${{{{ secrets.{name} }}}}" if _needs_token() else ""
     return f"""name: model tests
 on: [push]
 jobs:
@@ -88,7 +101,7 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@v4
-      - name: Test the model
+      - name: Test the model{secret}
         run: pip install httpx && {_client(url)}
       - name: Keep the report
         if: always()
@@ -111,11 +124,16 @@ def _gitlab(url: str) -> str:
 
 
 def _python(url: str) -> str:
-    return f"""import httpx
+    needed = _needs_token()
+    header = "{'Authorization': 'Bearer ' + os.environ['MODEL_DASHBOARD_TOKEN']}"
+    headers = f"        headers={header},\n" if needed else ""
+    return f"""{"import os" + chr(10) * 2 if needed else ""}import httpx
 
 with open("model.pkl", "rb") as model:
     answer = httpx.post(
-        "{url}/run_tests", files={{"model": model}}, timeout=330
+        "{url}/run_tests",
+        files={{"model": model}},
+{headers}        timeout=330,
     )
 answer.raise_for_status()
 report = answer.json()

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 import plotly.graph_objects as go
 import streamlit as st
 
+import auth
 import runs
+import services as holder
 from errors import DashboardError
 from records import Section
 
@@ -24,6 +26,7 @@ __all__ = [
     "count",
     "go_to",
     "link",
+    "may",
     "milliseconds",
     "number",
     "plain",
@@ -208,6 +211,13 @@ def chart(title: str, figure: go.Figure, *, alt: str, note: str = "", key: str) 
         )
 
 
+def may(scope: auth.Scope) -> bool:
+    """Whether the person at the browser may do such things; what they may not is not offered."""
+    access = auth.access_of(holder.current().settings)
+    grant = access.grant(st.context.cookies.get(auth.COOKIE))
+    return grant is not None and grant.allows(scope)
+
+
 def register_pages(pages: Mapping[str, Any]) -> None:
     """Tell the pages of each other, by url path; they may not import one another."""
     st.session_state[PAGES_KEY] = dict(pages)
@@ -238,7 +248,7 @@ def _live_progress(services: Any, run_id: str) -> None:
         done = min(max(row.progress, 0.0), 1.0)
         st.progress(done, text=f"{done:.0%} · {_elapsed(row.started_at or row.created_at)} elapsed")
         st.caption(_steps(row.stage))
-        if st.button("Cancel run", icon=":material/close:", key=f"cancel_{run_id}"):
+        if may("run") and st.button("Cancel run", icon=":material/close:", key=f"cancel_{run_id}"):
             try:
                 runs.cancel_run(services, run_id)
             except DashboardError as error:

@@ -129,9 +129,9 @@ def _actions(services: Any, selected: Sequence[Any]) -> None:
         if st.button("Compare", icon=":material/compare_arrows:", disabled=len(ids) < 2):
             ui.go_to("compare", {"runs": ",".join(ids)})
         busy = [row.id for row in selected if row.state in ui.ACTIVE]
-        if busy and st.button("Cancel", icon=":material/close:"):
+        if busy and ui.may("run") and st.button("Cancel", icon=":material/close:"):
             _cancel(services, busy)
-        if st.button("Delete", icon=":material/delete:"):
+        if ui.may("admin") and st.button("Delete", icon=":material/delete:"):
             st.session_state[DELETING] = [(row.id, row.name) for row in selected]
             st.rerun()
         if st.button("Clear selection", type="tertiary"):
@@ -169,6 +169,8 @@ def _confirm_delete(doomed: Sequence[tuple[str, str]]) -> None:
 def _delete(ids: Sequence[str]) -> None:
     """What cannot be deleted is said on the page once the dialog has closed."""
     refused = []
+    if not ui.may("admin"):
+        return
     for run_id in ids:
         try:
             runs.delete_run(holder.current(), run_id)

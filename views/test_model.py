@@ -58,6 +58,10 @@ def render() -> None:
     services, draft = holder.current(), _draft()
     st.title("Test a model")
     st.caption("How fast it is, what breaks it, how far its inputs can drift, and why it answers as it does.")
+    if not ui.may("run"):
+        st.info("Your token may read runs, not start them.", icon=":material/lock:")
+        ui.link("runs", "See all runs", icon=":material/list:")
+        return
     for note in draft.notes:
         ui.problem(note)
     draft.notes = []
