@@ -22,6 +22,7 @@
     ├── Conflict                       409  conflict
     ├── Forbidden                      403  forbidden
     └── Unavailable                    503  unavailable
+        └── LockUnavailable            503  lock_unavailable   this machine cannot hold a model's process
 
 Expected errors carry their HTTP status, so that the API renders them in one place.
 """
@@ -41,6 +42,7 @@ __all__ = [
     "InvalidPlan",
     "InvalidSample",
     "InvalidSchema",
+    "LockUnavailable",
     "MissingLibrary",
     "ModelError",
     "ModelRefused",
@@ -181,3 +183,8 @@ class Unavailable(DashboardError):
     code = "unavailable"
     status = 503
     title = "The service is not ready"
+
+
+class LockUnavailable(Unavailable):
+    code = "lock_unavailable"
+    title = "This machine cannot hold a model's process"
