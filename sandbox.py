@@ -70,6 +70,7 @@ SIGNALS = {
     signal.SIGKILL: "it was killed from outside; the machine running out of memory is the usual reason",
     signal.SIGXCPU: "it used all the processor time that it was given",
     signal.SIGXFSZ: "it tried to write a file",
+    signal.SIGSYS: "it made a system call in a way that no model needs",
 }
 
 
