@@ -34,6 +34,7 @@ from model_utils import Adapter, Predictions
 __all__ = ["zygote_main"]
 
 PRELOADED = (
+    "resource",
     "scipy.stats",
     "joblib",
     "sklearn.ensemble",
@@ -46,6 +47,7 @@ PRELOADED = (
     "sklearn.svm",
     "sklearn.neighbors",
     "sklearn.naive_bayes",
+    "sklearn.gaussian_process",
     "sklearn.neural_network",
     "sklearn.model_selection",
     "xgboost",
@@ -91,12 +93,22 @@ def _preload() -> list[str]:
                 importlib.import_module(name)
             except ImportError:
                 missing.append(name)
+        _import_lazy_parts()
         # Compilation costs seconds: paid here once. No module has to offer this.
         for name in ("shapley", "explainability"):
             warm_up = getattr(sys.modules.get(name), "warm_up", None)
             if warm_up is not None:
                 warm_up()
     return missing
+
+
+def _import_lazy_parts() -> None:
+    """What libraries import only when first used, so that no model's first call pays for it."""
+    with suppress(ImportError):
+        import pandas as pd
+        from sklearn.preprocessing import StandardScaler
+
+        StandardScaler().fit_transform(pd.DataFrame({"a": [0.0, 1.0]}))  # on a frame; no OpenMP in it
 
 
 def _tell(control: socket.socket, **event: Any) -> None:
