@@ -11,7 +11,7 @@ from typing import Any
 import models_for_tests as models
 import numpy as np
 import pytest
-from waiting import wait_until
+from waiting import gone, wait_until
 
 import lockdown
 import sandbox
@@ -56,15 +56,6 @@ def text_answer(zygote: Zygote, path: Path) -> str:
         found = handle.predict(models.numbers(1))
         assert found.labels is not None, found.errors
         return found.labels[0]
-
-
-def gone(pid: int) -> bool:
-    """Whether the process has ended; one that only waits to be reaped by init has."""
-    try:
-        os.kill(pid, 0)
-        return LINUX and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 @pytest.mark.parametrize(
