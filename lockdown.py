@@ -41,7 +41,7 @@ SYSTEM_FILES = (
     "/dev/urandom",
     "/proc/cpuinfo",
     "/proc/meminfo",
-    "/proc/self/maps",  # scikit-learn looks there for its thread pools
+    "/proc/self/maps",
     "/proc/self/statm",
     "/proc/self/status",
     "/sys/devices/system/cpu",
@@ -49,7 +49,10 @@ SYSTEM_FILES = (
     "/sys/fs/cgroup/cpu/cpu.cfs_period_us",
     "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
 )
-"""What numeric libraries read, found by tracing them: about the machine, and about the process itself."""
+"""What numeric libraries read, found by tracing them: about the machine, and about the process itself.
+
+Those in /proc hold until the kernel, short of memory, forgets the file: then they are refused as well.
+"""
 
 COMMON = ("process of its own", "clean environment", "wall clock")
 LIMITS = ("cpu limit", "no file growth", "descriptor limit", "no core dump")

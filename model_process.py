@@ -109,6 +109,10 @@ def _import_lazy_parts() -> None:
         from sklearn.preprocessing import StandardScaler
 
         StandardScaler().fit_transform(pd.DataFrame({"a": [0.0, 1.0]}))  # on a frame; no OpenMP in it
+    with suppress(ImportError):  # found by reading /proc/self/maps, which the lock cannot promise
+        from sklearn.utils.parallel import _get_threadpool_controller
+
+        _get_threadpool_controller()
 
 
 def _tell(control: socket.socket, **event: Any) -> None:

@@ -115,11 +115,15 @@ def _begin(pid: int) -> int:
 
 @dataclass(frozen=True)
 class Attack:
-    """body: what runs while loading. happened: the witness, given the scene and what the model said."""
+    """body: what runs while loading. happened: the witness, given the scene and what the model said.
+
+    layer: what holds it, where not every machine that can hold the lock has that.
+    """
 
     name: str
     body: str
     happened: Callable[[Scene, str], bool]
+    layer: str = "seccomp"
 
 
 def save(attack: Attack, place: Scene, path: Path) -> Path:
@@ -270,7 +274,7 @@ ATTACKS: tuple[Attack, ...] = (
         _files,
     ),
     Attack("memfd", MEMFD, _said("wrote")),
-    Attack("thread bomb", THREADS, lambda _, said: said.isdigit() and int(said) > 300),
+    Attack("thread bomb", THREADS, lambda _, said: said.isdigit() and int(said) > 300, "process limit"),
     Attack("memory bomb", MEMORY.format("MAP_PRIVATE"), _said("took")),
     Attack("shared memory bomb", MEMORY.format("MAP_SHARED"), _said("took")),
     Attack("reading passwd", "said = open('/etc/passwd').read()", _said("root:")),

@@ -27,7 +27,7 @@ import kernel
 import landlock
 import lockdown
 import sandbox
-from errors import ChildDied, ChildTimeout, LockUnavailable, ModelError
+from errors import ChildDied, ChildTimeout, LockUnavailable, ModelError, ModelRefused
 from explainability import ExplainPlan
 from sandbox import Zygote
 from settings import PROJECT_ROOT, Settings
@@ -37,6 +37,9 @@ if not OFFER.full:
     pytest.skip(f"this machine cannot hold the lock: {OFFER}", allow_module_level=True)
 
 BARE = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).predict([0])[0])"
+ABOUT_US = Path("/proc/self/status").read_text()
+UNHELD = OFFER.root and "Seccomp:\t0" in ABOUT_US and "CapEff:\t000001ff" in ABOUT_US
+"""Root outside of any container: every attack must be able to happen, and none may be skipped."""
 IN_A_RERUN = "MODEL_DASHBOARD_TEST_RERUN"
 
 
@@ -59,10 +62,12 @@ def bare(path: Path, *descriptors: int) -> str:
     return done.stdout.strip()
 
 
-def locked(zygote: Zygote, path: Path) -> str:
-    """What the file's model says after it was loaded in the sandbox."""
+def locked(zygote: Zygote, path: Path, layer: str = "seccomp") -> str:
+    """What the file's model says after it was loaded in the sandbox, with the layer that is needed."""
     with sandbox.open_model(zygote, path, name=path.name, deadline_s=60) as handle:
         assert {"Landlock", "seccomp"} <= set(handle.isolation)
+        if layer not in handle.isolation:
+            pytest.skip(f"this machine does not offer the layer: {layer}")
         found = handle.predict(models.numbers(1))
         assert found.labels is not None, found.errors
         return found.labels[0]
@@ -78,11 +83,10 @@ def test_an_attack_happens_without_the_lock_and_not_with_it(
     with scene(tmp_path / "bare") as place:
         said = bare(save(attack, place, tmp_path / "bare.pkl"), place.inherited)
         if not attack.happened(place, said):
-            # Only as somebody whom the machine itself holds back: root must be able to show them all.
-            assert not OFFER.root or "Protocol not supported" in said, said
+            assert not UNHELD or "Protocol not supported" in said, said
             pytest.skip(f"this machine refuses it without the lock: {said}")
     with scene(tmp_path / "locked") as place:
-        said = locked(zygote, save(attack, place, tmp_path / "locked.pkl"))
+        said = locked(zygote, save(attack, place, tmp_path / "locked.pkl"), attack.layer)
         assert not attack.happened(place, said), said
 
 
@@ -120,7 +124,7 @@ model = Model()
 
 def test_no_call_that_is_not_listed_reaches_the_kernel(zygote: Zygote, tmp_path: Path) -> None:
     path = raw_calls(tmp_path / "m.pkl")
-    assert len(bare(path).split()) > len(RAW_CALLS) // 2  # the kernel looks at them, and finds other faults
+    assert len(bare(path).split()) > 5  # looked at, and refused for other faults; a container refuses many
     assert locked(zygote, path) == ""
 
 
@@ -132,6 +136,19 @@ def test_a_call_of_another_convention_ends_the_process(zygote: Zygote, tmp_path:
         sandbox.open_model(zygote, models.save_source(source, tmp_path / "m.pkl"), name="m", deadline_s=30),
     ):
         pass
+
+
+@pytest.mark.parametrize("wants", ["open('/etc/passwd')", "os.fork()", "open('/tmp/x', 'w')"])
+def test_a_file_that_wants_what_it_may_not_is_refused_in_those_words(
+    zygote: Zygote, tmp_path: Path, wants: str
+) -> None:
+    path = models.save_source(f"import os\n{wants}\nmodel = 1", tmp_path / "m.pkl")
+    with (
+        pytest.raises(ModelRefused, match=r"may not do.*not permitted|may not do.*denied") as caught,
+        sandbox.open_model(zygote, path, name="m", deadline_s=30),
+    ):
+        pass
+    assert "docs/security.md" in caught.value.hint
 
 
 FOREVER = {
@@ -281,6 +298,11 @@ NEEDED = {
     "compiling with numba": "import numba\nsaid = str(numba.njit(lambda a: a + 79)(49))",
     "a pool of threads": "from joblib import Parallel, delayed\n"
     "said = str(sum(Parallel(n_jobs=4, prefer='threads')(delayed(int)(32) for _ in range(4))))",
+    "thread pools, if /proc is refused": "import builtins, numpy as np\nreal = open\n"
+    "def refuse(path, *a, **k):\n    if 'proc' in str(path): raise PermissionError(path)\n"
+    "    return real(path, *a, **k)\nbuiltins.open = refuse\n"
+    "from sklearn.neighbors import KNeighborsClassifier\nx = np.eye(4)\n"
+    "said = str(KNeighborsClassifier(1, algorithm='brute').fit(x, [0, 1, 2, 128]).predict(x)[3])",
     "random numbers": "import secrets, numpy as np\nnp.random.default_rng(secrets.randbits(9))\nsaid = '128'",
     "time zones": "import pandas as pd\nsaid = str(pd.Timestamp('2024-07-01', tz='Europe/Rome').hour + 128)",
     "standard modules not imported yet": "import wave, sqlite3, xml.dom.minidom, unittest.mock\nsaid = '128'",
