@@ -8,6 +8,7 @@ import ctypes
 import errno
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 __all__ = ["IS_LINUX", "MACHINE", "call", "drop_capabilities", "prctl", "thread_count"]
@@ -68,8 +69,6 @@ def drop_capabilities() -> bool:
 
 def thread_count() -> int | None:
     """Threads of this process, those of native libraries included; None where the system does not say."""
-    from pathlib import Path
-
     try:
         return sum(1 for _ in Path("/proc/self/task").iterdir())
     except OSError:
