@@ -24,6 +24,7 @@
     ├── Forbidden                      403  forbidden
     ├── TooBusy                        429  too_busy
     └── Unavailable                    503  unavailable
+        └── LockUnavailable            503  lock_unavailable   this machine cannot hold a model's process
 
 Expected errors carry their HTTP status, so that the API renders them in one place.
 """
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidPlan",
     "InvalidSample",
     "InvalidSchema",
+    "LockUnavailable",
     "MissingLibrary",
     "ModelError",
     "ModelRefused",
@@ -200,3 +202,8 @@ class Unavailable(DashboardError):
     status = 503
     title = "The service is not ready"
     retry_after_s = 5
+
+
+class LockUnavailable(Unavailable):
+    code = "lock_unavailable"
+    title = "This machine cannot hold a model's process"

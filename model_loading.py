@@ -16,7 +16,15 @@ from zlib import error as zlib_error
 import numpy as np
 import pandas as pd
 
-from errors import DashboardError, MissingLibrary, ModelError, NoPredict, NotAModel, VersionMismatch
+from errors import (
+    DashboardError,
+    MissingLibrary,
+    ModelError,
+    ModelRefused,
+    NoPredict,
+    NotAModel,
+    VersionMismatch,
+)
 from file_formats import DAMAGED_HINT, SAVE_HINT, read_stream
 
 __all__ = ["installed_versions", "load"]
@@ -40,7 +48,8 @@ PACKAGES = {  # where the name to install is not the name to import
 def load(file: BinaryIO) -> Any:
     """The object a pickle or joblib file holds, checked to have `predict`. Executes the file: child only.
 
-    Raises NotAModel (cut or damaged), MissingLibrary, VersionMismatch, NoPredict, or ModelError.
+    Raises NotAModel (cut or damaged), MissingLibrary, VersionMismatch, NoPredict, ModelRefused (the lock
+    did not let it do what it wants), or ModelError.
     """
     import joblib
 
@@ -76,6 +85,12 @@ def _load_error(error: Exception, saved_with: Mapping[str, str]) -> DashboardErr
     if isinstance(error, MemoryError):
         return ModelError(
             "The model needs more memory than a model's process may use.", hint="Raise CHILD_MEMORY_MB."
+        )
+    if isinstance(error, PermissionError):
+        return ModelRefused(
+            f"The file wants something on loading that a model's process may not do: {text}",
+            hint="A model needs no files, programs or network to load; docs/security.md says what it may. "
+            "Save it so that all it needs is in its file.",
         )
     if isinstance(error, ValueError) and "lz4" in text.lower():
         return _missing("lz4")

@@ -24,15 +24,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+import kernel
 import lockdown
 import model_utils
 import wire
-from errors import DashboardError, ModelError, PredictFailed
+from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
 from model_utils import Adapter, Predictions
 
 __all__ = ["zygote_main"]
 
 PRELOADED = (
+    "resource",
     "scipy.stats",
     "joblib",
     "sklearn.ensemble",
@@ -45,6 +47,7 @@ PRELOADED = (
     "sklearn.svm",
     "sklearn.neighbors",
     "sklearn.naive_bayes",
+    "sklearn.gaussian_process",
     "sklearn.neural_network",
     "sklearn.model_selection",
     "xgboost",
@@ -76,7 +79,7 @@ def zygote_main(fd: int) -> None:
         return
     gc.collect()
     gc.freeze()  # collections in a child would copy every page that they touch
-    _tell(control, event="ready", missing=missing, threads=_threads())
+    _tell(control, event="ready", missing=missing, threads=kernel.thread_count() or 1)
     _Zygote(control).serve()
 
 
@@ -90,12 +93,26 @@ def _preload() -> list[str]:
                 importlib.import_module(name)
             except ImportError:
                 missing.append(name)
+        _import_lazy_parts()
         # Compilation costs seconds: paid here once. No module has to offer this.
         for name in ("shapley", "explainability"):
             warm_up = getattr(sys.modules.get(name), "warm_up", None)
             if warm_up is not None:
                 warm_up()
     return missing
+
+
+def _import_lazy_parts() -> None:
+    """What libraries import only when first used, so that no model's first call pays for it."""
+    with suppress(ImportError):
+        import pandas as pd
+        from sklearn.preprocessing import StandardScaler
+
+        StandardScaler().fit_transform(pd.DataFrame({"a": [0.0, 1.0]}))  # on a frame; no OpenMP in it
+    with suppress(ImportError):  # found by reading /proc/self/maps, which the lock cannot promise
+        from sklearn.utils.parallel import _get_threadpool_controller
+
+        _get_threadpool_controller()
 
 
 def _tell(control: socket.socket, **event: Any) -> None:
@@ -204,13 +221,6 @@ class _Zygote:
         self._kill_orphans()
 
 
-def _threads() -> int:
-    """Threads of this process, those of native libraries included; 1 where the system does not say."""
-    with suppress(OSError):
-        return sum(1 for _ in Path("/proc/self/task").iterdir())
-    return 1
-
-
 def _orphans() -> list[int]:
     """This process's children, as the kernel lists them (Linux)."""
     with suppress(OSError):
@@ -234,13 +244,19 @@ def _child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
     # Low numbers, for the descriptor limit; through high ones first, for they may be one another's.
     high = [os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]
     requests, answers, model = (os.dup2(fd, FIRST_FD + i, inheritable=False) for i, fd in enumerate(high))
-    isolation = lockdown.lock(
-        (requests, answers, model),
-        parent=parent,
-        memory_mb=request["memory_mb"],
-        cpu_s=request["cpu_s"],
-        threads=request["threads"],
-    )
+    try:
+        isolation = lockdown.lock(
+            (requests, answers, model),
+            parent=parent,
+            memory_mb=request["memory_mb"],
+            cpu_s=request["cpu_s"],
+            threads=request["threads"],
+            require=request["require_lock"],
+        )
+    except LockUnavailable as error:  # said instead of hello; the model's file stays unread
+        wire.receive(requests, wire.REQUEST_LIMIT)
+        wire.send(answers, wire.Message({"error": _error(error, "hello")}))
+        os._exit(0)
     warnings.simplefilter("ignore")
     with os.fdopen(model, "rb") as file:
         _Child(requests, answers, file, isolation).serve()

@@ -29,7 +29,16 @@ from pydantic import ValidationError
 
 import errors
 import wire
-from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError, Unavailable
+from errors import (
+    BadAnswer,
+    Cancelled,
+    ChildDied,
+    ChildTimeout,
+    DashboardError,
+    LockUnavailable,
+    ModelError,
+    Unavailable,
+)
 from explainability import Attributions, ExplainPlan
 from metrics import LatencyPlan, LatencyRow, Timings
 from model_utils import Predictions, RowError, Task
@@ -61,6 +70,7 @@ SIGNALS = {
     signal.SIGKILL: "it was killed from outside; the machine running out of memory is the usual reason",
     signal.SIGXCPU: "it used all the processor time that it was given",
     signal.SIGXFSZ: "it tried to write a file",
+    signal.SIGSYS: "it made a system call in a way that no model needs",
 }
 
 
@@ -171,6 +181,7 @@ class Zygote:
                 "memory_mb": self.settings.child_memory_mb,
                 "cpu_s": cpu_s,
                 "threads": os.cpu_count() or 1,
+                "require_lock": self.settings.model_policy != "unsafe",
             }
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
             try:
@@ -529,7 +540,7 @@ class ModelHandle:
             except (ChildTimeout, Cancelled, ChildDied, BadAnswer) as error:
                 raise self._end(error) from None
         if "error" in answer.header:
-            raise _error(answer.header["error"])
+            raise _error(answer.header["error"], stage)
         return answer
 
     def _waiter(self, stage: str, limit_s: float) -> wire.Wait:
@@ -605,13 +616,17 @@ def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
     )
 
 
-def _error(described: Any) -> DashboardError:
-    """The error that the child described; a code that is not ours is some fault of the model."""
+def _error(described: Any, stage: str) -> DashboardError:
+    """The error that the child described; a code that is not ours is some fault of the model.
+
+    Before the model is read, the lock may be at fault; afterwards nobody would be believed who says so.
+    """
     if not isinstance(described, dict):
         return ModelError("The model failed and its process did not say why.")
     parts = [str(described.get(key, ""))[:MAX_TEXT] for key in ("code", "message", "hint")]
     kind = CODES.get(parts[0], ModelError)
-    return (kind if issubclass(kind, ModelError) else ModelError)(parts[1], hint=parts[2])
+    believed = (ModelError, LockUnavailable) if stage == "start" else (ModelError,)
+    return (kind if issubclass(kind, believed) else ModelError)(parts[1], hint=parts[2])
 
 
 def _scores_fit(scores: np.ndarray, n: int, labels: tuple[str, ...] | None, failed: np.ndarray) -> bool:

@@ -33,8 +33,8 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(200, ge=1, description="Largest model or sample accepted, in MB.")
     model_policy: Literal["contained", "unsafe"] = Field(
         "contained",
-        description="'contained' runs models only where separate limited processes are available "
-        "(Linux, macOS); 'unsafe' drops that condition.",
+        description="'contained' loads models only where the kernel can lock their process in (Linux with "
+        "Landlock and seccomp); 'unsafe' loads them anywhere, held by whatever the machine offers.",
     )
     api_tokens: str = Field(
         "",

@@ -19,8 +19,8 @@ LEVELS: dict[int, set[str]] = {
         "robustness", "row_isolation", "samples", "schema_utils", "shapley", "synthetic_data", "wire",
     },
     2: {
-        "artifacts", "exports", "jobs", "lockdown", "model_process", "reports", "sandbox", "storage",
-        "storage_database", "storage_jobs", "storage_runs", "storage_tables",
+        "artifacts", "exports", "jobs", "kernel", "landlock", "lockdown", "model_process", "reports",
+        "sandbox", "seccomp", "storage", "storage_database", "storage_jobs", "storage_runs", "storage_tables",
     },
     3: {"housekeeping", "run_execution", "runs", "services"},
     4: {"api_handler", "dashboard", "routes", "supervisor", "views", "worker", "example_client"},
@@ -36,7 +36,7 @@ ONLY_IN = {
     "alembic": {"storage_database"},
 }
 CHILD = {"model_process"}
-CHILD_MAY_IMPORT = LEVELS[0] | LEVELS[1] | {"lockdown", "pickle_scan", "model_process"}
+CHILD_MAY_IMPORT = LEVELS[0] | LEVELS[1] | {"kernel", "lockdown", "pickle_scan", "model_process"}
 
 
 def modules() -> dict[str, Path]:

@@ -100,7 +100,8 @@ def test_json_may_be_given_in_the_line_itself(
 ) -> None:
     main([str(model), "--url", server.url, "--config", '{"rows": 11}'])
     newest = server.client.get("/api/v1/runs?limit=1").json()["runs"][0]
-    assert newest["rows"] == 11
+    row = server.services.store.runs.get(newest["id"])
+    assert row is not None and row.plan.rows == 11
     assert main([str(model), "--url", server.url, "--config", '{"rows": }']) == 2
     assert "The config is not JSON" in capsys.readouterr().err
 
