@@ -6,20 +6,14 @@ or cannot answer still ends in a report. Leaves claiming and leases to `worker`.
 
 import io
 import logging
-import os
-import platform
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 import drift_simulation
@@ -28,20 +22,23 @@ import robustness
 from checks import BaselineFigures, Check, RunStatus, judge, verdict
 from drift import DriftAnalysis
 from errors import Cancelled, ChildTimeout, DashboardError, PredictFailed
-from explainability import Attributions, Explanation, summarise
+from explainability import Explanation, summarise
 from metrics import Accuracy, Performance
-from model_utils import ModelInfo, Predictions, inspect_bytes
+from model_inspection import complete, environment, version_skew, with_file_facts
+from model_utils import ModelInfo, Predictions
 from records import Section
-from reports import Environment, RunError, RunReport, Stage
+from reports import RunError, RunReport, Stage
 from robustness import Robustness
+from run_results import attributions_table, predictions_table, summary_of
 from samples import read_sample, split_target
-from sandbox import LoadedModel, ModelHandle, Zygote, open_model
+from sandbox import ModelHandle, open_model
 from schema_utils import Schema, check_complete, check_fits_model, combine, infer_from_frame
 from services import Services
 from storage import RunFile, RunRow, RunSummary
 from synthetic_data import generate
+from zygote import Zygote
 
-__all__ = ["Outcome", "execute", "inspect_model"]
+__all__ = ["Outcome", "execute"]
 
 # The share of the work that is done when a stage begins; measured on the default plan, for the progress bar.
 STAGE_STARTS: dict[Stage, float] = {
@@ -58,17 +55,6 @@ STAGE_STARTS: dict[Stage, float] = {
 }
 BACKGROUND_ROWS = 100
 MAX_OPENINGS = 3  # a model that kills its process in every stage is not opened for ever
-REPORTED_LIBRARIES = (
-    "scikit-learn",
-    "numpy",
-    "pandas",
-    "scipy",
-    "shap",
-    "xgboost",
-    "xgboost-cpu",
-    "lightgbm",
-    "joblib",
-)
 PARQUET = "application/vnd.apache.parquet"
 
 T = TypeVar("T")
@@ -96,51 +82,6 @@ def execute(
     """Execute a run and return its outcome; whatever goes wrong with the model is in the report."""
     with Execution(services, zygote, row, cancelled, report_progress) as execution:
         return execution.run()
-
-
-def inspect_model(
-    services: Services, zygote: Zygote, info: ModelInfo, cancelled: threading.Event
-) -> tuple[ModelInfo, Schema | None, tuple[str, ...]]:
-    """Open a model only to learn what it is: its identity, the schema it remembers, and warnings."""
-    path = services.artifacts.path(info.sha256)
-    info = with_file_facts(info, path)
-    deadline_s = services.settings.load_timeout_s
-    with open_model(zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled) as handle:
-        info = complete(info, handle.info)
-        return info, handle.mined, (*handle.info.warnings, *version_skew(info))
-
-
-def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
-    """What the file's bytes tell, before anything in it is executed."""
-    file_format, scan, saved_with = inspect_bytes(path)
-    return info.model_copy(update={"format": file_format, "scan": scan, "saved_with": saved_with})
-
-
-def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
-    """Add what only the loaded model tells."""
-    return info.model_copy(
-        update={
-            "framework": loaded.framework,
-            "estimator": loaded.estimator,
-            "task": loaded.task,
-            "features": loaded.features,
-            "n_features": loaded.n_features,
-            "classes": loaded.labels or (),
-            "load_ms": loaded.load_ms,
-            "load_memory_mb": loaded.load_memory_mb,
-        }
-    )
-
-
-def version_skew(info: ModelInfo) -> tuple[str, ...]:
-    """A sentence for each library whose version here is not the one that saved the model."""
-    installed = _installed()
-    return tuple(
-        f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
-        "Its answers may differ from those of the version that trained it."
-        for library, saved in sorted(info.saved_with.items())
-        if installed.get(library, saved) != saved
-    )
 
 
 @dataclass
@@ -229,7 +170,7 @@ class Execution:
 
         self._begin("predict")
         reference = handle.predict(frame)
-        self._keep("predictions.parquet", _predictions_frame(reference))
+        self._keep("predictions.parquet", predictions_table(reference))
         self._report_row_errors(reference)
 
         self.metrics = self._section("latency", lambda: self._performance(frame, reference))
@@ -308,7 +249,7 @@ class Execution:
             # Real rows where there are any: attributions on rows that occur say more than on made ones.
             explained = (rows if rows is not frame else usable)[columns].head(plan.rows)
             attributions = self._open().explain(explained, usable.head(BACKGROUND_ROWS), plan, self.plan.seed)
-            self._keep("shap.parquet", _attributions_frame(attributions))
+            self._keep("shap.parquet", attributions_table(attributions))
             return summarise(attributions, explained)
 
         return self._section("explain", explain)
@@ -449,81 +390,6 @@ class Execution:
             errors=tuple(self.errors),
             warnings=tuple(self.warnings),
             timings=self.timings,
-            environment=_environment(self._isolation),
+            environment=environment(self._isolation),
         )
-        return Outcome(report, _summary(report), tuple(self.files))
-
-
-def _summary(report: RunReport) -> RunSummary:
-    performance, accuracy = report.metrics.value, report.accuracy.value
-    single = next((r for r in performance.latency if r.batch_size == 1), None) if performance else None
-    if single is None and performance and performance.latency:
-        single = performance.latency[0]
-    score_name = None
-    if accuracy is not None:
-        score_name = "accuracy" if accuracy.accuracy is not None else "r2"
-    scenarios = report.drift.value.scenarios if report.drift.value else ()
-    return RunSummary(
-        framework=report.model.framework,
-        estimator=report.model.estimator,
-        task=report.model.task,
-        rows=report.plan.rows,
-        p50_ms=single.p50_ms if single else None,
-        p95_ms=single.p95_ms if single else None,
-        throughput_rows_s=performance.throughput_rows_s if performance else None,
-        error_rate=performance.error_rate if performance else None,
-        score=getattr(accuracy, score_name) if score_name else None,
-        score_name=score_name,
-        changed_share=max((s.changed_share for s in scenarios if s.changed_share is not None), default=None),
-        checks_failed=sum(c.status in {"fail", "error"} for c in report.checks),
-        checks_warned=sum(c.status == "warn" for c in report.checks),
-        error_message=report.errors[0].message if report.status == "error" and report.errors else None,
-    )
-
-
-def _predictions_frame(predictions: Predictions) -> pd.DataFrame:
-    if predictions.labels is None:
-        frame = pd.DataFrame({"prediction": predictions.values})
-    else:
-        codes = predictions.values.copy()
-        codes[predictions.failed] = -1
-        whole: npt.NDArray[np.int64] = codes.astype(np.int64)
-        answers = pd.Categorical.from_codes(whole, categories=pd.Index(predictions.labels))
-        frame = pd.DataFrame({"prediction": answers})
-    if predictions.scores is not None:
-        for k in range(predictions.scores.shape[1]):
-            name = predictions.labels[k] if predictions.labels and k < len(predictions.labels) else str(k)
-            frame[f"score {name}"] = predictions.scores[:, k]
-    frame["failed"] = predictions.failed
-    return frame
-
-
-def _attributions_frame(attributions: Attributions) -> pd.DataFrame:
-    """One column for each feature and output, in the order of the arrays."""
-    columns = {
-        feature if len(attributions.outputs) == 1 else f"{feature} | {output}": attributions.values[:, j, k]
-        for j, feature in enumerate(attributions.features)
-        for k, output in enumerate(attributions.outputs)
-    }
-    return pd.DataFrame(columns)
-
-
-def _installed() -> dict[str, str]:
-    found = {}
-    for library in REPORTED_LIBRARIES:
-        try:
-            found[library.removesuffix("-cpu")] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _environment(isolation: tuple[str, ...]) -> Environment:
-    return Environment(
-        python=platform.python_version(),
-        platform=platform.platform(terse=True),
-        machine=platform.machine(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        libraries=_installed(),
-        isolation=isolation,
-    )
+        return Outcome(report, summary_of(report), tuple(self.files))

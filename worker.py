@@ -19,14 +19,15 @@ import example_models
 from errors import Cancelled, DashboardError
 from housekeeping import tidy
 from jobs import Jobs
+from model_inspection import inspect_model
 from model_utils import ModelInfo
 from reports import Stage
-from run_execution import execute, inspect_model
+from run_execution import execute
 from runs import Upload, store_upload
-from sandbox import Zygote
 from services import Services, build_services
 from settings import Settings
 from storage import JobRow
+from zygote import Zygote
 
 __all__ = ["Hold", "Worker", "main"]
 

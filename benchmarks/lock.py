@@ -20,8 +20,8 @@ import kernel  # noqa: E402
 import landlock  # noqa: E402
 import lockdown  # noqa: E402
 import model_process  # noqa: E402
-import sandbox  # noqa: E402
 import seccomp  # noqa: E402
+import zygote  # noqa: E402
 
 FORKS = 100
 TARGET_MS = 20
@@ -95,5 +95,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     if os.environ.get("JOBLIB_MULTIPROCESSING") != "0":  # libraries read the zygote's variables when loaded
-        os.execve(sys.executable, [sys.executable, "-B", __file__], sandbox._environment())
+        os.execve(sys.executable, [sys.executable, "-B", __file__], zygote.clean_environment())
     main()

@@ -29,8 +29,8 @@ import lockdown
 import sandbox
 from errors import ChildDied, ChildTimeout, LockUnavailable, ModelError, ModelRefused
 from explainability import ExplainPlan
-from sandbox import Zygote
 from settings import PROJECT_ROOT, Settings
+from zygote import Zygote
 
 OFFER = lockdown.probe()
 if not OFFER.full:

@@ -29,8 +29,9 @@ from errors import (
 )
 from explainability import ExplainPlan
 from metrics import LatencyPlan
-from sandbox import ModelHandle, Zygote
+from sandbox import ModelHandle
 from settings import Settings
+from zygote import Zygote
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="models run in forked processes")
 LINUX = Path("/proc/self").exists()

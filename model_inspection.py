@@ -1,0 +1,98 @@
+"""What a model is: by its file's bytes, by itself once loaded, and beside what is installed here.
+
+Promises: what the bytes tell is known before anything in them is executed. Leaves the running of tests
+to `run_execution`.
+"""
+
+import os
+import platform
+import threading
+from importlib import metadata
+from pathlib import Path
+
+from model_utils import ModelInfo, inspect_bytes
+from reports import Environment
+from sandbox import LoadedModel, open_model
+from schema_utils import Schema
+from services import Services
+from zygote import Zygote
+
+__all__ = ["complete", "environment", "inspect_model", "version_skew", "with_file_facts"]
+
+REPORTED_LIBRARIES = (
+    "scikit-learn",
+    "numpy",
+    "pandas",
+    "scipy",
+    "shap",
+    "xgboost",
+    "xgboost-cpu",
+    "lightgbm",
+    "joblib",
+)
+
+
+def inspect_model(
+    services: Services, zygote: Zygote, info: ModelInfo, cancelled: threading.Event
+) -> tuple[ModelInfo, Schema | None, tuple[str, ...]]:
+    """Open a model only to learn what it is: its identity, the schema it remembers, and warnings."""
+    path = services.artifacts.path(info.sha256)
+    info = with_file_facts(info, path)
+    deadline_s = services.settings.load_timeout_s
+    with open_model(zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled) as handle:
+        info = complete(info, handle.info)
+        return info, handle.mined, (*handle.info.warnings, *version_skew(info))
+
+
+def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
+    """What the file's bytes tell, before anything in it is executed."""
+    file_format, scan, saved_with = inspect_bytes(path)
+    return info.model_copy(update={"format": file_format, "scan": scan, "saved_with": saved_with})
+
+
+def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
+    """Add what only the loaded model tells."""
+    return info.model_copy(
+        update={
+            "framework": loaded.framework,
+            "estimator": loaded.estimator,
+            "task": loaded.task,
+            "features": loaded.features,
+            "n_features": loaded.n_features,
+            "classes": loaded.labels or (),
+            "load_ms": loaded.load_ms,
+            "load_memory_mb": loaded.load_memory_mb,
+        }
+    )
+
+
+def version_skew(info: ModelInfo) -> tuple[str, ...]:
+    """A sentence for each library whose version here is not the one that saved the model."""
+    installed = _installed()
+    return tuple(
+        f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
+        "Its answers may differ from those of the version that trained it."
+        for library, saved in sorted(info.saved_with.items())
+        if installed.get(library, saved) != saved
+    )
+
+
+def environment(isolation: tuple[str, ...]) -> Environment:
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(terse=True),
+        machine=platform.machine(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        libraries=_installed(),
+        isolation=isolation,
+    )
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for library in REPORTED_LIBRARIES:
+        try:
+            found[library.removesuffix("-cpu")] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
