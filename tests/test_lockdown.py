@@ -360,7 +360,7 @@ def test_without_the_filters_no_model_is_read_unless_the_policy_is_unsafe(
     house = tmp_path / "house"
     house.mkdir()
     (house / "model_process.py").write_text(MAIMED.format(root=str(PROJECT_ROOT)))
-    monkeypatch.setattr(sandbox, "PROJECT_ROOT", house)
+    monkeypatch.setattr("zygote.PROJECT_ROOT", house)
     attack = next(a for a in ATTACKS if a.name == "creating a file")
     with Zygote(Settings(model_policy="contained", _env_file=None)) as maimed:
         with scene(tmp_path / "contained") as place:
