@@ -11,6 +11,7 @@ import psutil
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
+import lockdown
 import runs
 from errors import Unavailable
 from records import Record
@@ -18,7 +19,7 @@ from routes.dependencies import ServicesDep, blocking
 from services import Services
 from storage import RunQuery, RunState
 
-__all__ = ["VERSION", "Health", "Readiness", "router"]
+__all__ = ["VERSION", "Health", "Lock", "Readiness", "router"]
 
 VERSION = "0.1.0"
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,12 +34,21 @@ class Health(Record):
     version: str = VERSION
 
 
+class Lock(Record):
+    """What this machine offers to hold models with; without `full`, they load under `unsafe` alone."""
+
+    full: bool
+    layers: tuple[str, ...]
+
+
 class Readiness(Record):
     """The server can take and execute runs."""
 
     status: str = "ready"
     store: str = "writable"
     worker: str = "alive"
+    model_policy: str
+    lock: Lock
 
 
 @router.get("/health", summary="Is the process up?")
@@ -65,7 +75,8 @@ async def ready(request: Request, services: ServicesDep) -> Readiness:
             "The worker is not running; submitted runs stay queued.",
             hint="It is started again by itself; if this lasts, read the server's log.",
         )
-    return Readiness()
+    lock = Lock(full=lockdown.probe().full, layers=lockdown.layers())
+    return Readiness(model_policy=services.settings.model_policy, lock=lock)
 
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)

@@ -15,6 +15,7 @@ from api_server import Server, report_of, running_api, test_settings
 from sample_reports import sample_report
 from waiting import wait_until
 
+import lockdown
 from errors import DashboardError
 from reports import RunPlan, RunReport
 from routes.reference import error_classes
@@ -539,7 +540,9 @@ def test_health_answers_even_without_services(server: Server) -> None:
 def test_ready_is_503_while_the_worker_is_down_or_the_store_cannot_be_written(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert server.client.get("/ready").json()["status"] == "ready"
+    ready = server.client.get("/ready").json()
+    assert ready["status"] == "ready"
+    assert ready["lock"] == {"full": lockdown.probe().full, "layers": list(lockdown.layers())}
     with monkeypatch.context() as patch:
         patch.setattr(server.supervisor, "alive", False)
         assert "worker" in problem(server.client.get("/ready"), 503, "unavailable")["detail"]

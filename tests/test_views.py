@@ -1,6 +1,7 @@
 """The pages over a real store with stored reports; only the worker's part is played by hand."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import streamlit as st
 from sample_reports import sample_report, sample_row, sample_schema
 from streamlit.testing.v1 import AppTest
 
+import lockdown
 import services as holder
 from errors import NotAModel
 from records import Section
@@ -319,6 +321,21 @@ def test_the_first_page_offers_an_upload_and_examples(services: Services) -> Non
     test = page("test")
     assert "Upload a model" in words(test)
     assert [button.label for button in test.button] == ["Try it"] * 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "words_of_warning"), [("contained", "refused"), ("unsafe", "whatever you")]
+)
+def test_a_machine_without_the_lock_says_so_before_the_upload(
+    services: Services, monkeypatch: pytest.MonkeyPatch, policy: str, words_of_warning: str
+) -> None:
+    offer = lockdown.Offer("darwin", "arm64", root=False, landlock=None, seccomp=False)
+    monkeypatch.setattr(lockdown, "probe", lambda: offer)
+    settings = services.settings.model_copy(update={"model_policy": policy})
+    monkeypatch.setattr(holder, "current", lambda: replace(services, settings=settings))
+    test = page("test")
+    assert words_of_warning in test.warning[0].value
+    assert "locked process" not in words(test)
 
 
 def test_an_upload_is_stored_read_and_run(services: Services) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+import lockdown
 import runs
 import services as holder
 from errors import DashboardError, NotFound
@@ -30,6 +31,13 @@ MODEL_TYPES = ["pkl", "pickle", "joblib"]
 SAMPLE_TYPES = ["csv", "parquet"]
 POLL_S = 0.5
 TALLEST_EDITOR = 560
+UNLOCKED = {
+    False: "This machine cannot lock a model's process (Linux with Landlock and seccomp can), so models are "
+    "refused. MODEL_POLICY=unsafe tests files that you trust all the same.",
+    True: "This machine cannot lock a model's process: a file may do here whatever you may. "
+    "Test only files that you trust.",
+}
+LOCKED = "The file is opened only in a locked process: no network, no writing, none of your files."
 TASKS = {"classification": "Classification", "regression": "Regression"}
 
 
@@ -93,8 +101,10 @@ def _choose(services: Any, draft: Draft) -> None:
         st.subheader("Upload a model")
         st.caption(
             f"A pickle or joblib file, up to {limit:,} MB. No data is needed: rows are made from the "
-            "model's own schema. The file is opened only in a process of its own, with limits."
+            f"model's own schema. {LOCKED if lockdown.probe().full else ''}"
         )
+        if not lockdown.probe().full:
+            st.warning(UNLOCKED[services.settings.model_policy == "unsafe"], icon=":material/lock_open:")
         upload = st.file_uploader(
             "Model file", type=MODEL_TYPES, key=f"model_{draft.version}", max_upload_size=limit,
             label_visibility="collapsed",
