@@ -44,6 +44,7 @@ PAGE_CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+REFERRERS = "same-origin"  # with none, a browser posts the form with the origin "null", which is refused
 UNKNOWN = "This token is unknown here."
 NOT_SET_UP = (
     "This server can be reached from other machines and has no tokens, so it lets nobody in. "
@@ -215,6 +216,5 @@ def _page(request: Request, target: str, fault: str = "") -> HTMLResponse:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{STYLE}</style><h1>Model Monitoring Dashboard</h1>{body}"
     )
-    return HTMLResponse(
-        page, status_code=401 if fault else 200, headers={"Content-Security-Policy": PAGE_CSP}
-    )
+    headers = {"Content-Security-Policy": PAGE_CSP, "Referrer-Policy": REFERRERS}
+    return HTMLResponse(page, status_code=401 if fault else 200, headers=headers)

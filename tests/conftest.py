@@ -65,7 +65,8 @@ def start_server(data_dir: Path, **settings: str) -> Server:
         if process.poll() is not None:
             break
         try:
-            if httpx.get(f"{url}/ready", timeout=5).status_code == 200:
+            # 401: up, and asking for a token; its worker is the caller's to wait for.
+            if httpx.get(f"{url}/ready", timeout=5).status_code in (200, 401):
                 return Server(url, data_dir, process)
         except httpx.HTTPError:
             pass

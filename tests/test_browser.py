@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ExampleOnDisk, Server
+from conftest import ExampleOnDisk, Server, start_server, stop_server
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from auth import new_token
 from example_client import client_api_example
 
 pytestmark = pytest.mark.browser
@@ -114,6 +115,27 @@ def test_one_click_on_an_example_shows_a_full_report(page: Page, server: Server)
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tabpanel").filter(visible=True).first).not_to_be_empty()
     expect(page.locator(".stException")).to_have_count(0)
+
+
+def test_a_person_signs_in_with_a_token_and_may_do_what_it_says(page: Page, tmp_path: Path) -> None:
+    (runner, entry), (reader, other) = new_token("me", "run"), new_token("guest", "read")
+    guarded = start_server(tmp_path, API_TOKENS=f"{entry},{other}")
+    try:
+        page.goto(f"{guarded.url}/runs")
+        page.get_by_label("Token").fill(reader)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("No runs yet")).to_be_visible(timeout=LIMIT_MS)
+        page.goto(guarded.url)
+        expect(page.get_by_text("Your token may read runs, not start them.")).to_be_visible(timeout=LIMIT_MS)
+        page.goto(f"{guarded.url}/sign-in")
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_label("Token").fill(runner)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Try it").first.click()
+        page.wait_for_url(re.compile(r"/run\?run="), timeout=LIMIT_MS)
+        expect(page.get_by_role("tab", name="Drift")).to_be_visible()
+    finally:
+        stop_server(guarded)
 
 
 @pytest.mark.parametrize("path", ["", "runs", "run", "compare", "api-and-ci"])

@@ -396,6 +396,16 @@ def test_one_click_on_an_example_submits_a_labelled_run(services: Services) -> N
     assert (row.name, row.target) == ("Example: Breast cancer", "label")
 
 
+def test_what_a_token_may_not_do_is_not_offered(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(services)
+    monkeypatch.setattr(components, "may", lambda scope: scope == "read")
+    test = page("test")
+    assert "Your token may read runs" in test.info[0].value
+    assert not test.file_uploader and not test.button
+    monkeypatch.setattr(components, "may", lambda scope: scope != "admin")
+    assert page("test").file_uploader
+
+
 # API and CI
 
 
