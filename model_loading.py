@@ -1,7 +1,7 @@
 """Loads a model file, and says in the caller's terms why one cannot be loaded.
 
-Executes what is in the file: for the locked child only. Promises one of our errors, with what to do,
-for everything that goes wrong. Leaves calling the model to `model_utils`.
+Executes what is in the file, after its scan: for the locked child only. Promises one of our errors, with
+what to do, for everything that goes wrong. Leaves calling the model to `model_utils`.
 """
 
 import importlib.metadata
@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from errors import DashboardError, MissingLibrary, ModelError, NoPredict, NotAModel, VersionMismatch
-from file_formats import DAMAGED_HINT, SAVE_HINT, read_stream
+from file_formats import DAMAGED_HINT, SAVE_HINT, same_version
+from pickle_scan import Policy, ScanReport, check_allowed, scan
 
 __all__ = ["installed_versions", "load"]
 
@@ -37,23 +38,38 @@ PACKAGES = {  # where the name to install is not the name to import
 }
 
 
-def load(file: BinaryIO) -> Any:
+def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = None) -> Any:
     """The object a pickle or joblib file holds, checked to have `predict`. Executes the file: child only.
 
-    Raises NotAModel (cut or damaged), MissingLibrary, VersionMismatch, NoPredict, or ModelError.
+    policy: `strict` refuses a file that the scan does not allow and resolves no name off the list; the
+    others load whatever the file asks for. report: the file's scan, where there is one already.
+    Raises NotAModel (cut or damaged), ModelRefused, MissingLibrary, VersionMismatch, NoPredict, ModelError.
     """
-    import joblib
-
+    if report is None:
+        report = scan(file)
+    if policy == "strict":
+        check_allowed(report)
     try:
-        saved_with = read_stream(file).saved_with
-        file.seek(0)
-        loaded = joblib.load(file)
+        loaded = _load_strictly(file) if policy == "strict" else _load_anything(file)
     except DashboardError:
         raise
     except Exception as error:
-        raise _load_error(error, saved_with) from None
+        raise _load_error(error, report.saved_with) from None
     _check_predicts(loaded)
     return loaded
+
+
+def _load_strictly(file: BinaryIO) -> Any:
+    from restricted_unpickler import load_restricted  # joblib comes with it: not for the web process
+
+    return load_restricted(file)
+
+
+def _load_anything(file: BinaryIO) -> Any:
+    import joblib
+
+    file.seek(0)
+    return joblib.load(file)
 
 
 def installed_versions() -> dict[str, str]:
@@ -120,7 +136,7 @@ def _mismatches(saved_with: Mapping[str, str]) -> list[str]:
     return [
         f"{library} {saved} (installed here: {here.get(library, 'none')})"
         for library, saved in saved_with.items()
-        if here.get(library) != saved
+        if not same_version(saved, here.get(library, ""))
     ]
 
 

@@ -26,9 +26,11 @@ import numpy.typing as npt
 
 import lockdown
 import model_utils
+import pickle_scan
 import wire
 from errors import DashboardError, ModelError, PredictFailed
 from model_utils import Adapter, Predictions
+from pickle_scan import ScanReport
 
 __all__ = ["zygote_main"]
 
@@ -53,6 +55,7 @@ PRELOADED = (
     "metrics",
     "explainability",
     "model_schema",
+    "restricted_unpickler",
 )
 REQUEST_BYTES = 65_536
 MAX_MINED = 8 << 20
@@ -91,7 +94,7 @@ def _preload() -> list[str]:
             except ImportError:
                 missing.append(name)
         # Compilation costs seconds: paid here once. No module has to offer this.
-        for name in ("shapley", "explainability"):
+        for name in ("shapley", "explainability", "pickle_allow_list"):
             warm_up = getattr(sys.modules.get(name), "warm_up", None)
             if warm_up is not None:
                 warm_up()
@@ -256,10 +259,13 @@ class _Child:
     file: BinaryIO
     isolation: tuple[str, ...]
     adapter: Adapter | None = None
+    report: ScanReport | None = None
+    before_mb: float = 0.0  # the peak before anything of the model was read
 
     def serve(self) -> None:
         operations: dict[str, Callable[[wire.Message], wire.Message]] = {
             "hello": self._hello,
+            "scan": self._scan,
             "load": self._load,
             "predict": self._predict,
             "measure": self._measure,
@@ -284,15 +290,20 @@ class _Child:
         """Answered before the model's first byte is read, so that no model can forge it."""
         return wire.Message({"isolation": list(self.isolation)})
 
-    def _load(self, _request: wire.Message) -> wire.Message:
-        before = _peak_memory_mb()
+    def _scan(self, _request: wire.Message) -> wire.Message:
+        """Answered before the model's code could run, so that no model can forge it either."""
+        self.before_mb = _peak_memory_mb()
+        self.report = pickle_scan.scan(self.file)
+        return wire.Message({}, {"texts": wire.json_to_array(self.report.model_dump(mode="json"))})
+
+    def _load(self, request: wire.Message) -> wire.Message:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             started = time.perf_counter()
-            estimator = model_utils.load(self.file)
+            estimator = model_utils.load(self.file, request.header["policy"], self.report)
             load_ms = (time.perf_counter() - started) * 1000
             adapter = model_utils.adapt(estimator)
-        memory = max(0.0, _peak_memory_mb() - before)
+        memory = max(0.0, _peak_memory_mb() - self.before_mb)
         mined, complaint = _mined_schema(estimator)
         said = [*adapter.notes, *_warnings(caught), *complaint]
         self.adapter = adapter

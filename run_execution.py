@@ -29,8 +29,10 @@ from checks import BaselineFigures, Check, RunStatus, judge, verdict
 from drift import DriftAnalysis
 from errors import Cancelled, ChildTimeout, DashboardError, PredictFailed
 from explainability import Attributions, Explanation, summarise
+from file_formats import same_version
 from metrics import Accuracy, Performance
 from model_utils import ModelInfo, Predictions, inspect_bytes
+from pickle_scan import ScanReport
 from records import Section
 from reports import Environment, RunError, RunReport, Stage
 from robustness import Robustness
@@ -106,7 +108,7 @@ def inspect_model(
     info = with_file_facts(info, path)
     deadline_s = services.settings.load_timeout_s
     with open_model(zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled) as handle:
-        info = complete(info, handle.info)
+        info = complete(with_scan(info, handle.scan), handle.info)
         return info, handle.mined, (*handle.info.warnings, *version_skew(info))
 
 
@@ -114,6 +116,11 @@ def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
     """What the file's bytes tell, before anything in it is executed."""
     file_format, scan, saved_with = inspect_bytes(path)
     return info.model_copy(update={"format": file_format, "scan": scan, "saved_with": saved_with})
+
+
+def with_scan(info: ModelInfo, scan: ScanReport) -> ModelInfo:
+    """What following the whole file tells; known before the model is loaded, and when it is refused."""
+    return info.model_copy(update={"scan": scan, "saved_with": info.saved_with | scan.saved_with})
 
 
 def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
@@ -139,7 +146,7 @@ def version_skew(info: ModelInfo) -> tuple[str, ...]:
         f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
         "Its answers may differ from those of the version that trained it."
         for library, saved in sorted(info.saved_with.items())
-        if installed.get(library, saved) != saved
+        if not same_version(saved, installed.get(library, saved))
     )
 
 
@@ -332,6 +339,7 @@ class Execution:
                 name=self.row.model_name,
                 deadline_s=max(self.deadline - time.monotonic(), 0.0),
                 cancelled=self.cancelled,
+                on_scan=self._scanned,
             )
         )
         loaded = self._handle.info
@@ -340,6 +348,9 @@ class Execution:
             self.warnings.extend(loaded.warnings)
             self._isolation = self._handle.isolation
         return self._handle
+
+    def _scanned(self, scan: ScanReport) -> None:
+        self.info = with_scan(self.info, scan)
 
     def _predict(self, frame: pd.DataFrame) -> Predictions:
         return self._open().predict(frame)

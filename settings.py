@@ -29,10 +29,11 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL; empty means a SQLite file under DATA_DIR.")
     max_workers: int = Field(1, ge=1, le=64, description="Runs executed at the same time.")
     max_upload_mb: int = Field(200, ge=1, description="Largest model or sample accepted, in MB.")
-    model_policy: Literal["contained", "unsafe"] = Field(
-        "contained",
-        description="'contained' runs models only where separate limited processes are available "
-        "(Linux, macOS); 'unsafe' drops that condition.",
+    model_policy: Literal["strict", "contained", "unsafe"] = Field(
+        "strict",
+        description="Which model files are loaded: 'strict' only those that refer to nothing but the names "
+        "of fitted models (allowed_globals.txt); 'contained' any file, where this machine can hold its "
+        "process; 'unsafe' any file, without that condition.",
     )
     cors_origins: str = Field("", description="Other origins, comma separated, whose pages may call the API.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
