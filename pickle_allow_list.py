@@ -118,6 +118,7 @@ class Refused(NamedTuple):
 
     reason: str
     hint: str
+    missing: bool = False  # its library is not installed here
 
 
 @cache
@@ -175,8 +176,9 @@ def why_refused(module: str, name: str) -> Refused:
         return Refused("belongs to no model: it can run code or commands", _NEVER)
     if library in {pair[0].partition(".")[0] for pair in allowed()}:
         return Refused("is not among the names that fitted models of this library need", _RETRAIN)
-    missing = "" if _installed(library) else ", and is not installed here"
-    return Refused(f"belongs to a library that is not on the list of allowed names{missing}", _OTHER)
+    missing = not _installed(library)
+    also = ", and is not installed here" if missing else ""
+    return Refused(f"belongs to a library that is not on the list of allowed names{also}", _OTHER, missing)
 
 
 _NEVER = "Do not use this file unless you know who made it; save the model again from plain estimators."

@@ -11,7 +11,7 @@ from typing import Any
 
 from pickle_values import LIST, LONG_BYTES, NEW, STUB, Call, Global, Made, SetState
 
-__all__ = ["CALL_RULES", "STATE_RULES", "WRAPPER", "ArrayHere", "usual_template"]
+__all__ = ["CALL_RULES", "STATE_RULES", "ArrayHere", "describes_array", "usual_template"]
 
 WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 RECONSTRUCT = ("numpy._core.multiarray", "_reconstruct")
@@ -257,7 +257,7 @@ WRAPPER_KEYS = {"subclass", "shape", "order", "dtype", "allow_mmap"}
 ALIGNMENT_KEY = "numpy_array_alignment_bytes"  # joblib 1.2 and later
 
 
-def _wrapper_state(made: Made, state: Any) -> str | None:
+def describes_array(made: Made, state: Any) -> str | None:
     """joblib's note about an array whose data follow at once in the file."""
     if type(state) is not dict or len(state) > 6 or state.keys() - {ALIGNMENT_KEY} != WRAPPER_KEYS:
         return "describes a joblib array in an unusual way"
@@ -320,5 +320,5 @@ STATE_RULES: dict[tuple[str, str], SetState] = {
     ("numpy", "dtype"): _dtype_state,
     ("numpy", "vectorize"): _vectorize_state,
     RECONSTRUCT: _array_state,
-    WRAPPER: _wrapper_state,
+    WRAPPER: describes_array,
 }

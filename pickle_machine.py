@@ -20,6 +20,7 @@ Buffer = bytes | bytearray | mmap
 MAX_NOTES = 20
 MAX_LITERAL = 1_000  # characters of a string; a longer one is no name, and not kept
 MAX_SHORT_BYTES = 16
+TEXT_ONLY = {str}
 OTHER_KEY = 0  # stands for every key of a dict that is no string
 
 U8 = struct.Struct("<B").unpack_from
@@ -227,7 +228,11 @@ class Machine:
         if type(target) is not dict:
             self._check_items(pos, target)
             return pos
-        for key, value in zip(items[::2], items[1::2], strict=True):
+        keys = items[::2]
+        if set(map(type, keys)) <= TEXT_ONLY:
+            target.update(zip(keys, items[1::2], strict=True))
+            return pos
+        for key, value in zip(keys, items[1::2], strict=True):
             # Only strings: other keys could be made to collide, and no rule asks for them.
             target[key if type(key) is str else OTHER_KEY] = value
         return pos

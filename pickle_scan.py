@@ -4,6 +4,7 @@ Promises: always ends in a report or in one of our errors, in time linear in the
 `pickle_allow_list`, the opcodes to `pickle_walk`, and enforcing it while loading to `restricted_unpickler`.
 """
 
+import gc
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import BinaryIO, Literal
 
 from pydantic import Field
 
-from errors import ModelRefused, NotAModel
+from errors import MissingLibrary, ModelRefused, NotAModel
 from file_formats import (
     DAMAGED_HINT,
     HEAD,
@@ -46,6 +47,7 @@ class RefusedName(Record):
     name: str
     reason: str
     hint: str
+    missing: bool = False  # its library is not installed here
 
 
 class ScanReport(Record):
@@ -79,7 +81,8 @@ def scan(file: BinaryIO) -> ScanReport:
         findings = ["more data follow the compressed pickle"] if content.trailing else []
         damaged = "" if content.whole else "its compressed data end too early"
         try:
-            walk.run()
+            with _no_collections():
+                walk.run()
         except Stopped as stopped:
             findings.append(str(stopped))
         except Damaged as error:
@@ -90,12 +93,20 @@ def scan(file: BinaryIO) -> ScanReport:
 def check_allowed(report: ScanReport) -> None:
     """Raise ModelRefused, naming what is refused and what to do, unless strict policy allows the file.
 
-    NotAModel where it is cut or damaged and nothing before that place speaks against it.
+    NotAModel where it is cut or damaged and nothing before that place speaks against it; MissingLibrary
+    where all that is refused belongs to libraries that are not installed.
     """
     if report.ok:
         return
     if report.damaged and not report.refused and not report.findings:
         raise NotAModel(f"The file ends in the middle or is damaged: {report.damaged}.", hint=DAMAGED_HINT)
+    missing = {r.module.partition(".")[0] for r in report.refused if r.missing}
+    if missing and not report.findings and all(r.missing for r in report.refused):
+        raise MissingLibrary(
+            f"The model needs what is not installed here: {', '.join(sorted(missing)[:NAMED])}.",
+            hint="Save a model without it; or install it for the server, restart, and set "
+            "MODEL_POLICY=contained, for its names are not on the list of allowed ones.",
+        )
     if not report.refused:
         what = "; ".join(report.findings[:NAMED]) or "it was not followed to its end"
         raise ModelRefused(
@@ -136,6 +147,18 @@ def _buffer(file: BinaryIO, content: Inflation) -> Iterator[Buffer]:
     yield data
 
 
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """No garbage collection meanwhile: it looks through every symbol again and again, half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class _Bounded:
     """The list's look-up, which gives up on a file that refers to absurdly many names."""
 
@@ -173,8 +196,8 @@ def _report(
 
 
 def _refused(module: str, name: str) -> RefusedName:
-    reason, hint = why_refused(module, name)
-    return RefusedName(module=_clean(module), name=_clean(name), reason=reason, hint=hint)
+    why = why_refused(module, name)
+    return RefusedName(module=_clean(module), name=_clean(name), **why._asdict())
 
 
 def _clean(text: str, most: int = MAX_NAME) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pickle_machine
 from file_formats import MAX_INFLATED
-from pickle_arrays import CALL_RULES, STATE_RULES, WRAPPER, ArrayHere, usual_template
+from pickle_arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, usual_template
 from pickle_machine import U32, Buffer, Damaged, Handler, Machine, Stopped
 from pickle_values import CALL, NEW, STUB, Global, Made
 
@@ -193,7 +193,7 @@ class Walk(Machine):
         if kind.set_state is not None:
             if (complaint := kind.set_state(made, state)) is not None:
                 self.note(pos, complaint)
-            if (kind.module, kind.name) == WRAPPER:
+            if kind.set_state is describes_array:
                 return self._array_here(pos, made.detail)
         elif kind.uses & STUB:
             if type(state) is not dict or not usual_template(state.get("_parse_arg_template")):

@@ -51,8 +51,8 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
         pair = today(module, name)
         uses = allowed().get(pair)
         if uses is None:
-            reason, hint = why_refused(module, name)
-            raise ModelRefused(f"The file refers to {module}.{name}, which {reason}.", hint=hint)
+            why = why_refused(module, name)
+            raise ModelRefused(f"The file refers to {module}.{name}, which {why.reason}.", hint=why.hint)
         if pair not in self._found:
             if uses & STUB:
                 found: Any = InertDistribution
