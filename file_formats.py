@@ -10,6 +10,7 @@ import io
 import lzma
 import pickletools
 import re
+import warnings
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -151,8 +152,9 @@ def _walk(head: bytes, compression: str | None) -> _Walk:
     modules: set[str] = set()
     broken = False
     try:
-        for module in _modules(head, walk):
-            modules.add(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd escapes in the file's texts
+            modules.update(_modules(head, walk))
     except (ValueError, UnicodeError, EOFError, AttributeError):  # what pickletools raises on other bytes
         broken = True
     if not declared and not (walk.ended or (walk.calls and not broken)):

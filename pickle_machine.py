@@ -13,7 +13,7 @@ from typing import Any
 from file_formats import HIGHEST_PROTOCOL
 from pickle_values import ITEMS, LIST, LONG_BYTES, OPAQUE, SET, Made
 
-__all__ = ["HANDLERS", "U32", "Buffer", "Damaged", "Handler", "Machine", "Stopped"]
+__all__ = ["CROSSES", "HANDLERS", "U32", "Buffer", "Damaged", "Handler", "Machine", "Stopped"]
 
 Buffer = bytes | bytearray | mmap
 
@@ -21,6 +21,7 @@ MAX_NOTES = 20
 MAX_LITERAL = 1_000  # characters of a string; a longer one is no name, and not kept
 MAX_SHORT_BYTES = 16
 TEXT_ONLY = {str}
+CROSSES = "an opcode's argument crosses the edge of its frame"
 OTHER_KEY = 0  # stands for every key of a dict that is no string
 
 U8 = struct.Struct("<B").unpack_from
@@ -86,6 +87,8 @@ class Machine:
         """A text opcode's line, no more of it than shows that it is too long to matter."""
         stop = self.data.find(b"\n", pos, self.limit)
         if stop < 0:
+            if self.framed:
+                raise Stopped(CROSSES)
             raise Damaged("a line does not end")
         return bytes(self.data[pos : min(stop, pos + MAX_LITERAL + 1)]), stop + 1
 
@@ -319,7 +322,7 @@ def _sized(read: Callable[..., tuple[Any, ...]], width: int, take: Callable[[Any
         start = pos + width
         if length < 0 or length > machine.limit - start:
             if machine.framed:
-                raise Stopped("an opcode's argument crosses the edge of its frame")
+                raise Stopped(CROSSES)
             raise Damaged("the file ends in the middle")
         return take(machine, start, start + length)
 

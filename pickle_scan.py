@@ -6,6 +6,7 @@ Promises: always ends in a report or in one of our errors, in time linear in the
 
 import gc
 import mmap
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import UnsupportedOperation
@@ -81,7 +82,7 @@ def scan(file: BinaryIO) -> ScanReport:
         findings = ["more data follow the compressed pickle"] if content.trailing else []
         damaged = "" if content.whole else "its compressed data end too early"
         try:
-            with _no_collections():
+            with _undisturbed():
                 walk.run()
         except Stopped as stopped:
             findings.append(str(stopped))
@@ -148,12 +149,16 @@ def _buffer(file: BinaryIO, content: Inflation) -> Iterator[Buffer]:
 
 
 @contextmanager
-def _no_collections() -> Iterator[None]:
-    """No garbage collection meanwhile: it looks through every symbol again and again, half of the time."""
+def _undisturbed() -> Iterator[None]:
+    """No garbage collection meanwhile, which looks through every symbol again and again: half of the time.
+    And no warning of Python's about odd escapes in the file's texts.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         if enabled:
             gc.enable()

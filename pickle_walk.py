@@ -11,7 +11,7 @@ from typing import Any
 import pickle_machine
 from file_formats import MAX_INFLATED
 from pickle_arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, usual_template
-from pickle_machine import U32, Buffer, Damaged, Handler, Machine, Stopped
+from pickle_machine import CROSSES, U32, Buffer, Damaged, Handler, Machine, Stopped
 from pickle_values import CALL, NEW, STUB, Global, Made
 
 __all__ = ["Buffer", "Damaged", "Lookup", "Stopped", "Walk"]
@@ -54,7 +54,7 @@ class Walk(Machine):
                 if pos > limit:
                     self.at = min(pos, end)
                     if self.framed:
-                        raise Stopped("an opcode's argument crosses the edge of its frame")
+                        raise Stopped(CROSSES)
                     raise Damaged("the file ends in the middle")
                 self.limit = limit = end
                 self.framed = False
