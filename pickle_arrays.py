@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pickle_values import LIST, LONG_BYTES, NEW, STUB, Call, Global, Made, SetState
+from pickle_values import LONG_BYTES, NEW, STUB, Call, Global, List, Made, SetState
 
 __all__ = ["CALL_RULES", "STATE_RULES", "ArrayHere", "describes_array", "usual_template"]
 
@@ -137,8 +137,10 @@ def _scalar(_made: Made, args: tuple[Any, ...]) -> str | None:
 
 
 def _frombuffer(_made: Made, args: tuple[Any, ...]) -> str | None:
-    usual = len(args) == 4 and _is_bytes(args[0]) and _is_dtype(args[1]) and not args[1].detail.objects
-    if usual and _is_shape(args[2]) and args[3] in ("C", "F", "A", "K"):
+    """(bytes, dtype, shape, order), and the order of the axes where they are neither C's nor Fortran's."""
+    usual = len(args) in (4, 5) and _is_bytes(args[0]) and _is_dtype(args[1]) and _is_shape(args[2])
+    axes = len(args) < 5 or args[4] is None or _is_shape(args[4])
+    if usual and axes and not args[1].detail.objects and args[3] in ("C", "F", "A", "K"):
         return None
     return "rebuilds an array from a buffer in an unusual way"
 
@@ -237,12 +239,24 @@ def _fields(names: Any, fields: Any, width: int) -> bool | None:
 
 
 def _array_state(_made: Made, state: Any) -> str | None:
-    """(version, shape, dtype, whether in Fortran order, bytes or a list of objects)."""
-    if type(state) is tuple and len(state) in (5, 7) and _is_shape(state[1]) and _is_dtype(state[2]):
+    """(version, shape, dtype, whether in Fortran order, bytes or a list of objects).
+
+    Numpy counts the bytes itself, and reads past the end of a list that is too short.
+    """
+    if type(state) is tuple and len(state) == 5 and _is_shape(state[1]) and _is_dtype(state[2]):
         objects, data = state[2].detail.objects, state[4]
-        if (objects and data is LIST) or (not objects and _is_bytes(data)):
+        if not objects and _is_bytes(data):
+            return None
+        if objects and type(data) is List and data.count == math.prod(state[1]):
             return None
     return "sets an unusual state of an array"
+
+
+def _masked_state(made: Made, state: Any) -> str | None:
+    """An array's state, then the mask's bytes and the value that fills gaps."""
+    if type(state) is tuple and len(state) == 7 and _is_bytes(state[5]):
+        return _array_state(made, state[:5])
+    return "sets an unusual state of a masked array"
 
 
 def _vectorize_state(_made: Made, state: Any) -> str | None:
@@ -320,5 +334,6 @@ STATE_RULES: dict[tuple[str, str], SetState] = {
     ("numpy", "dtype"): _dtype_state,
     ("numpy", "vectorize"): _vectorize_state,
     RECONSTRUCT: _array_state,
+    ("numpy.ma.core", "_mareconstruct"): _masked_state,
     WRAPPER: describes_array,
 }

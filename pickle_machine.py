@@ -11,7 +11,7 @@ from mmap import mmap
 from typing import Any
 
 from file_formats import HIGHEST_PROTOCOL
-from pickle_values import ITEMS, LIST, LONG_BYTES, OPAQUE, SET, Made
+from pickle_values import ITEMS, LONG_BYTES, OPAQUE, SET, List, Made
 
 __all__ = ["CROSSES", "HANDLERS", "U32", "Buffer", "Damaged", "Handler", "Machine", "Stopped"]
 
@@ -201,8 +201,11 @@ class Machine:
         return pos
 
     def _list(self, pos: int) -> int:
-        self._pop_mark()
-        self.stack.append(LIST)
+        self.stack.append(List(len(self._pop_mark())))
+        return pos
+
+    def _empty_list(self, pos: int) -> int:
+        self.stack.append(List())
         return pos
 
     def _frozenset(self, pos: int) -> int:
@@ -242,23 +245,23 @@ class Machine:
 
     def _append(self, pos: int) -> int:
         self.stack.pop()
+        return self._extend(pos, 1)
+
+    def _appends(self, pos: int) -> int:
+        return self._extend(pos, len(self._pop_mark()))
+
+    def _extend(self, pos: int, count: int) -> int:
         target = self.stack[-1]
-        if target is not LIST:
+        if type(target) is List:
+            target.count += count
+        else:
             self._check_items(pos, target)
         return pos
 
-    def _appends(self, pos: int) -> int:
-        self._pop_mark()
-        return self._append_to(pos, LIST)
-
     def _add_items(self, pos: int) -> int:
         self._pop_mark()
-        return self._append_to(pos, SET)
-
-    def _append_to(self, pos: int, kind: Any) -> int:
-        target = self.stack[-1]
-        if target is not kind:
-            self._check_items(pos, target)
+        if self.stack[-1] is not SET:
+            self._check_items(pos, self.stack[-1])
         return pos
 
     def _check_items(self, pos: int, target: Any) -> None:
@@ -346,7 +349,7 @@ HANDLERS: dict[bytes, Handler] = {
     b"\x88": _pushing(True),
     b"\x89": _pushing(False),
     b")": _pushing(()),
-    b"]": _pushing(LIST),
+    b"]": Machine._empty_list,
     b"\x8f": _pushing(SET),
     b"}": Machine._empty_dict,
     b"X": _sized(U32, 4, Machine._text),

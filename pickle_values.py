@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "ANY_USE", "CALL", "ITEMS", "LIST", "LONG_BYTES", "NEW", "OPAQUE", "SET", "STUB", "USE_NAMES", "Call",
-    "Global", "Made", "SetState",
+    "ANY_USE", "CALL", "ITEMS", "LONG_BYTES", "NEW", "OPAQUE", "SET", "STATE", "STUB", "USE_NAMES", "Call",
+    "Global", "List", "Made", "SetState",
 ]  # fmt: skip
 
 # What a pickle may do with a name, beyond referring to it.
@@ -17,8 +17,9 @@ CALL = 1  # REDUCE
 NEW = 2  # NEWOBJ, NEWOBJ_EX, or copyreg's reconstructor of protocols 0 and 1
 ITEMS = 4  # APPEND, SETITEM, ADDITEMS on what it made
 STUB = 8  # never resolved: an inert class stands in
-ANY_USE = CALL | NEW | ITEMS
-USE_NAMES = {"call": CALL, "new": NEW, "items": ITEMS, "stub": STUB}
+STATE = 16  # BUILD on what a call gave; what NEWOBJ made may always have one
+ANY_USE = CALL | NEW | ITEMS | STATE
+USE_NAMES = {"call": CALL, "state": STATE, "new": NEW, "items": ITEMS, "stub": STUB}
 
 
 class Symbol:
@@ -32,8 +33,17 @@ class Symbol:
 
 OPAQUE = Symbol("a value")
 LONG_BYTES = Symbol("bytes")  # short ones stand for themselves
-LIST = Symbol("a list")
 SET = Symbol("a set")
+
+
+class List:
+    """A list, of which only the length is known."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+
 
 Call = Callable[["Made", tuple[Any, ...]], str | None]  # a complaint, or None
 SetState = Callable[["Made", Any], str | None]

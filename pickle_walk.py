@@ -12,7 +12,7 @@ import pickle_machine
 from file_formats import MAX_INFLATED
 from pickle_arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, usual_template
 from pickle_machine import CROSSES, U32, Buffer, Damaged, Handler, Machine, Stopped
-from pickle_values import CALL, NEW, STUB, Global, Made
+from pickle_values import CALL, NEW, STATE, STUB, Global, Made
 
 __all__ = ["Buffer", "Damaged", "Lookup", "Stopped", "Walk"]
 
@@ -190,6 +190,9 @@ class Walk(Machine):
         if made.built:
             raise Stopped(f"the state of a {kind} is set twice")
         made.built = True
+        kind.seen |= STATE
+        if not kind.uses & (NEW | STATE):
+            self.note(pos, f"sets the state of what {kind} gave, which models never do")
         if kind.set_state is not None:
             if (complaint := kind.set_state(made, state)) is not None:
                 self.note(pos, complaint)

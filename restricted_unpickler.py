@@ -96,6 +96,8 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
         if isinstance(target, NumpyArrayWrapper):
             self._load_array()
             return
+        if isinstance(target, np.ndarray) and _is_short(self.stack[-1]):
+            raise ModelRefused("The file declares an array of more objects than it lists.")
         pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
         if isinstance(target, np.dtype) and _hides_objects(target):
             raise ModelRefused("The file declares a numpy dtype that hides that it holds objects.")
@@ -195,6 +197,16 @@ class _Inflated(io.RawIOBase):
         buffer[: len(part)] = part
         self._piece = self._piece[len(part) :]
         return len(part)
+
+
+def _is_short(state: Any) -> bool:
+    """Whether an array's state lists another number of objects than its shape has: numpy does not look."""
+    if not isinstance(state, tuple) or len(state) < 4:
+        return True
+    shape, data = (state[0], state[3]) if len(state) == 4 else (state[1], state[4])
+    return isinstance(data, list) and not (
+        isinstance(shape, tuple) and all(type(n) is int for n in shape) and math.prod(shape) == len(data)
+    )
 
 
 def _hides_objects(dtype: Any) -> bool:

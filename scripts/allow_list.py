@@ -16,7 +16,7 @@ import model_corpus  # noqa: E402
 
 from file_formats import Inflation  # noqa: E402
 from pickle_allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today  # noqa: E402
-from pickle_values import ANY_USE, CALL, ITEMS, NEW, STUB, USE_NAMES, Global  # noqa: E402
+from pickle_values import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global  # noqa: E402
 from pickle_walk import Walk  # noqa: E402
 
 __all__ = ["LEGACY", "NOT_INSTALLED", "main", "observed", "wanted"]
@@ -24,7 +24,8 @@ __all__ = ["LEGACY", "NOT_INSTALLED", "main", "observed", "wanted"]
 Uses = dict[tuple[str, str], int]
 
 HEAD = """# Names that a model's pickle may refer to: module, name, and what the file may do with it:
-# call (REDUCE), new (NEWOBJ), items (fill a container), stub (an inert class stands in for it).
+# call (REDUCE), state (BUILD on what the call gave), new (NEWOBJ), items (fill a container), stub (an inert
+# class stands in for it).
 # Written by scripts/allow_list.py out of fitted models' own files; do not edit, review the difference.
 """
 
@@ -33,7 +34,6 @@ DISTANCES = ("EuclideanDistance", "ManhattanDistance", "MinkowskiDistance", "new
 # What versions before those installed here wrote, where a class has moved or gone since. Allowing a name that
 # does not exist here lets the load say "version mismatch" in place of "refused".
 LEGACY: dict[str, tuple[str, ...]] = {
-    "numpy.random": ("__RandomState_ctor",),
     "sklearn.tree.tree": (
         "DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor",
     ),
@@ -133,6 +133,8 @@ def complete(found: Uses) -> Uses:
         for module, names in table.items():
             for name in names:
                 found.setdefault((module, name), CALL | NEW if table is LEGACY else NEW)
+    for pair, uses in OLDER_USES.items():
+        found[pair] = found.get(pair, 0) | uses
     for module, name in found:
         if (module, name) in CONTAINERS:
             found[module, name] |= ITEMS
@@ -141,6 +143,10 @@ def complete(found: Uses) -> Uses:
     return found
 
 
+OLDER_USES = {  # what older versions did with names that are still written
+    ("numpy.random._pickle", "__generator_ctor"): CALL | STATE,  # numpy before 1.24
+    ("numpy.random", "__RandomState_ctor"): CALL | STATE,  # numpy before 1.17
+}
 CONTAINERS = {
     ("collections", "OrderedDict"), ("collections", "defaultdict"), ("collections", "Counter"),
     ("collections", "deque"), ("sklearn.utils._bunch", "Bunch"),
@@ -151,6 +157,8 @@ def written(found: Uses) -> str:
     lines = []
     for (module, name), uses in sorted(found.items()):
         words = [word for word, flag in USE_NAMES.items() if uses & flag]
+        if uses & NEW:  # what it makes may always have a state
+            words = [word for word in words if word != "state"]
         lines.append(" ".join((module, name, *words)) + "\n")
     return HEAD + "".join(lines)
 

@@ -195,6 +195,20 @@ def hidden_objects(_witness: Path) -> bytes:
     return data[:flags] + b"K\x00" + data[flags + 2 :] + b"\x01\xff" + b"\x41" * 32 + b"."
 
 
+def short_list(_witness: Path) -> bytes:
+    """An array of 7 objects whose list holds 3: numpy reads past the list's end and takes it for pointers."""
+    data = pickle.dumps(np.array([1, "a", None], dtype=object), 4)
+    shape = data.rindex(b"K\x03\x85")
+    return data[: shape + 1] + b"\x07" + data[shape + 2 :]
+
+
+def state_of_a_buffer(_witness: Path) -> bytes:
+    """A second way to an array, whose state would escape the rule for the first one."""
+    made = pickle.dumps(np.arange(3.0), 5)[:-1]
+    frame = made[11:] + b"(K\x01K\x07\x85cnumpy\ndtype\n" + text("O8") + b"\x89\x88\x87R\x89]tb."
+    return made[:3] + struct.pack("<Q", len(frame)) + frame
+
+
 def wrapper_in_frame(witness: Path) -> bytes:
     """The array's data hold the payload: who skips them inside of the frame reads another file."""
     inner = by_global(witness)[2:]
@@ -256,6 +270,10 @@ HOSTILE: dict[str, Hostile] = {
     "memo of 2^31": Hostile(giant_memo, "memo slot 2,147,483,648", fires=False, refused_alone=False),
     "1 GiB bomb in 1 MB": Hostile(bomb, "times its size", loader="joblib", fires=False),
     "dtype that hides objects": Hostile(hidden_objects, "hides that it holds objects", fires=False),
+    "array with too short a list": Hostile(short_list, "unusual state of an array", fires=False),
+    "state of an array from a buffer": Hostile(
+        state_of_a_buffer, "sets the state of what numpy._core.numeric._frombuffer gave", fires=False
+    ),
     "array inside of a frame": Hostile(wrapper_in_frame, "does not end its frame", loader="pickle"),
     "getattr": Hostile(getattr_call, "reaches for an attribute by its name"),
     "a replaced __setstate__": Hostile(replaced_setstate, "os.system"),
