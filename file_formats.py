@@ -5,18 +5,23 @@ pickle looks like. Leaves loading to `model_utils.load`, which runs in the locke
 """
 
 import bz2
+import importlib.util
 import io
 import lzma
 import pickletools
 import re
+import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Any, BinaryIO, Literal, Protocol
 
-from errors import NotAModel
+from errors import MissingLibrary, NotAModel
 
-__all__ = ["FileReading", "read_stream"]
+__all__ = [
+    "FileReading", "Inflation", "check_is_pickle", "compression_of", "read_stream", "same_version",
+    "versions_in"]  # fmt: skip
 
 HEAD = 1 << 20  # decompressed bytes whose opcodes are walked; the rest is searched, not parsed
 MAX_OPCODES = 200_000
@@ -66,6 +71,7 @@ OTHER_FORMATS = (  # (starts with, also holds, what it is)
     (b"MZ", b"", "a program"),
 )
 
+Content = bytes | bytearray | mmap
 KNOWN_LIBRARIES = rb"sklearn|xgboost|lightgbm|catboost|numpy|pandas|scipy|joblib|imblearn|category_encoders"
 # A module's name as a literal: SHORT_BINUNICODE (protocol 4 and 5), BINUNICODE (2, 3), GLOBAL.
 LIBRARY = re.compile(rb"(?:\x8c.|X.\x00\x00\x00|c)(" + KNOWN_LIBRARIES + rb")[.\n\x94]", re.DOTALL)
@@ -91,20 +97,18 @@ class FileReading:
 
 def read_stream(file: BinaryIO) -> FileReading:
     """Read what the file says about itself, from its start; raises NotAModel for what is no pickle."""
-    file.seek(0)
-    start = file.read(64)
-    if not start:
-        raise NotAModel("The file is empty.", hint=DAMAGED_HINT)
-    compression = next((name for magic, name in COMPRESSIONS if start.startswith(magic)), None)
-    file.seek(0)
-    if compression == "lz4":  # its decompressor is no dependency of ours; loading says what is missing
+    content = Inflation(file)
+    compression = content.compression
+    if compression == "lz4" and importlib.util.find_spec("lz4") is None:  # loading says what is missing
         return FileReading("joblib", "lz4", None, (), {})
-    chunks = _inflated(file, compression)
+    chunks = iter(content)
     head = b""
     for chunk in chunks:
         head += chunk
         if len(head) >= HEAD:
             break
+    if not head:
+        raise NotAModel("The file is empty.", hint=DAMAGED_HINT)
     walk = _walk(head, compression)
     libraries, saved_with = set(walk.libraries), dict[str, str]()
     tail = b""
@@ -115,6 +119,16 @@ def read_stream(file: BinaryIO) -> FileReading:
     return FileReading(
         "joblib" if is_joblib else "pickle", compression, walk.protocol, tuple(sorted(libraries)), saved_with
     )
+
+
+def compression_of(start: bytes) -> str | None:
+    """The compression that a file's first bytes announce, by joblib's own prefixes."""
+    return next((name for magic, name in COMPRESSIONS if start.startswith(magic)), None)
+
+
+def check_is_pickle(head: bytes, compression: str | None) -> None:
+    """Raise NotAModel, saying what the file looks like, unless its content begins as a pickle does."""
+    _walk(head[: HEAD if head[:1] != b"\x80" else 2], compression)
 
 
 @dataclass
@@ -138,8 +152,9 @@ def _walk(head: bytes, compression: str | None) -> _Walk:
     modules: set[str] = set()
     broken = False
     try:
-        for module in _modules(head, walk):
-            modules.add(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd escapes in the file's texts
+            modules.update(_modules(head, walk))
     except (ValueError, UnicodeError, EOFError, AttributeError):  # what pickletools raises on other bytes
         broken = True
     if not declared and not (walk.ended or (walk.calls and not broken)):
@@ -189,12 +204,45 @@ def _number(argument: Any) -> int:
 def _search(data: bytes, libraries: set[str], saved_with: dict[str, str]) -> None:
     """Names and versions by plain search: it works behind raw arrays, where opcodes cannot be followed."""
     libraries.update(m.group(1).decode() for m in LIBRARY.finditer(data))
-    if "scikit-learn" not in saved_with and (found := SKLEARN_VERSION.search(data)):
-        size = found["short"] or found["long"]
-        text = found["text"][: int.from_bytes(size, "little")] if size else found["text"]
-        saved_with["scikit-learn"] = text.decode()
-    if "xgboost" in libraries and "xgboost" not in saved_with and (found := XGBOOST_VERSION.search(data)):
-        saved_with["xgboost"] = ".".join(str(part[0]) for part in found.groups())
+    for library, version in versions_in(data, libraries).items():
+        saved_with.setdefault(library, version)
+
+
+def versions_in(data: Content, libraries: Collection[str]) -> dict[str, str]:
+    """The versions that saved the model, as far as its bytes hold them.
+
+    scikit-learn and XGBoost write theirs. NumPy's main version shows in where its functions live, and
+    LightGBM's in its text format: `2.x` stands for any version 2.
+    """
+    found = {}
+    if "sklearn" in libraries and (match := _first(SKLEARN_VERSION, data, b"_sklearn_version")):
+        size = match["short"] or match["long"]
+        text = match["text"][: int.from_bytes(size, "little")] if size else match["text"]
+        found["scikit-learn"] = text.decode()
+    if "xgboost" in libraries and (match := _first(XGBOOST_VERSION, data, b"version[")):
+        found["xgboost"] = ".".join(str(part[0]) for part in match.groups())
+    if "lightgbm" in libraries and data.find(b"tree\nversion=v4\n") >= 0:
+        found["lightgbm"] = "4.x"
+    if "numpy" in libraries:
+        new, old = data.find(b"numpy._core"), data.find(b"numpy.core")
+        if (new < 0) != (old < 0):
+            found["numpy"] = "2.x" if old < 0 else "1.x"
+    return found
+
+
+def same_version(saved: str, here: str) -> bool:
+    """Whether a version that a file tells is the one here; of `2.x` only the first number is known."""
+    return saved == here or (saved.endswith(".x") and here.partition(".")[0] == saved[:-2])
+
+
+def _first(pattern: re.Pattern[bytes], data: Content, marker: bytes) -> re.Match[bytes] | None:
+    """The pattern's first match, looked for at its marker only: far faster than a search by pattern."""
+    at = data.find(marker)
+    while at >= 0:
+        if match := pattern.match(data, at):
+            return match
+        at = data.find(marker, at + 1)
+    return None
 
 
 def _not_a_pickle(head: bytes, compression: str | None) -> NotAModel:
@@ -224,6 +272,7 @@ def _looks_like(head: bytes) -> str:
 class _Decompressor(Protocol):
     needs_input: bool
     eof: bool
+    unused_data: bytes
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
@@ -239,6 +288,10 @@ class _Zlib:
         return self._inner.eof
 
     @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    @property
     def needs_input(self) -> bool:
         return not self._inner.unconsumed_tail
 
@@ -251,33 +304,64 @@ def _decompressor(compression: str) -> Any:
         return _Zlib()
     if compression == "bz2":
         return bz2.BZ2Decompressor()
+    if compression == "lz4":
+        return _lz4()
     return lzma.LZMADecompressor(memlimit=256 << 20)
 
 
-def _inflated(file: BinaryIO, compression: str | None) -> Iterator[bytes]:
-    """The file's content in pieces of at most 1 MiB, up to the caps."""
-    if compression is None:
-        while chunk := file.read(CHUNK):
-            yield chunk
-        return
-    engine: _Decompressor = _decompressor(compression)
-    taken = given = 0
+def _lz4() -> Any:
     try:
-        while not engine.eof and given < MAX_INFLATED:
-            data = file.read(CHUNK // 4) if engine.needs_input else b""
-            if engine.needs_input and not data:
-                return  # cut: loading will say so
-            taken += len(data)
-            piece = engine.decompress(data, CHUNK)
-            given += len(piece)
-            if given > RATIO_FLOOR and given > MAX_RATIO * taken:
-                raise NotAModel(
-                    f"The file unpacks to more than {MAX_RATIO} times its size; no fitted model does.",
-                    hint=SAVE_HINT,
-                )
-            yield piece
-    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
-        raise NotAModel(f"The file's {compression} data is damaged ({error}).", hint=DAMAGED_HINT) from None
+        frames = importlib.import_module("lz4.frame")
+    except ImportError:
+        raise MissingLibrary(
+            "The file is compressed with lz4, which is not installed here.",
+            hint="Install it for the server (pip install lz4) and restart, or save the model uncompressed.",
+        ) from None
+    return frames.LZ4FrameDecompressor()
+
+
+class Inflation:
+    """A file's content, decompressed as it is asked for, in pieces of at most 1 MiB, up to the caps.
+
+    Once it is exhausted: `whole` unless the data were cut or larger than the cap, `trailing` when more
+    bytes follow them. Raises NotAModel for damaged data and for what unpacks to an absurd size.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        file.seek(0)
+        self._file = file
+        self.compression = compression_of(file.read(64))
+        file.seek(0)
+        self.whole = self.compression is None
+        self.trailing = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self.compression is None:
+            while chunk := self._file.read(CHUNK):
+                yield chunk
+            return
+        engine: _Decompressor = _decompressor(self.compression)
+        taken = given = 0
+        try:
+            while not engine.eof and given < MAX_INFLATED:
+                data = self._file.read(CHUNK // 4) if engine.needs_input else b""
+                if engine.needs_input and not data:
+                    return
+                taken += len(data)
+                piece = engine.decompress(data, CHUNK)
+                given += len(piece)
+                if given > RATIO_FLOOR and given > MAX_RATIO * taken:
+                    raise NotAModel(
+                        f"The file unpacks to more than {MAX_RATIO} times its size; no fitted model does.",
+                        hint=SAVE_HINT,
+                    )
+                yield piece
+        except (zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError) as error:  # lz4's is the last
+            raise NotAModel(
+                f"The file's {self.compression} data is damaged ({error}).", hint=DAMAGED_HINT
+            ) from None
+        self.whole = engine.eof
+        self.trailing = bool(engine.unused_data) or bool(self._file.read(1))
 
 
 def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,14 +10,16 @@ import threading
 from importlib import metadata
 from pathlib import Path
 
+from file_formats import same_version
 from model_utils import ModelInfo, inspect_bytes
+from pickle_scan import ScanReport
 from reports import Environment
 from sandbox import LoadedModel, open_model
 from schema_utils import Schema
 from services import Services
 from zygote import Zygote
 
-__all__ = ["complete", "environment", "inspect_model", "version_skew", "with_file_facts"]
+__all__ = ["complete", "environment", "inspect_model", "version_skew", "with_file_facts", "with_scan"]
 
 REPORTED_LIBRARIES = (
     "scikit-learn",
@@ -40,7 +42,7 @@ def inspect_model(
     info = with_file_facts(info, path)
     deadline_s = services.settings.load_timeout_s
     with open_model(zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled) as handle:
-        info = complete(info, handle.info)
+        info = complete(with_scan(info, handle.scan), handle.info)
         return info, handle.mined, (*handle.info.warnings, *version_skew(info))
 
 
@@ -48,6 +50,11 @@ def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
     """What the file's bytes tell, before anything in it is executed."""
     file_format, scan, saved_with = inspect_bytes(path)
     return info.model_copy(update={"format": file_format, "scan": scan, "saved_with": saved_with})
+
+
+def with_scan(info: ModelInfo, scan: ScanReport) -> ModelInfo:
+    """What following the whole file tells; known before the model is loaded, and when it is refused."""
+    return info.model_copy(update={"scan": scan, "saved_with": info.saved_with | scan.saved_with})
 
 
 def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
@@ -73,7 +80,7 @@ def version_skew(info: ModelInfo) -> tuple[str, ...]:
         f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
         "Its answers may differ from those of the version that trained it."
         for library, saved in sorted(info.saved_with.items())
-        if installed.get(library, saved) != saved
+        if not same_version(saved, installed.get(library, saved))
     )
 
 

@@ -1,7 +1,7 @@
 """Loads a model file, and says in the caller's terms why one cannot be loaded.
 
-Executes what is in the file: for the locked child only. Promises one of our errors, with what to do,
-for everything that goes wrong. Leaves calling the model to `model_utils`.
+Executes what is in the file, after its scan: for the locked child only. Promises one of our errors, with
+what to do, for everything that goes wrong. Leaves calling the model to `model_utils`.
 """
 
 import importlib.metadata
@@ -25,10 +25,13 @@ from errors import (
     NotAModel,
     VersionMismatch,
 )
-from file_formats import DAMAGED_HINT, SAVE_HINT, read_stream
+from file_formats import DAMAGED_HINT, SAVE_HINT, same_version
+from pickle_scan import Policy, ScanReport, check_allowed, scan
 
-__all__ = ["installed_versions", "load"]
+__all__ = ["check_policy", "installed_versions", "load"]
 
+RESAVE = "Train and save it again with the version installed here, or install the version it was saved with."
+MODULES = {"scikit-learn": "sklearn"}  # where a library's module has another name
 MAX_TEXT = 200  # of a name or a message that comes out of a model file
 PACKAGES = {  # where the name to install is not the name to import
     "sklearn": "scikit-learn",
@@ -45,24 +48,62 @@ PACKAGES = {  # where the name to install is not the name to import
 }
 
 
-def load(file: BinaryIO) -> Any:
+def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = None) -> Any:
     """The object a pickle or joblib file holds, checked to have `predict`. Executes the file: child only.
 
-    Raises NotAModel (cut or damaged), MissingLibrary, VersionMismatch, NoPredict, ModelRefused (the lock
-    did not let it do what it wants), or ModelError.
+    policy: `strict` refuses a file that the scan does not allow and resolves no name off the list; the
+    others load whatever the file asks for. report: the file's scan, where there is one already.
+    Raises NotAModel (cut or damaged), ModelRefused (by the scan, or by the lock), MissingLibrary,
+    VersionMismatch, NoPredict, ModelError.
     """
-    import joblib
-
+    if report is None:
+        report = scan(file)
+    check_policy(report, policy)
     try:
-        saved_with = read_stream(file).saved_with
-        file.seek(0)
-        loaded = joblib.load(file)
+        loaded = _load_strictly(file) if policy == "strict" else _load_anything(file)
     except DashboardError:
         raise
     except Exception as error:
-        raise _load_error(error, saved_with) from None
+        raise _load_error(error, report.saved_with) from None
     _check_predicts(loaded)
     return loaded
+
+
+def check_policy(report: ScanReport, policy: Policy) -> None:
+    """Raise what `check_allowed` raises for a file that the policy does not let in.
+
+    VersionMismatch where all that is refused are names of libraries that another version saved the file
+    with: then that is the likely reason, and the one that its owner can do something about.
+    """
+    if policy != "strict":
+        return
+    try:
+        check_allowed(report)
+    except ModelRefused:
+        skewed = _mismatches(report.saved_with)
+        modules = {MODULES.get(library, library) for library in skewed}
+        named = {r.module.partition(".")[0] for r in report.refused}
+        if report.findings or not named or not named <= modules:
+            raise
+        first = report.refused[0]
+        raise VersionMismatch(
+            f"The model was saved with {' and '.join(skewed.values())} and refers to "
+            f"{first.module}.{first.name}, which this version does not have or does not use in models.",
+            hint=RESAVE + " MODEL_POLICY=contained tries to load it all the same.",
+        ) from None
+
+
+def _load_strictly(file: BinaryIO) -> Any:
+    from restricted_unpickler import load_restricted  # joblib comes with it: not for the web process
+
+    return load_restricted(file)
+
+
+def _load_anything(file: BinaryIO) -> Any:
+    import joblib
+
+    file.seek(0)
+    return joblib.load(file)
 
 
 def installed_versions() -> dict[str, str]:
@@ -107,9 +148,8 @@ def _load_error(error: Exception, saved_with: Mapping[str, str]) -> DashboardErr
     mismatches = _mismatches(saved_with)
     if mismatches:
         return VersionMismatch(
-            f"The model was saved with {' and '.join(mismatches)}: {type(error).__name__}: {text}",
-            hint="Train and save it again with the version installed here, or install the version it was "
-            "saved with.",
+            f"The model was saved with {' and '.join(mismatches.values())}: {type(error).__name__}: {text}",
+            hint=RESAVE,
         )
     # pickle's own ways to stumble over bytes that are none of its: a cut number, an unknown opcode.
     unknown_opcode = isinstance(error, KeyError) and [type(a) for a in error.args] == [int]
@@ -129,14 +169,14 @@ def _missing(library: str) -> MissingLibrary:
     )
 
 
-def _mismatches(saved_with: Mapping[str, str]) -> list[str]:
-    """One phrase for each library whose version here is another than the one saved with."""
+def _mismatches(saved_with: Mapping[str, str]) -> dict[str, str]:
+    """A phrase for each library whose version here is another than the one saved with."""
     here = installed_versions()
-    return [
-        f"{library} {saved} (installed here: {here.get(library, 'none')})"
+    return {
+        library: f"{library} {saved} (installed here: {here.get(library, 'none')})"
         for library, saved in saved_with.items()
-        if here.get(library) != saved
-    ]
+        if not same_version(saved, here.get(library, ""))
+    }
 
 
 def _check_predicts(loaded: Any) -> None:

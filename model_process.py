@@ -1,63 +1,32 @@
-"""The child's side: a zygote that imports the numeric stack once, and the locked children forked from it.
+"""What a forked, locked child does: it loads one model and answers what is asked of it.
 
 Promises: a child holds one model, sees only its own pipes, and answers with numbers. Leaves the wall
 clock, the judging of answers and every verdict to `sandbox`, which trusts nothing that comes from here.
 """
 
-import array
-import gc
-import importlib
 import json
 import os
-import selectors
 import signal
-import socket
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-import kernel
 import lockdown
 import model_utils
+import pickle_scan
 import wire
 from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
 from model_utils import Adapter, Predictions
+from pickle_scan import ScanReport
 
-__all__ = ["zygote_main"]
+__all__ = ["child_main"]
 
-PRELOADED = (
-    "resource",
-    "scipy.stats",
-    "joblib",
-    "sklearn.ensemble",
-    "sklearn.linear_model",
-    "sklearn.pipeline",
-    "sklearn.compose",
-    "sklearn.preprocessing",
-    "sklearn.impute",
-    "sklearn.tree",
-    "sklearn.svm",
-    "sklearn.neighbors",
-    "sklearn.naive_bayes",
-    "sklearn.gaussian_process",
-    "sklearn.neural_network",
-    "sklearn.model_selection",
-    "xgboost",
-    "lightgbm",
-    "shap",
-    "metrics",
-    "explainability",
-    "model_schema",
-)
-REQUEST_BYTES = 65_536
 MAX_MINED = 8 << 20
 MAX_SHOWN = 300
 MAX_WARNINGS = 20
@@ -65,178 +34,7 @@ ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same ans
 FIRST_FD = 3
 
 
-def zygote_main(fd: int) -> None:
-    """Import, then serve fork requests on the control socket until the worker closes it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when this ends
-    control = socket.socket(fileno=fd)
-    parent = os.getppid()
-    lockdown.die_with_parent(parent)
-    lockdown.become_reaper()
-    try:
-        missing = _preload()
-    except Exception as error:
-        _tell(control, event="failed", message=f"{type(error).__name__}: {error}"[:MAX_SHOWN])
-        return
-    gc.collect()
-    gc.freeze()  # collections in a child would copy every page that they touch
-    _tell(control, event="ready", missing=missing, threads=kernel.thread_count() or 1)
-    _Zygote(control).serve()
-
-
-def _preload() -> list[str]:
-    """Import what models are made of; what is not installed is named, and missed only when needed."""
-    missing = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in PRELOADED:
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                missing.append(name)
-        _import_lazy_parts()
-        # Compilation costs seconds: paid here once. No module has to offer this.
-        for name in ("shapley", "explainability"):
-            warm_up = getattr(sys.modules.get(name), "warm_up", None)
-            if warm_up is not None:
-                warm_up()
-    return missing
-
-
-def _import_lazy_parts() -> None:
-    """What libraries import only when first used, so that no model's first call pays for it."""
-    with suppress(ImportError):
-        import pandas as pd
-        from sklearn.preprocessing import StandardScaler
-
-        StandardScaler().fit_transform(pd.DataFrame({"a": [0.0, 1.0]}))  # on a frame; no OpenMP in it
-    with suppress(ImportError):  # found by reading /proc/self/maps, which the lock cannot promise
-        from sklearn.utils.parallel import _get_threadpool_controller
-
-        _get_threadpool_controller()
-
-
-def _tell(control: socket.socket, **event: Any) -> None:
-    with suppress(OSError):
-        control.sendall(json.dumps(event).encode() + b"\n")
-
-
-class _Zygote:
-    """Forks children, reaps them and their orphans, and reports how they ended. Single-threaded."""
-
-    def __init__(self, control: socket.socket) -> None:
-        self._control = control
-        self._children: dict[int, int] = {}  # pid -> the worker's number for it
-        self._text = b""
-        self._fds: list[int] = []
-
-    def serve(self) -> None:
-        woken, wake = os.pipe()
-        os.set_blocking(wake, False)
-        os.set_blocking(woken, False)
-        signal.set_wakeup_fd(wake)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._control, selectors.EVENT_READ)
-            selector.register(woken, selectors.EVENT_READ)
-            while True:
-                for key, _ in selector.select():
-                    if key.fileobj is self._control:
-                        if not self._receive():
-                            self._kill_all()
-                            return
-                    else:
-                        with suppress(BlockingIOError):
-                            os.read(woken, 4096)
-                self._reap()
-
-    def _receive(self) -> bool:
-        try:
-            text, ancillary, _, _ = self._control.recvmsg(REQUEST_BYTES, socket.CMSG_SPACE(12))
-        except OSError:
-            return False
-        for level, kind, data in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                numbers = array.array("i")
-                numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
-                self._fds.extend(numbers)
-        if not text:
-            return False
-        self._text += text
-        while b"\n" in self._text:
-            line, _, self._text = self._text.partition(b"\n")
-            request = json.loads(line)
-            if request["op"] == "fork":
-                fds, self._fds = self._fds[:3], self._fds[3:]
-                self._fork(request, fds)
-            elif request["op"] == "kill":
-                for pid in [p for p, number in self._children.items() if number == request["id"]]:
-                    _kill_group(pid)
-        return True
-
-    def _fork(self, request: dict[str, Any], fds: list[int]) -> None:
-        me = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError as error:
-            _tell(self._control, event="exited", id=request["id"], status=None, message=str(error))
-            pid = -1
-        if pid == 0:
-            try:
-                _child_main(request, fds, me)
-            finally:
-                os._exit(70)
-        for fd in fds:
-            os.close(fd)
-        if pid > 0:
-            self._children[pid] = request["id"]
-            _tell(self._control, event="forked", id=request["id"], pid=pid)
-
-    def _reap(self) -> None:
-        while self._reap_one():
-            self._kill_orphans()
-
-    def _reap_one(self) -> bool:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return False
-        number = self._children.pop(pid, None)
-        if number is not None:
-            with suppress(OSError):  # what it forked and left behind
-                os.killpg(pid, signal.SIGKILL)
-            code = os.waitstatus_to_exitcode(status)
-            _tell(self._control, event="exited", id=number, status=code, message="")
-        return pid != 0
-
-    def _kill_orphans(self) -> None:
-        """Descendants that left their group come here when their parent dies: none of them is ours."""
-        for pid in _orphans():
-            if pid not in self._children:
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-
-    def _kill_all(self) -> None:
-        for pid in self._children:
-            _kill_group(pid)
-        self._kill_orphans()
-
-
-def _orphans() -> list[int]:
-    """This process's children, as the kernel lists them (Linux)."""
-    with suppress(OSError):
-        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-        return [int(pid) for pid in listed.split()]
-    return []
-
-
-def _kill_group(pid: int) -> None:
-    with suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)
-    with suppress(OSError):  # killed before it made a group of its own
-        os.kill(pid, signal.SIGKILL)
-
-
-def _child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
+def child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
     """What a forked child does: leave the worker's world, lock itself, serve its one model."""
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -272,10 +70,13 @@ class _Child:
     file: BinaryIO
     isolation: tuple[str, ...]
     adapter: Adapter | None = None
+    report: ScanReport | None = None
+    before_mb: float = 0.0  # the peak before anything of the model was read
 
     def serve(self) -> None:
         operations: dict[str, Callable[[wire.Message], wire.Message]] = {
             "hello": self._hello,
+            "scan": self._scan,
             "load": self._load,
             "predict": self._predict,
             "measure": self._measure,
@@ -300,15 +101,20 @@ class _Child:
         """Answered before the model's first byte is read, so that no model can forge it."""
         return wire.Message({"isolation": list(self.isolation)})
 
-    def _load(self, _request: wire.Message) -> wire.Message:
-        before = _peak_memory_mb()
+    def _scan(self, _request: wire.Message) -> wire.Message:
+        """Answered before the model's code could run, so that no model can forge it either."""
+        self.before_mb = _peak_memory_mb()
+        self.report = pickle_scan.scan(self.file)
+        return wire.Message({}, {"texts": wire.json_to_array(self.report.model_dump(mode="json"))})
+
+    def _load(self, request: wire.Message) -> wire.Message:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             started = time.perf_counter()
-            estimator = model_utils.load(self.file)
+            estimator = model_utils.load(self.file, request.header["policy"], self.report)
             load_ms = (time.perf_counter() - started) * 1000
             adapter = model_utils.adapt(estimator)
-        memory = max(0.0, _peak_memory_mb() - before)
+        memory = max(0.0, _peak_memory_mb() - self.before_mb)
         mined, complaint = _mined_schema(estimator)
         said = [*adapter.notes, *_warnings(caught), *complaint]
         self.adapter = adapter

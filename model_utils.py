@@ -33,6 +33,7 @@ from estimator_traits import (
 )
 from file_formats import read_stream
 from model_loading import installed_versions, load
+from pickle_scan import ScanReport
 from records import Figure, Record
 from row_isolation import isolate
 
@@ -41,7 +42,6 @@ __all__ = [
     "ModelInfo",
     "Predictions",
     "RowError",
-    "Scan",
     "Task",
     "adapt",
     "inspect_bytes",
@@ -58,14 +58,6 @@ BINARY_PROBABILITY = ("binary", "binary:logistic")  # objectives whose raw answe
 ANSWER_HINT = "predict must return one answer for each row."
 
 
-class Scan(Record):
-    """What reading the bytes, without executing them, showed."""
-
-    libraries: tuple[str, ...] = ()  # top-level packages the file names
-    compression: str | None = None
-    protocol: int | None = None
-
-
 class ModelInfo(Record):
     """Identity of one model; filled from the bytes first, completed once it is loaded."""
 
@@ -80,7 +72,7 @@ class ModelInfo(Record):
     n_features: int | None = None
     classes: tuple[str, ...] = ()
     saved_with: dict[str, str] = Field(default_factory=dict)
-    scan: Scan = Scan()
+    scan: ScanReport = ScanReport()
     load_ms: Figure = None
     load_memory_mb: Figure = None
 
@@ -112,15 +104,23 @@ class Predictions:
     errors: tuple[RowError, ...] = ()
 
 
-def inspect_bytes(path: Path) -> tuple[str, Scan, dict[str, str]]:
-    """(format, scan, versions saved with) of a model file, read without executing any of it.
+def inspect_bytes(path: Path) -> tuple[str, ScanReport, dict[str, str]]:
+    """(format, a first glance at it, versions saved with) of a model file, none of it executed.
+
+    The whole scan is made where it can do no harm: in the locked child.
 
     The format is "pickle" or "joblib". Raises NotAModel, saying what the file looks like instead.
     """
     with path.open("rb") as file:
         reading = read_stream(file)
-    scan = Scan(libraries=reading.libraries, compression=reading.compression, protocol=reading.protocol)
-    return reading.format, scan, reading.saved_with
+    seen = ScanReport(
+        format=reading.format,
+        libraries=reading.libraries,
+        compression=reading.compression,
+        protocol=reading.protocol,
+        saved_with=reading.saved_with,
+    )
+    return reading.format, seen, reading.saved_with
 
 
 def adapt(estimator: Any) -> "Adapter":

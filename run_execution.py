@@ -24,8 +24,9 @@ from drift import DriftAnalysis
 from errors import Cancelled, ChildTimeout, DashboardError, PredictFailed
 from explainability import Explanation, summarise
 from metrics import Accuracy, Performance
-from model_inspection import complete, environment, version_skew, with_file_facts
+from model_inspection import complete, environment, version_skew, with_file_facts, with_scan
 from model_utils import ModelInfo, Predictions
+from pickle_scan import ScanReport
 from records import Section
 from reports import RunError, RunReport, Stage
 from robustness import Robustness
@@ -273,6 +274,7 @@ class Execution:
                 name=self.row.model_name,
                 deadline_s=max(self.deadline - time.monotonic(), 0.0),
                 cancelled=self.cancelled,
+                on_scan=self._scanned,
             )
         )
         loaded = self._handle.info
@@ -281,6 +283,9 @@ class Execution:
             self.warnings.extend(loaded.warnings)
             self._isolation = self._handle.isolation
         return self._handle
+
+    def _scanned(self, scan: ScanReport) -> None:
+        self.info = with_scan(self.info, scan)
 
     def _predict(self, frame: pd.DataFrame) -> Predictions:
         return self._open().predict(frame)

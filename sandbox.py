@@ -10,7 +10,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,9 @@ from errors import (
 )
 from explainability import Attributions, ExplainPlan
 from metrics import LatencyPlan, LatencyRow, Timings
+from model_loading import check_policy
 from model_utils import Predictions, RowError, Task
+from pickle_scan import Policy, ScanReport
 from schema_utils import Schema
 from zygote import EXIT_WAIT_S, SLICE_S, Zygote
 
@@ -68,16 +70,29 @@ class LoadedModel:
 
 @contextmanager
 def open_model(
-    zygote: Zygote, path: Path, *, name: str, deadline_s: float, cancelled: threading.Event | None = None
+    zygote: Zygote,
+    path: Path,
+    *,
+    name: str,
+    deadline_s: float,
+    cancelled: threading.Event | None = None,
+    policy: Policy | None = None,
+    on_scan: Callable[[ScanReport], None] | None = None,
 ) -> Iterator["ModelHandle"]:
     """Load a model file in a process of its own; the process is gone when the block ends.
 
     deadline_s: seconds for everything done with the handle. Loading has its own limit besides
-    (`load_timeout_s`). Raises a ModelError for the file's faults, a ChildError for the process's.
+    (`load_timeout_s`). policy: in place of the settings' `model_policy`. on_scan: told what the scan saw,
+    also of a model that is then refused. Raises ModelRefused for what the policy does not allow, a
+    ModelError for the file's other faults, a ChildError for the process's.
     """
     handle = ModelHandle(zygote, path, name=name, deadline_s=deadline_s, cancelled=cancelled)
     try:
-        handle._load(zygote.settings.load_timeout_s)
+        limit_s = zygote.settings.load_timeout_s
+        handle._scan(limit_s)
+        if on_scan is not None:
+            on_scan(handle.scan)
+        handle._load(limit_s, policy or zygote.settings.model_policy)
         yield handle
     finally:
         handle.close()
@@ -89,6 +104,7 @@ class ModelHandle:
     info: LoadedModel
     mined: Schema | None
     isolation: tuple[str, ...]
+    scan: ScanReport
 
     def __init__(
         self, zygote: Zygote, path: Path, *, name: str, deadline_s: float, cancelled: threading.Event | None
@@ -211,10 +227,18 @@ class ModelHandle:
                     os.close(fd)
             self._requests = self._answers = -1
 
-    def _load(self, limit_s: float) -> None:
+    def _scan(self, limit_s: float) -> None:
         hello = self._call("start", {"op": "hello"})  # before the model's first byte is read
         self.isolation = _texts(hello.header.get("isolation"), 40)
-        answer = self._call("load", {"op": "load"}, limit_s=limit_s)
+        scanned = self._call("load", {"op": "scan"}, limit_s=limit_s)
+        try:
+            self.scan = ScanReport.model_validate(wire.array_to_json(scanned.arrays["texts"]))
+        except (KeyError, ValueError, BadAnswer) as error:
+            raise self._bad(f"The model's scan is malformed ({type(error).__name__}).") from None
+
+    def _load(self, limit_s: float, policy: Policy) -> None:
+        check_policy(self.scan, policy)  # the child refuses it too; here the verdict is out of its reach
+        answer = self._call("load", {"op": "load", "policy": policy}, limit_s=limit_s)
         header = answer.header
         try:
             texts = wire.array_to_json(answer.arrays["texts"])

@@ -31,10 +31,11 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL; empty means a SQLite file under DATA_DIR.")
     max_workers: int = Field(1, ge=1, le=64, description="Runs executed at the same time.")
     max_upload_mb: int = Field(200, ge=1, description="Largest model or sample accepted, in MB.")
-    model_policy: Literal["contained", "unsafe"] = Field(
-        "contained",
-        description="'contained' loads models only where the kernel can lock their process in (Linux with "
-        "Landlock and seccomp); 'unsafe' loads them anywhere, held by whatever the machine offers.",
+    model_policy: Literal["strict", "contained", "unsafe"] = Field(
+        "strict",
+        description="Which model files are loaded: 'strict' only those that refer to nothing but the names "
+        "of fitted models (allowed_globals.txt); 'contained' any file; both only where the kernel can lock "
+        "their process in (Linux with Landlock and seccomp). 'unsafe' loads any file anywhere.",
     )
     api_tokens: str = Field(
         "",

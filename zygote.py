@@ -1,7 +1,7 @@
 """The worker's side of the zygote: the clean process that models' processes are forked from.
 
 Promises: it starts when first needed, starts again when it dies, and takes all its children along. What
-it does inside is `model_process`; what is asked of a child is `sandbox`'s.
+it does inside is `zygote_process`; what is asked of a child is `sandbox`'s.
 """
 
 import array
@@ -179,7 +179,7 @@ class Zygote:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         code = (
             f"import sys; sys.path.insert(0, {str(PROJECT_ROOT)!r}); "
-            f"import model_process; model_process.zygote_main({theirs.fileno()})"
+            f"import zygote_process; zygote_process.zygote_main({theirs.fileno()})"
         )
         with theirs:
             self._process = subprocess.Popen(

@@ -19,9 +19,9 @@ sys.path.insert(0, str(ROOT))
 import kernel  # noqa: E402
 import landlock  # noqa: E402
 import lockdown  # noqa: E402
-import model_process  # noqa: E402
 import seccomp  # noqa: E402
 import zygote  # noqa: E402
+import zygote_process  # noqa: E402
 
 FORKS = 100
 TARGET_MS = 20
@@ -77,7 +77,7 @@ def once(step: Callable[[int], object]) -> tuple[float, float]:
 
 def main() -> None:
     print(lockdown.probe())
-    missing = model_process._preload()
+    missing = zygote_process.preload()
     gc.collect()
     gc.freeze()
     print(f"{kernel.thread_count()} thread, not installed: {', '.join(missing) or 'nothing'}")

@@ -13,7 +13,8 @@ from checks import Check, Gates, RunStatus
 from drift import BreakingPoint, ColumnDrift, Distances, DriftAnalysis, Scenario
 from explainability import Explanation, FeatureImportance
 from metrics import Accuracy, LatencyRow, Performance
-from model_utils import ModelInfo, Scan
+from model_utils import ModelInfo
+from pickle_scan import ScanReport
 from records import Section
 from reports import Environment, RunError, RunPlan, RunReport
 from robustness import Behaviour, Robustness
@@ -143,7 +144,7 @@ def _model() -> ModelInfo:
         n_features=len(FEATURES),
         classes=CLASSES,
         saved_with={"scikit-learn": "1.7.2"},
-        scan=Scan(libraries=("numpy", "sklearn"), protocol=5),
+        scan=ScanReport(libraries=("numpy", "sklearn"), protocol=5),
         load_ms=184.0,
         load_memory_mb=38.2,
     )

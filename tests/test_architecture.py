@@ -14,14 +14,16 @@ LEVELS: dict[int, set[str]] = {
     1: {
         "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
         "drift_simulation", "estimator_traits", "example_models", "explainability",
-        "explainers", "field_spec", "file_formats", "metrics", "model_loading", "model_facts", "model_schema",
+        "explainers", "field_spec", "file_formats", "metrics", "model_facts", "model_loading", "model_schema",
         "model_splits", "model_utils",
-        "robustness", "row_isolation", "samples", "schema_utils", "shapley", "synthetic_data", "wire",
+        "pickle_allow_list", "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
+        "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_utils", "shapley",
+        "synthetic_data", "wire",
     },
     2: {
         "artifacts", "exports", "jobs", "kernel", "landlock", "lockdown", "model_process", "reports",
         "sandbox", "seccomp", "storage", "storage_database", "storage_jobs", "storage_runs", "storage_tables",
-        "zygote",
+        "zygote", "zygote_process",
     },
     3: {"housekeeping", "model_inspection", "run_execution", "run_results", "runs", "services"},
     4: {"api_handler", "dashboard", "routes", "supervisor", "views", "worker", "example_client"},
@@ -36,8 +38,8 @@ ONLY_IN = {
     "sqlalchemy": {"storage", "storage_database", "storage_jobs", "storage_runs", "storage_tables"},
     "alembic": {"storage_database"},
 }
-CHILD = {"model_process"}
-CHILD_MAY_IMPORT = LEVELS[0] | LEVELS[1] | {"kernel", "lockdown", "pickle_scan", "model_process"}
+CHILD = {"model_process", "zygote_process"}
+CHILD_MAY_IMPORT = LEVELS[0] | LEVELS[1] | {"kernel", "lockdown", "model_process"}
 
 
 def modules() -> dict[str, Path]:

@@ -323,7 +323,7 @@ def test_every_module_of_the_house_that_the_child_needs_is_imported_before_the_l
     """Nothing of ours can be read afterwards: `.env` and the data may lie beside the modules."""
     from test_architecture import MODULES, imported
 
-    needed, found = {"model_process"}, {""}
+    needed, found = {"zygote_process"}, {""}
     while needed - found:
         name = (needed - found).pop()
         found.add(name)
@@ -346,7 +346,7 @@ sys.path[0] = {root!r}
 import landlock, seccomp
 landlock.abi = lambda: None
 seccomp.available = lambda: False
-spec = importlib.util.spec_from_file_location('real', {root!r} + '/model_process.py')
+spec = importlib.util.spec_from_file_location('real', {root!r} + '/zygote_process.py')
 real = importlib.util.module_from_spec(spec)
 sys.modules['real'] = real
 spec.loader.exec_module(real)
@@ -359,7 +359,7 @@ def test_without_the_filters_no_model_is_read_unless_the_policy_is_unsafe(
 ) -> None:
     house = tmp_path / "house"
     house.mkdir()
-    (house / "model_process.py").write_text(MAIMED.format(root=str(PROJECT_ROOT)))
+    (house / "zygote_process.py").write_text(MAIMED.format(root=str(PROJECT_ROOT)))
     monkeypatch.setattr("zygote.PROJECT_ROOT", house)
     attack = next(a for a in ATTACKS if a.name == "creating a file")
     with Zygote(Settings(model_policy="contained", _env_file=None)) as maimed:

@@ -4,6 +4,7 @@ import json
 import pickle
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ FAST: dict[str, Any] = {
     "drift": {"budget_s": 0.3},
     "gates": {"p95_ms": 1e6},  # the verdict must not hang on how busy this machine is
 }
+
+
+@pytest.fixture(scope="module")
+def any_model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose operator lets any file in: what is tested there is what holds a model, not the list."""
+    running = start_server(tmp_path_factory.mktemp("any-model"), MODEL_POLICY="contained")
+    yield running
+    stop_server(running)
 
 
 def post(
@@ -101,6 +110,7 @@ def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
     assert report["metrics"]["value"]["error_rate"] == 0
     assert report["model"]["task"] == "classification"
     assert report["model"]["saved_with"]["scikit-learn"]
+    assert report["model"]["scan"]["ok"] is True and report["model"]["scan"]["globals_count"] > 3
 
 
 def test_accuracy_on_the_sample_is_scikit_learns(server: Server, tmp_path: Path) -> None:
@@ -173,6 +183,15 @@ def test_a_model_of_another_version_that_cannot_load_names_both_versions(
     assert OLDER in error["message"] and sklearn.__version__ in error["message"]
 
 
+def test_a_file_that_names_more_than_models_do_is_refused_and_the_report_says_which(server: Server) -> None:
+    report = post(server, crafted("[0] * len(X)"), schema=one_feature()).json()
+    assert report["status"] == "error"
+    error = report["errors"][0]
+    assert error["code"] == "model_refused" and error["stage"] == "load"
+    assert "builtins.eval" in error["message"] and "MODEL_POLICY=contained" in error["hint"]
+    assert [r["name"] for r in report["model"]["scan"]["refused"]] == ["eval"]
+
+
 def test_an_empty_file_is_refused_at_the_door(server: Server) -> None:
     answer = post(server, b"")
     assert answer.status_code == 422
@@ -183,9 +202,9 @@ def one_feature(**more: Any) -> dict[str, Any]:
     return {"features": [{"name": "a", "type": "number", "mean": 0, "std": 1, **more}]}
 
 
-def test_rows_that_raise_are_counted_and_the_run_goes_on(server: Server) -> None:
+def test_rows_that_raise_are_counted_and_the_run_goes_on(any_model_server: Server) -> None:
     body = "[1.0 if v > 0 else 1 / 0 for v in __import__('numpy').asarray(X, float)[:, 0]]"
-    report = post(server, crafted(body), schema=one_feature()).json()
+    report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["status"] == "failed"
     assert 0 < report["metrics"]["value"]["error_rate"] <= 1
     assert any("ZeroDivisionError" in e["message"] for e in report["errors"])
@@ -196,35 +215,37 @@ def test_rows_that_raise_are_counted_and_the_run_goes_on(server: Server) -> None
     [("[1.0, 2.0, 3.0]", "3"), ("[float('nan')] * len(X)", "NaN"), ("None", "")],
     ids=["wrong length", "NaN", "None"],
 )
-def test_an_unusable_answer_fails_every_row(server: Server, body: str, words: str) -> None:
-    report = post(server, crafted(body), schema=one_feature()).json()
+def test_an_unusable_answer_fails_every_row(any_model_server: Server, body: str, words: str) -> None:
+    report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["status"] in {"failed", "error"}
     assert report["metrics"]["value"] is None or report["metrics"]["value"]["error_rate"] == 1.0
     assert any(words in e["message"] for e in report["errors"])
 
 
-def test_text_answers_are_classes(server: Server) -> None:
+def test_text_answers_are_classes(any_model_server: Server) -> None:
     body = "['yes' if v > 0 else 'no' for v in __import__('numpy').asarray(X, float)[:, 0]]"
-    report = post(server, crafted(body), schema=one_feature()).json()
+    report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["metrics"]["value"]["error_rate"] == 0
     assert report["drift"]["status"] == "ok"
 
 
-def test_a_model_that_never_returns_is_ended(server: Server) -> None:
+def test_a_model_that_never_returns_is_ended(any_model_server: Server) -> None:
     body = "__import__('time').sleep(3600)"
-    report = post(server, crafted(body), schema=one_feature(), config={**FAST, "timeout_s": 3}).json()
+    report = post(
+        any_model_server, crafted(body), schema=one_feature(), config={**FAST, "timeout_s": 3}
+    ).json()
     assert report["status"] == "error"
     assert report["errors"][0]["code"] == "child_timeout"
     assert "timeout_s" in report["errors"][0]["hint"]
 
 
-def test_a_model_that_crashes_its_process_leaves_the_server_serving(server: Server) -> None:
+def test_a_model_that_crashes_its_process_leaves_the_server_serving(any_model_server: Server) -> None:
     body = "__import__('ctypes').string_at(0)"
-    report = post(server, crafted(body), schema=one_feature()).json()
+    report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["status"] == "error"
     assert report["errors"][0]["code"] == "child_died"
     assert "segmentation fault" in report["errors"][0]["message"].lower()
-    assert httpx.get(f"{server.url}/ready").status_code == 200
+    assert httpx.get(f"{any_model_server.url}/ready").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -262,10 +283,10 @@ def test_a_config_with_unknown_keys_or_bounds_passed_is_refused(
     assert answer.json()["code"] == "invalid_config"
 
 
-def test_a_cancelled_run_ends_soon_and_says_so(server: Server) -> None:
-    answer = post(server, crafted("__import__('time').sleep(3600)"), schema=one_feature(), wait=0)
+def test_a_cancelled_run_ends_soon_and_says_so(any_model_server: Server) -> None:
+    answer = post(any_model_server, crafted("__import__('time').sleep(3600)"), schema=one_feature(), wait=0)
     assert answer.status_code == 202
-    run = f"{server.url}/api/v1/runs/{answer.json()['id']}"
+    run = f"{any_model_server.url}/api/v1/runs/{answer.json()['id']}"
     httpx.post(f"{run}/cancel").raise_for_status()
     assert wait_for(run)["status"] == "cancelled"
 
@@ -288,7 +309,7 @@ def kill_tree(process: psutil.Process) -> None:
 
 
 def test_a_run_outlives_a_server_killed_in_its_middle(tmp_path: Path) -> None:
-    first = start_server(tmp_path, LEASE_S="2")
+    first = start_server(tmp_path, LEASE_S="2", MODEL_POLICY="contained")
     slow = "[__import__('time').sleep(1.0)] and [0.0] * len(X)"
     answer = post(first, crafted(slow), schema=one_feature(), wait=0, config={**FAST, "timeout_s": 8})
     run_id = answer.json()["id"]
@@ -298,7 +319,7 @@ def test_a_run_outlives_a_server_killed_in_its_middle(tmp_path: Path) -> None:
         time.sleep(0.05)
     kill_tree(psutil.Process(first.process.pid))
     first.process.wait()
-    second = start_server(tmp_path, LEASE_S="2")
+    second = start_server(tmp_path, LEASE_S="2", MODEL_POLICY="contained")
     try:
         report = wait_for(f"{second.url}/api/v1/runs/{run_id}")
         assert report["status"] in {"error", "failed", "warned", "passed"}

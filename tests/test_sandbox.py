@@ -22,6 +22,7 @@ from errors import (
     ChildTimeout,
     MissingLibrary,
     ModelError,
+    ModelRefused,
     NoPredict,
     NotAModel,
     PredictFailed,
@@ -29,6 +30,7 @@ from errors import (
 )
 from explainability import ExplainPlan
 from metrics import LatencyPlan
+from pickle_scan import ScanReport
 from sandbox import ModelHandle
 from settings import Settings
 from zygote import Zygote
@@ -41,10 +43,11 @@ LINUX = Path("/proc/self").exists()
 def zygote() -> Iterator[Zygote]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODEL_DASHBOARD_TEST_SECRET", "hunter2")
-        with Zygote(Settings(child_memory_mb=2048)) as started:
+        with Zygote(Settings(child_memory_mb=2048, model_policy="contained")) as started:
             yield started
 
 
+# Most models here are hostile: `contained` lets them in, so that the process's own walls are what is tested.
 @contextlib.contextmanager
 def opened(zygote: Zygote, path: Path, deadline_s: float = 60, **options: Any) -> Iterator[ModelHandle]:
     with sandbox.open_model(zygote, path, name=path.name, deadline_s=deadline_s, **options) as handle:
@@ -170,6 +173,23 @@ def test_a_version_warning_reaches_the_report(zygote: Zygote, tmp_path: Path) ->
     path.write_bytes(path.read_bytes().replace(version.encode(), b"1.0.2"))
     with opened(zygote, path) as handle:
         assert any("1.0.2" in text and version in text for text in handle.info.warnings)
+
+
+def test_strict_policy_refuses_by_name_before_anything_runs_and_shows_the_scan(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    hostile = models.save_source("raise SystemExit", tmp_path / "m.pkl")
+    seen: list[ScanReport] = []
+    with (
+        pytest.raises(ModelRefused, match=r"builtins\.eval \(runs a text as code\)"),
+        opened(zygote, hostile, policy="strict", on_scan=seen.append),
+    ):
+        pass
+    assert [(r.module, r.name) for r in seen[0].refused] == [("builtins", "eval")]
+    good = models.save(models.logistic(), tmp_path / "good.pkl")
+    with opened(zygote, good, policy="strict") as handle:
+        assert handle.scan.ok
+        assert "sklearn.linear_model._logistic LogisticRegression" in handle.scan.globals
 
 
 def test_a_model_that_spins_is_stopped_at_the_deadline(zygote: Zygote, tmp_path: Path) -> None:

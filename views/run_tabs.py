@@ -14,6 +14,7 @@ from drift import DriftAnalysis
 from errors import DashboardError
 from explainability import Explanation
 from metrics import Accuracy, Performance
+from pickle_scan import ScanReport
 from reports import RunReport
 from views import charts
 from views import components as ui
@@ -358,8 +359,19 @@ def _model_facts(report: RunReport) -> dict[str, str]:
         "Classes": ", ".join(model.classes[:12]) or ui.NONE,
         "Saved with": saved or "not recorded in the file",
         "Libraries named": ", ".join(model.scan.libraries) or ui.NONE,
+        "Scan": _scan_facts(model.scan),
     }
     return {key: ui.plain(value) for key, value in facts.items()}
+
+
+def _scan_facts(scan: ScanReport) -> str:
+    if scan.ok is None:
+        return "not followed to its end"
+    names = ui.count(scan.globals_count, "name")
+    refused = [f"{r.module}.{r.name}" for r in scan.refused]
+    if scan.ok:
+        return f"{names}, all on the list of allowed ones"
+    return "; ".join([f"{names}, {scan.refused_count} not on the list", *refused[:5], *scan.findings[:5]])
 
 
 def _environment_facts(report: RunReport) -> dict[str, str]:

@@ -1,0 +1,210 @@
+"""Reads a model file without executing any of it: what it refers to, and whether strict policy allows it.
+
+Promises: always ends in a report or in one of our errors, in time linear in the file. Leaves the list to
+`pickle_allow_list`, the opcodes to `pickle_walk`, and enforcing it while loading to `restricted_unpickler`.
+"""
+
+import gc
+import mmap
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import UnsupportedOperation
+from typing import BinaryIO, Literal
+
+from pydantic import Field
+
+from errors import MissingLibrary, ModelRefused, NotAModel
+from file_formats import (
+    DAMAGED_HINT,
+    HEAD,
+    MAX_INFLATED,
+    SAVE_HINT,
+    Inflation,
+    check_is_pickle,
+    versions_in,
+)
+from pickle_allow_list import lookup, why_refused
+from pickle_values import Global
+from pickle_walk import Buffer, Damaged, Stopped, Walk
+from records import Record
+
+__all__ = ["Policy", "RefusedName", "ScanReport", "check_allowed", "scan"]
+
+Policy = Literal["strict", "contained", "unsafe"]
+
+MAX_GLOBALS = 100  # reported; a fitted model refers to a few dozen
+MAX_REFUSED = 20
+MAX_DIFFERENT = 20_000  # names: a file with more is not followed to its end
+MAX_NAME = 120
+NAMED = 5  # in the error
+OWN = {"builtins", "__builtin__", "copyreg", "copy_reg", "_codecs", "collections", "functools", "datetime"}
+
+
+class RefusedName(Record):
+    """A name that the file refers to and that is not on the list."""
+
+    module: str
+    name: str
+    reason: str
+    hint: str
+    missing: bool = False  # its library is not installed here
+
+
+class ScanReport(Record):
+    """What the bytes of a model file showed. `ok` is None until the file has been followed to its end.
+
+    globals: the names it refers to as "module name", the first hundred; refused: those that are not on the
+    list; findings: what else no model's file does; damaged: where it is cut or broken, "" when it is whole.
+    `ok` says that strict policy allows the file.
+    """
+
+    format: Literal["pickle", "joblib"] = "pickle"
+    compression: str | None = None
+    protocol: int | None = None
+    libraries: tuple[str, ...] = ()  # top-level packages the file names
+    saved_with: dict[str, str] = Field(default_factory=dict)
+    ok: bool | None = None
+    globals: tuple[str, ...] = ()
+    globals_count: int = 0
+    refused: tuple[RefusedName, ...] = ()
+    refused_count: int = 0
+    findings: tuple[str, ...] = ()
+    damaged: str = ""
+
+
+def scan(file: BinaryIO) -> ScanReport:
+    """Follow the whole file, from its start. Raises NotAModel for what is no pickle at all, and for bombs."""
+    content = Inflation(file)
+    with _buffer(file, content) as data:
+        check_is_pickle(bytes(data[:HEAD]), content.compression)
+        walk = Walk(data, _Bounded())
+        findings = ["more data follow the compressed pickle"] if content.trailing else []
+        damaged = "" if content.whole else "its compressed data end too early"
+        try:
+            with _undisturbed():
+                walk.run()
+        except Stopped as stopped:
+            findings.append(str(stopped))
+        except Damaged as error:
+            damaged = str(error)
+        return _report(content.compression, data, walk, findings + walk.notes, damaged)
+
+
+def check_allowed(report: ScanReport) -> None:
+    """Raise ModelRefused, naming what is refused and what to do, unless strict policy allows the file.
+
+    NotAModel where it is cut or damaged and nothing before that place speaks against it; MissingLibrary
+    where all that is refused belongs to libraries that are not installed.
+    """
+    if report.ok:
+        return
+    if report.damaged and not report.refused and not report.findings:
+        raise NotAModel(f"The file ends in the middle or is damaged: {report.damaged}.", hint=DAMAGED_HINT)
+    missing = {r.module.partition(".")[0] for r in report.refused if r.missing}
+    if missing and not report.findings and all(r.missing for r in report.refused):
+        raise MissingLibrary(
+            f"The model needs what is not installed here: {', '.join(sorted(missing)[:NAMED])}.",
+            hint="Save a model without it; or install it for the server, restart, and set "
+            "MODEL_POLICY=contained, for its names are not on the list of allowed ones.",
+        )
+    if not report.refused:
+        what = "; ".join(report.findings[:NAMED]) or "it was not followed to its end"
+        raise ModelRefused(
+            f"The file is not made as fitted models are: {what}.",
+            hint="Save the model again with joblib.dump. " + OWN_RISK,
+        )
+    shown = [f"{r.module}.{r.name} ({r.reason})" for r in report.refused[:NAMED]]
+    more = report.refused_count - len(shown)
+    rest = f"; and {more:,} more" if more > 0 else ""
+    hints = list(dict.fromkeys(r.hint for r in report.refused))
+    raise ModelRefused(
+        f"The file refers to names that no model needs here: {'; '.join(shown)}{rest}.",
+        hint=" ".join(hints[:2]) + ("" if any("MODEL_POLICY" in h for h in hints[:2]) else " " + OWN_RISK),
+    )
+
+
+OWN_RISK = "MODEL_POLICY=contained loads any file, where this machine can hold it."
+
+
+@contextmanager
+def _buffer(file: BinaryIO, content: Inflation) -> Iterator[Buffer]:
+    """The whole content: mapped when it is a plain file on disk, so that arrays passed over stay there."""
+    if content.compression is None:
+        try:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError, AttributeError, UnsupportedOperation):  # empty, or not on disk
+            file.seek(0)
+            yield file.read()
+            return
+        with mapped:
+            yield mapped
+        return
+    data = bytearray()
+    for piece in content:
+        data += piece
+    if len(data) >= MAX_INFLATED:
+        raise NotAModel(f"The file unpacks to more than {MAX_INFLATED >> 30} GiB.", hint=SAVE_HINT)
+    yield data
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No garbage collection meanwhile, which looks through every symbol again and again: half of the time.
+    And no warning of Python's about odd escapes in the file's texts.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class _Bounded:
+    """The list's look-up, which gives up on a file that refers to absurdly many names."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, module: str, name: str) -> Global:
+        self._count += 1
+        if self._count > MAX_DIFFERENT:
+            raise Stopped(f"it refers to more than {MAX_DIFFERENT:,} names")
+        return lookup(module, name)
+
+
+def _report(
+    compression: str | None, data: Buffer, walk: Walk, findings: list[str], damaged: str
+) -> ScanReport:
+    names = [(_clean(module), _clean(name)) for module, name in walk.globals]
+    refused = [pair for pair, symbol in walk.globals.items() if symbol.refused]
+    tops = {module.partition(".")[0] for module, _ in names}
+    libraries = {top for top in tops if top.isidentifier() and top not in OWN}
+    return ScanReport(
+        format="joblib" if compression or "joblib" in libraries else "pickle",
+        compression=compression,
+        protocol=walk.protocol,
+        libraries=tuple(sorted(libraries)[:MAX_GLOBALS]),
+        saved_with=versions_in(data, libraries),
+        ok=not (refused or findings or damaged),
+        globals=tuple(f"{module} {name}" for module, name in names[:MAX_GLOBALS]),
+        globals_count=len(names),
+        refused=tuple(_refused(*pair) for pair in refused[:MAX_REFUSED]),
+        refused_count=len(refused),
+        findings=tuple(_clean(text, 300) for text in findings[:MAX_REFUSED]),
+        damaged=_clean(damaged, 300),
+    )
+
+
+def _refused(module: str, name: str) -> RefusedName:
+    why = why_refused(module, name)
+    return RefusedName(module=_clean(module), name=_clean(name), **why._asdict())
+
+
+def _clean(text: str, most: int = MAX_NAME) -> str:
+    """Printable text of bounded length, whatever the file calls itself."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text[:most])

@@ -1,0 +1,220 @@
+"""An unpickler for plain pickles and joblib files that knows no name but those on the allow-list.
+
+Promises: every name, in nested pickles too, is an exact pair of the list; what is called, made and filled is
+one of them; scipy's distributions stay inert. Enforces this alone, without the scan before it.
+"""
+
+import io
+import math
+import pickle
+import sys
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any, BinaryIO, ClassVar
+
+import numpy as np
+from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
+
+from errors import ModelRefused
+from file_formats import CHUNK, MAX_INFLATED, Inflation
+from pickle_allow_list import allowed, today, why_refused
+from pickle_values import CALL, ITEMS, NEW, STUB
+
+__all__ = ["InertDistribution", "RestrictedUnpickler", "load_restricted"]
+
+
+class InertDistribution:
+    """Stands in for a distribution of scipy.stats: takes any arguments and any state, and does nothing."""
+
+    def __new__(cls, *_args: Any, **_named: Any) -> "InertDistribution":
+        return object.__new__(cls)
+
+    def __init__(self, *_args: Any, **_named: Any) -> None: ...
+
+    def __setstate__(self, _state: Any) -> None: ...
+
+
+class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is not typed
+    """joblib's unpickler with a find_class of its own. size: bytes that the file can hold at most."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(NumpyUnpickler.dispatch)
+
+    def __init__(self, file: BinaryIO, size: int, *, nested: bool = False) -> None:
+        super().__init__("", file, ensure_native_byte_order=True)
+        self._size = size
+        self._nested = nested
+        self._uses: dict[int, int] = {}  # by identity, of what find_class has given
+        self._found: dict[tuple[str, str], Any] = {}  # keeps it alive, so that identities stay
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What the exact pair stands for: an attribute of the module itself, never one of another."""
+        pair = today(module, name)
+        uses = allowed().get(pair)
+        if uses is None:
+            why = why_refused(module, name)
+            raise ModelRefused(f"The file refers to {module}.{name}, which {why.reason}.", hint=why.hint)
+        if pair not in self._found:
+            if uses & STUB:
+                found: Any = InertDistribution
+            else:
+                __import__(pair[0])
+                found = getattr(sys.modules[pair[0]], pair[1])
+            self._found[pair] = found
+            self._uses[id(found)] = self._uses.get(id(found), 0) | uses
+        return self._found[pair]
+
+    def get_extension(self, code: int) -> Any:
+        raise ModelRefused(f"The file uses number {code} of the extension registry, which no model does.")
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise ModelRefused("The file refers to objects kept elsewhere (a persistent id).")
+
+    def _check(self, target: Any, use: int, doing: str) -> None:
+        if not self._uses.get(id(target), 0) & use:
+            name = getattr(target, "__name__", type(target).__name__)
+            raise ModelRefused(f"The file {doing} {str(name)[:100]}, which no model's file does.")
+
+    def load_reduce(self) -> None:
+        self._check(self.stack[-2], CALL, "calls")
+        super().load_reduce()
+
+    def load_newobj(self) -> None:
+        self._check(self.stack[-2], NEW, "makes a")
+        super().load_newobj()
+
+    def load_newobj_ex(self) -> None:
+        self._check(self.stack[-3], NEW, "makes a")
+        super().load_newobj_ex()
+
+    def load_old_instance(self) -> None:
+        raise ModelRefused("The file makes an instance as Python 2 did, which no model's file does.")
+
+    def load_build(self) -> None:
+        target = self.stack[-2]
+        if isinstance(target, type | FunctionType | BuiltinFunctionType | ModuleType | np.ufunc):
+            raise ModelRefused("The file sets the state of a class or function, which no model's file does.")
+        if isinstance(target, NumpyArrayWrapper):
+            self._load_array()
+            return
+        if isinstance(target, np.ndarray) and _is_short(self.stack[-1]):
+            raise ModelRefused("The file declares an array of more objects than it lists.")
+        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
+        if isinstance(target, np.dtype) and _hides_objects(target):
+            raise ModelRefused("The file declares a numpy dtype that hides that it holds objects.")
+
+    def _load_array(self) -> None:
+        """joblib's array: its data follow in the file, raw or, for objects, as a pickle of their own."""
+        wrapper = self.stack[-2]
+        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
+        dtype, shape = getattr(wrapper, "dtype", None), getattr(wrapper, "shape", ())
+        plain = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
+        if (
+            self._nested
+            or type(wrapper) is not NumpyArrayWrapper
+            or not isinstance(dtype, np.dtype)
+            or not plain
+        ):
+            raise ModelRefused("The file describes an array in a way that joblib does not.")
+        if dtype.hasobject:
+            self.stack[-1] = RestrictedUnpickler(self.file_handle, self._size, nested=True).load()
+            return
+        declared = math.prod(shape) * dtype.itemsize
+        if declared > self._size:
+            raise ModelRefused(f"The file declares an array of {declared / 2**30:,.1f} GiB.")
+        self.stack[-1] = wrapper.read(self, self.ensure_native_byte_order)
+
+    def load_bytearray8(self) -> None:
+        """Python reserves the declared size before it reads."""
+        length = int.from_bytes(self.read(8), "little")
+        if length > self._size:
+            raise ModelRefused(f"The file declares {length / 2**30:,.1f} GiB of bytes.")
+        self.append(bytearray(self.read(length)))
+
+    def check_container(self, target: Any) -> None:
+        """Adding items calls methods: only of the built-in containers and of those on the list."""
+        kind = type(target)
+        known = kind in (list, dict, set, InertDistribution) or self._uses.get(id(kind), 0) & ITEMS
+        if not known:
+            raise ModelRefused(f"The file adds items to a {kind.__name__[:100]}, which is no container.")
+
+
+def _filling(code: bytes, place: int | None) -> Callable[[RestrictedUnpickler], None]:
+    """The handler of an opcode that fills a container, `place` from the top or (None) below the mark."""
+    plain = NumpyUnpickler.dispatch[code[0]]
+
+    def load(unpickler: RestrictedUnpickler) -> None:
+        target = unpickler.metastack[-1][-1] if place is None else unpickler.stack[place]
+        unpickler.check_container(target)
+        plain(unpickler)
+
+    return load
+
+
+RestrictedUnpickler.dispatch |= {
+    pickle.REDUCE[0]: RestrictedUnpickler.load_reduce,
+    pickle.NEWOBJ[0]: RestrictedUnpickler.load_newobj,
+    pickle.NEWOBJ_EX[0]: RestrictedUnpickler.load_newobj_ex,
+    pickle.INST[0]: RestrictedUnpickler.load_old_instance,
+    pickle.OBJ[0]: RestrictedUnpickler.load_old_instance,
+    pickle.BUILD[0]: RestrictedUnpickler.load_build,
+    pickle.BYTEARRAY8[0]: RestrictedUnpickler.load_bytearray8,
+    pickle.APPEND[0]: _filling(pickle.APPEND, -2),
+    pickle.SETITEM[0]: _filling(pickle.SETITEM, -3),
+    pickle.APPENDS[0]: _filling(pickle.APPENDS, None),
+    pickle.SETITEMS[0]: _filling(pickle.SETITEMS, None),
+    pickle.ADDITEMS[0]: _filling(pickle.ADDITEMS, None),
+}
+
+
+def load_restricted(file: BinaryIO) -> Any:
+    """The object in a pickle or joblib file, of any compression that `file_formats` knows."""
+    content = Inflation(file)
+    if content.compression is None:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        return RestrictedUnpickler(file, size).load()
+    with io.BufferedReader(_Inflated(content), buffer_size=CHUNK) as stream:
+        return RestrictedUnpickler(stream, MAX_INFLATED).load()
+
+
+class _Inflated(io.RawIOBase):
+    """The decompressed content as a file that is read once, from its start."""
+
+    def __init__(self, content: Inflation) -> None:
+        self._pieces = iter(content)
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._piece = memoryview(piece)
+        part = self._piece[: len(buffer)]
+        buffer[: len(part)] = part
+        self._piece = self._piece[len(part) :]
+        return len(part)
+
+
+def _is_short(state: Any) -> bool:
+    """Whether an array's state lists another number of objects than its shape has: numpy does not look."""
+    if not isinstance(state, tuple) or len(state) < 4:
+        return True
+    shape, data = (state[0], state[3]) if len(state) == 4 else (state[1], state[4])
+    return isinstance(data, list) and not (
+        isinstance(shape, tuple) and all(type(n) is int for n in shape) and math.prod(shape) == len(data)
+    )
+
+
+def _hides_objects(dtype: Any) -> bool:
+    """Whether fields hold Python objects, or lie outside of the item, and the dtype does not say so."""
+    inner = [dtype.subdtype[0]] if dtype.subdtype else []
+    for field, offset, *_ in (dtype.fields or {}).values():
+        inner.append(field)
+        if not 0 <= offset <= dtype.itemsize - field.itemsize:
+            return True
+    objects = dtype.kind == "O" or any(part.hasobject or _hides_objects(part) for part in inner)
+    return bool(objects != dtype.hasobject)

@@ -1,0 +1,185 @@
+"""Writes allowed_globals.txt: the names that fitted models' files refer to, and what they do with them.
+
+Run `python scripts/allow_list.py` after an upgrade and review the difference line by line: every new name is
+one that a stranger's file may use. `--check` only says whether the file is complete.
+"""
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import model_corpus  # noqa: E402
+
+from file_formats import Inflation  # noqa: E402
+from pickle_allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today  # noqa: E402
+from pickle_values import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global  # noqa: E402
+from pickle_walk import Walk  # noqa: E402
+
+__all__ = ["LEGACY", "NOT_INSTALLED", "main", "observed", "wanted"]
+
+Uses = dict[tuple[str, str], int]
+
+HEAD = """# Names that a model's pickle may refer to: module, name, and what the file may do with it:
+# call (REDUCE), state (BUILD on what the call gave), new (NEWOBJ), items (fill a container), stub (an inert
+# class stands in for it).
+# Written by scripts/allow_list.py out of fitted models' own files; do not edit, review the difference.
+"""
+
+DISTANCES = ("EuclideanDistance", "ManhattanDistance", "MinkowskiDistance", "newObj")
+
+# What versions before those installed here wrote, where a class has moved or gone since. Allowing a name that
+# does not exist here lets the load say "version mismatch" in place of "refused".
+LEGACY: dict[str, tuple[str, ...]] = {
+    "sklearn.tree.tree": (
+        "DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor",
+    ),
+    "sklearn.ensemble.forest": (
+        "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor",
+    ),
+    "sklearn.ensemble.gradient_boosting": (
+        "GradientBoostingClassifier", "GradientBoostingRegressor", "BinomialDeviance", "MultinomialDeviance",
+        "LeastSquaresError", "QuantileEstimator", "LogOddsEstimator", "MeanEstimator",
+    ),
+    "sklearn.ensemble._gb_losses": (
+        "BinomialDeviance", "MultinomialDeviance", "ExponentialLoss", "LeastSquaresError",
+        "LeastAbsoluteError", "HuberLossFunction", "QuantileLossFunction",
+    ),
+    "sklearn.ensemble._hist_gradient_boosting.loss": (
+        "BinaryCrossEntropy", "CategoricalCrossEntropy", "LeastSquares", "LeastAbsoluteDeviation", "Poisson",
+    ),
+    "sklearn.linear_model.base": ("LinearRegression",),
+    "sklearn.linear_model.logistic": ("LogisticRegression",),
+    "sklearn.linear_model.ridge": ("Ridge",),
+    "sklearn.linear_model.coordinate_descent": ("Lasso", "ElasticNet"),
+    "sklearn.linear_model.stochastic_gradient": ("SGDClassifier", "SGDRegressor"),
+    "sklearn.linear_model.sgd_fast": ("Hinge", "Log", "SquaredLoss", "Huber", "ModifiedHuber"),
+    "sklearn.linear_model._sgd_fast": (
+        "Hinge", "Log", "SquaredLoss", "Huber", "ModifiedHuber", "SquaredHinge", "EpsilonInsensitive",
+        "SquaredEpsilonInsensitive",
+    ),
+    "sklearn.svm.classes": ("SVC", "SVR", "LinearSVC", "LinearSVR", "NuSVC", "OneClassSVM"),
+    "sklearn.neighbors.classification": ("KNeighborsClassifier",),
+    "sklearn.neighbors.regression": ("KNeighborsRegressor",),
+    "sklearn.neighbors._dist_metrics": DISTANCES,
+    "sklearn.neighbors.dist_metrics": DISTANCES,
+    "sklearn.metrics._dist_metrics": DISTANCES,
+    "sklearn.preprocessing.data": ("StandardScaler", "MinMaxScaler", "OneHotEncoder", "PolynomialFeatures"),
+    "sklearn.preprocessing.label": ("LabelEncoder", "LabelBinarizer"),
+    "sklearn.preprocessing.imputation": ("Imputer",),
+    "sklearn.feature_extraction.text": ("CountVectorizer", "TfidfTransformer", "TfidfVectorizer"),
+    "sklearn.naive_bayes": ("GaussianNB", "MultinomialNB", "BernoulliNB"),
+    "sklearn.neural_network.multilayer_perceptron": ("MLPClassifier", "MLPRegressor"),
+    "sklearn.cluster.k_means_": ("KMeans", "MiniBatchKMeans"),
+    "sklearn.decomposition.pca": ("PCA",),
+    "sklearn.compose._column_transformer": ("_RemainderColsList",),
+    "pandas.core.indexes.numeric": ("Int64Index", "UInt64Index", "Float64Index"),
+    "pandas.core.internals.managers": ("SingleBlockManager",),
+    "xgboost.compat": ("XGBoostLabelEncoder",),
+    "scipy.sparse.csr": ("csr_matrix",),
+    "scipy.sparse.csc": ("csc_matrix",),
+}  # fmt: skip
+# Libraries that models are made of and that are not installed where the list is made.
+NOT_INSTALLED: dict[str, tuple[str, ...]] = {
+    "catboost.core": ("CatBoost", "CatBoostClassifier", "CatBoostRanker", "CatBoostRegressor"),
+    "imblearn.pipeline": ("Pipeline",),
+    "imblearn.ensemble._forest": ("BalancedRandomForestClassifier",),
+    "imblearn.over_sampling._smote.base": ("SMOTE", "SMOTENC"),
+    "imblearn.over_sampling._random_over_sampler": ("RandomOverSampler",),
+    "imblearn.under_sampling._prototype_selection._random_under_sampler": ("RandomUnderSampler",),
+}
+
+
+def observed(data: bytes) -> Uses:
+    """The names that one file refers to, and what it does with them; raises what the walk raises."""
+    content = b"".join(Inflation(io.BytesIO(data)))
+    walk = Walk(content, _anything)
+    walk.run()
+    if walk.notes:
+        raise ValueError("; ".join(walk.notes))
+    found: Uses = {}
+    for symbol in walk.globals.values():
+        pair = (symbol.module, symbol.name)
+        found[pair] = found.get(pair, 0) | symbol.seen
+    return found
+
+
+def _anything(module: str, name: str) -> Global:
+    pair = today(module, name)
+    stubbed = pair in STUBBED or pair[0] in STUBBED_MODULES
+    return Global(*pair, ANY_USE | (STUB if stubbed else 0))
+
+
+def wanted(models: Iterator[model_corpus.Fitted] | None = None) -> Uses:
+    """Every name that the corpus's files refer to."""
+    found: Uses = {}
+    for fitted in models or model_corpus.all_models():
+        for kind, data in model_corpus.files(fitted.model):
+            try:
+                seen = observed(data)
+            except Exception as error:
+                raise ValueError(f"{fitted.label}, {kind}: {type(error).__name__}: {error}") from error
+            for pair, uses in seen.items():
+                found[pair] = found.get(pair, 0) | uses
+    return found
+
+
+def complete(found: Uses) -> Uses:
+    """With the tables' names, the containers, and the stubs."""
+    for table in (LEGACY, NOT_INSTALLED):
+        for module, names in table.items():
+            for name in names:
+                found.setdefault((module, name), CALL | NEW if table is LEGACY else NEW)
+    for pair, uses in OLDER_USES.items():
+        found[pair] = found.get(pair, 0) | uses
+    for module, name in found:
+        if (module, name) in CONTAINERS:
+            found[module, name] |= ITEMS
+        if module in STUBBED_MODULES or (module, name) in STUBBED:
+            found[module, name] |= STUB
+    return found
+
+
+OLDER_USES = {  # what older versions did with names that are still written
+    ("numpy.random._pickle", "__generator_ctor"): CALL | STATE,  # numpy before 1.24
+    ("numpy.random", "__RandomState_ctor"): CALL | STATE,  # numpy before 1.17
+}
+CONTAINERS = {
+    ("collections", "OrderedDict"), ("collections", "defaultdict"), ("collections", "Counter"),
+    ("collections", "deque"), ("sklearn.utils._bunch", "Bunch"),
+}  # fmt: skip
+
+
+def written(found: Uses) -> str:
+    lines = []
+    for (module, name), uses in sorted(found.items()):
+        words = [word for word, flag in USE_NAMES.items() if uses & flag]
+        if uses & NEW:  # what it makes may always have a state
+            words = [word for word in words if word != "state"]
+        lines.append(" ".join((module, name, *words)) + "\n")
+    return HEAD + "".join(lines)
+
+
+def main() -> int:
+    found = wanted()
+    for pair in [pair for pair in found if pair in DENIED or "." in pair[1]]:
+        print(f"left out {' '.join(pair)}: {DENIED.get(pair, 'a dotted name')}")
+        del found[pair]
+    text = written(complete(found))
+    for what, why in model_corpus.skipped.items():
+        print(f"skipped {what}: {why}")
+    before = LIST_FILE.read_text("ascii") if LIST_FILE.exists() else ""
+    print(f"{text.count(chr(10)) - HEAD.count(chr(10))} names")
+    if "--check" in sys.argv:
+        lacking = sorted(set(text.splitlines()) - set(before.splitlines()))
+        print("\n".join(lacking))
+        return 1 if lacking else 0
+    LIST_FILE.write_text(text, "ascii")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
