@@ -313,7 +313,8 @@ def _kept_values(frame: pd.DataFrame, target: Any) -> Iterator[Fitted]:
     kept = [
         *generators, *scalars, np.str_("a"), np.bytes_(b"a"), np.datetime64("2024-01-01"),
         np.timedelta64(1, "D"),
-        np.zeros((2, 2), order="F"), np.ma.masked_array([1.0, 2.0], [True, False]), np.matrix([[1.0]]),
+        np.zeros((2, 2), order="F"), np.zeros((2, 3, 4)).swapaxes(0, 1),
+        np.ma.masked_array([1.0, 2.0], [True, False]), np.matrix([[1.0]]),
         np.rec.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), np.array(["a", None], dtype=object),
         np.array(["a", "bc"]), np.array(["2024-01-01"], dtype="M8[D]"),
         np.zeros(2, dtype=[("a", float, (2,))]),

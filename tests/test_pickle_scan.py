@@ -252,6 +252,15 @@ def test_names_that_moved_are_found_where_they_are_now() -> None:
     np.testing.assert_array_equal(load_restricted(io.BytesIO(old)), np.arange(3.0))
 
 
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_pass_in_every_layout(protocol: int) -> None:
+    plain = np.arange(24.0).reshape(2, 3, 4)
+    for array in (plain, plain.T, plain.swapaxes(0, 1), plain[:, ::2], plain[:0], np.array(1.5)):
+        data = pickle.dumps(array, protocol)
+        assert scan(io.BytesIO(data)).ok
+        np.testing.assert_array_equal(load_restricted(io.BytesIO(data)), array)
+
+
 def test_the_scan_tells_what_the_file_tells(tmp_path: Path) -> None:
     path = models.save(models.forest_pipeline(), tmp_path / "m.pkl", compress=("xz", 1))
     with path.open("rb") as file:
