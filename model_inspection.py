@@ -12,14 +12,24 @@ from pathlib import Path
 
 from file_formats import same_version
 from model_utils import ModelInfo, inspect_bytes
-from pickle_scan import ScanReport
+from pickle_scan import Policy, ScanReport
 from reports import Environment
 from sandbox import LoadedModel, open_model
 from schema_utils import Schema
 from services import Services
+from settings import Settings
 from zygote import Zygote
 
-__all__ = ["complete", "environment", "inspect_model", "version_skew", "with_file_facts", "with_scan"]
+__all__ = [
+    "complete",
+    "environment",
+    "inspect_model",
+    "let_in",
+    "policy_of",
+    "version_skew",
+    "with_file_facts",
+    "with_scan",
+]
 
 REPORTED_LIBRARIES = (
     "scikit-learn",
@@ -35,15 +45,40 @@ REPORTED_LIBRARIES = (
 
 
 def inspect_model(
-    services: Services, zygote: Zygote, info: ModelInfo, cancelled: threading.Event
+    services: Services,
+    zygote: Zygote,
+    info: ModelInfo,
+    cancelled: threading.Event,
+    *,
+    contained: bool = False,
 ) -> tuple[ModelInfo, Schema | None, tuple[str, ...]]:
     """Open a model only to learn what it is: its identity, the schema it remembers, and warnings."""
     path = services.artifacts.path(info.sha256)
     info = with_file_facts(info, path)
     deadline_s = services.settings.load_timeout_s
-    with open_model(zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled) as handle:
+    policy = policy_of(services.settings, contained)
+    with open_model(
+        zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled, policy=policy
+    ) as handle:
         info = complete(with_scan(info, handle.scan), handle.info)
-        return info, handle.mined, (*handle.info.warnings, *version_skew(info))
+        return info, handle.mined, (*let_in(info, policy), *handle.info.warnings, *version_skew(info))
+
+
+def policy_of(settings: Settings, contained: bool) -> Policy:
+    """The policy for one model: a request can loosen `strict` to `contained`, and nothing else."""
+    asked = contained and settings.contained_on_request and settings.model_policy == "strict"
+    return "contained" if asked else settings.model_policy
+
+
+def let_in(info: ModelInfo, policy: Policy) -> tuple[str, ...]:
+    """A warning for a model that was loaded although the scan did not allow its file."""
+    if info.scan is None or info.scan.ok is not False:
+        return ()
+    names = ", ".join(f"{r.module}.{r.name}" for r in info.scan.refused[:5])
+    return (
+        f"The scan does not allow this file ({names or 'it is not made as fitted models are'}); it was "
+        f"loaded all the same, under the policy {policy!r}.",
+    )
 
 
 def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:

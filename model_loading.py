@@ -26,7 +26,7 @@ from errors import (
     VersionMismatch,
 )
 from file_formats import DAMAGED_HINT, SAVE_HINT, same_version
-from pickle_scan import Policy, ScanReport, check_allowed, scan
+from pickle_scan import OWN_RISK, Policy, ScanReport, check_allowed, scan
 
 __all__ = ["check_policy", "installed_versions", "load"]
 
@@ -89,7 +89,7 @@ def check_policy(report: ScanReport, policy: Policy) -> None:
         raise VersionMismatch(
             f"The model was saved with {' and '.join(skewed.values())} and refers to "
             f"{first.module}.{first.name}, which this version does not have or does not use in models.",
-            hint=RESAVE + " MODEL_POLICY=contained tries to load it all the same.",
+            hint=f"{RESAVE} {OWN_RISK}",
         ) from None
 
 

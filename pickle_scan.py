@@ -29,7 +29,7 @@ from pickle_values import Global
 from pickle_walk import Buffer, Damaged, Stopped, Walk
 from records import Record
 
-__all__ = ["Policy", "RefusedName", "ScanReport", "check_allowed", "scan"]
+__all__ = ["OWN_RISK", "Policy", "RefusedName", "ScanReport", "check_allowed", "scan"]
 
 Policy = Literal["strict", "contained", "unsafe"]
 
@@ -124,7 +124,10 @@ def check_allowed(report: ScanReport) -> None:
     )
 
 
-OWN_RISK = "MODEL_POLICY=contained loads any file, where this machine can hold it."
+OWN_RISK = (
+    '"policy": "contained" in the run\'s config (or MODEL_POLICY=contained) loads any file, held by the '
+    "lock alone."
+)
 
 
 @contextmanager

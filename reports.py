@@ -40,6 +40,9 @@ class RunPlan(Record):
     robustness: RobustnessPlan = RobustnessPlan()
     gates: Gates = Gates()
     baseline: str | None = Field(None, max_length=64, description="Id of an earlier run to compare with.")
+    policy: Literal["contained"] | None = Field(
+        None, description="'contained' loads a file that the scan refuses, held by the lock alone."
+    )
     timeout_s: float = Field(300, gt=0, le=86_400)
 
 

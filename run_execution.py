@@ -24,7 +24,15 @@ from drift import DriftAnalysis
 from errors import Cancelled, ChildTimeout, DashboardError, PredictFailed
 from explainability import Explanation, summarise
 from metrics import Accuracy, Performance
-from model_inspection import complete, environment, version_skew, with_file_facts, with_scan
+from model_inspection import (
+    complete,
+    environment,
+    let_in,
+    policy_of,
+    version_skew,
+    with_file_facts,
+    with_scan,
+)
 from model_utils import ModelInfo, Predictions
 from pickle_scan import ScanReport
 from records import Section
@@ -267,6 +275,7 @@ class Execution:
                 hint="See the earlier errors of this run.",
             )
         self._openings += 1
+        policy = policy_of(self.services.settings, self.plan.policy == "contained")
         self._handle = self._handles.enter_context(
             open_model(
                 self.zygote,
@@ -274,13 +283,14 @@ class Execution:
                 name=self.row.model_name,
                 deadline_s=max(self.deadline - time.monotonic(), 0.0),
                 cancelled=self.cancelled,
+                policy=policy,
                 on_scan=self._scanned,
             )
         )
         loaded = self._handle.info
         if self._openings == 1:
             self.info = complete(self.info, loaded)
-            self.warnings.extend(loaded.warnings)
+            self.warnings.extend((*let_in(self.info, policy), *loaded.warnings))
             self._isolation = self._handle.isolation
         return self._handle
 

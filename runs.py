@@ -26,6 +26,7 @@ __all__ = [
     "Upload",
     "artifact",
     "cancel_run",
+    "check_may_contain",
     "check_room",
     "compare_runs",
     "delete_run",
@@ -120,6 +121,8 @@ def submit(
         user_schema=schema,
     )
     check_room(services)
+    if plan.policy is not None:
+        check_may_contain(services)
     with services.store.transaction():
         if idempotency_key is not None:
             fingerprint = _fingerprint(model, schema, sample, target, plan)
@@ -165,6 +168,16 @@ def check_room(services: Services) -> None:
         )
 
 
+def check_may_contain(services: Services) -> None:
+    """InvalidPlan where the operator keeps single runs from asking for the policy `contained`."""
+    if services.settings.model_policy == "strict" and not services.settings.contained_on_request:
+        raise InvalidPlan(
+            "This server tests only files that its scan allows.",
+            hint="Leave `policy` out, or ask whoever runs the server (CONTAINED_ON_REQUEST).",
+            field="config.policy",
+        )
+
+
 def cancel_run(services: Services, run_id: str) -> RunRow:
     """Stop a run: a queued one at once, a running one within about a second. `Conflict` when it is over."""
     row = get_run(services, run_id)
@@ -198,9 +211,14 @@ def artifact(services: Services, run_id: str, name: str) -> Path:
     return services.artifacts.path(files[name].sha256)
 
 
-def request_inspection(services: Services, model: Upload) -> str:
-    """Queue a look into a model (its identity and schema); returns the job's id for `get_job`."""
-    payload = {"name": model.name, "bytes": model.bytes}
+def request_inspection(services: Services, model: Upload, *, contained: bool = False) -> str:
+    """Queue a look into a model (its identity and schema); returns the job's id for `get_job`.
+
+    contained: also into one that the scan refuses, where the operator allows that.
+    """
+    if contained:
+        check_may_contain(services)
+    payload = {"name": model.name, "bytes": model.bytes, "contained": contained}
     return services.jobs.submit("inspect", model.sha256, payload, priority=10, max_attempts=1).id
 
 

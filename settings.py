@@ -37,6 +37,11 @@ class Settings(BaseSettings):
         "of fitted models (allowed_globals.txt); 'contained' any file; both only where the kernel can lock "
         "their process in (Linux with Landlock and seccomp). 'unsafe' loads any file anywhere.",
     )
+    contained_on_request: bool = Field(
+        True,
+        description="Whether one run may ask for 'contained' (its config's `policy`) where MODEL_POLICY is "
+        "'strict': the file is loaded unseen by the scan, held by the lock alone.",
+    )
     api_tokens: str = Field(
         "",
         description="Who may use the server: NAME:SCOPE:SHA256 entries, comma separated, as `python auth.py` "

@@ -195,7 +195,9 @@ class Worker:
 
     def _inspect(self, job: JobRow, zygote: Zygote, hold: Hold) -> dict[str, Any]:
         info = ModelInfo(name=job.payload["name"], sha256=job.subject, bytes=job.payload["bytes"])
-        info, schema, warnings = inspect_model(self._services, zygote, info, hold.stop)
+        info, schema, warnings = inspect_model(
+            self._services, zygote, info, hold.stop, contained=job.payload.get("contained", False)
+        )
         return {
             "model": info.model_dump(mode="json"),
             "schema": None if schema is None else schema.model_dump(mode="json"),

@@ -529,6 +529,17 @@ def test_api_answers_carry_security_headers(server: Server) -> None:
         assert headers["cache-control"] == "no-store"
 
 
+def test_an_operator_can_keep_runs_from_loosening_the_policy(tmp_path: Path) -> None:
+    config = {"config": '{"policy": "contained"}'}
+    with running_api(test_settings(tmp_path, contained_on_request=False)) as server:
+        document = problem(server.submit(data=config), 422, "invalid_config")
+        assert document["field"] == "config.policy" and "CONTAINED_ON_REQUEST" in document["hint"]
+        assert server.submit().status_code == 200
+    with running_api(test_settings(tmp_path / "other")) as server:
+        assert server.submit(data=config).status_code == 200
+        assert server.submit(data={"config": '{"policy": "unsafe"}'}).status_code == 422
+
+
 # Operating
 
 

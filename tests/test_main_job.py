@@ -192,6 +192,16 @@ def test_a_file_that_names_more_than_models_do_is_refused_and_the_report_says_wh
     assert [r["name"] for r in report["model"]["scan"]["refused"]] == ["eval"]
 
 
+def test_a_refused_file_runs_contained_when_the_run_asks_for_it_and_the_report_says_so(
+    server: Server,
+) -> None:
+    config = {**FAST, "policy": "contained"}
+    report = post(server, crafted("[0.0] * len(X)"), schema=one_feature(), config=config).json()
+    assert report["status"] in {"passed", "warned"}
+    assert report["plan"]["policy"] == "contained"
+    assert any("builtins.eval" in w and "'contained'" in w for w in report["warnings"])
+
+
 def test_an_empty_file_is_refused_at_the_door(server: Server) -> None:
     answer = post(server, b"")
     assert answer.status_code == 422

@@ -376,6 +376,46 @@ def test_a_model_that_cannot_be_read_is_refused_in_words(services: Services) -> 
     assert test.error[0].proto.title == NotAModel.title
 
 
+def test_a_refused_model_gets_a_confirmed_second_try_under_the_lock(services: Services) -> None:
+    test = page("test")
+    test.file_uploader[0].upload("model.pkl", b"refused", "application/octet-stream").run()
+    job = services.jobs.claim("by hand")
+    assert job is not None and job.payload["contained"] is False
+    error = {"code": "model_refused", "message": "It refers to builtins.eval.", "hint": "Save it again."}
+    services.jobs.fail(job.id, job.attempt, error)
+    test.run()
+    assert "builtins" in test.error[0].value
+    second = next(button for button in test.button if button.label == "Load it under the lock")
+    assert second.disabled
+    test.checkbox[0].check().run()
+    next(button for button in test.button if button.label == "Load it under the lock").click().run()
+    assert not test.exception, test.exception
+    job = services.jobs.claim("by hand")
+    assert job is not None and job.payload["contained"] is True
+    model = sample_report().model.model_dump(mode="json")
+    services.jobs.finish(
+        job.id, job.attempt, {"model": model, "schema": sample_schema().model_dump(mode="json")}
+    )
+    test.run()
+    next(button for button in test.button if button.label == "Run tests").click().run()
+    [row] = services.store.runs.list(RunQuery()).rows
+    assert row.plan.policy == "contained"
+
+
+def test_where_the_operator_is_strict_no_second_try_is_offered(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = services.settings.model_copy(update={"contained_on_request": False})
+    monkeypatch.setattr(holder, "current", lambda: replace(services, settings=settings))
+    test = page("test")
+    test.file_uploader[0].upload("model.pkl", b"refused", "application/octet-stream").run()
+    job = services.jobs.claim("by hand")
+    assert job is not None
+    services.jobs.fail(job.id, job.attempt, {"code": "model_refused", "message": "No.", "hint": ""})
+    test.run()
+    assert test.error and not test.checkbox
+
+
 def test_one_click_on_an_example_submits_a_labelled_run(services: Services) -> None:
     test = page("test")
     test.button[0].click().run()

@@ -57,6 +57,7 @@ class Draft:
     base_of: tuple[Any, ...] = ()
     example_job: str | None = None
     run_id: str | None = None
+    contained: bool = False
     version: int = 0
     notes: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -251,11 +252,29 @@ def _inspected(services: Any, draft: Draft) -> bool:
                 return True
             draft.refusal = job.error or _unfinished("The model could not be read.")
     ui.problem(draft.refusal)
-    if st.button("Read it again", icon=":material/refresh:"):
-        draft.refusal = None
-        draft.inspection_job = runs.request_inspection(services, draft.model)
-        st.rerun()
-    return False
+    if _offer_contained(services, draft):
+        draft.contained = True
+    elif not st.button("Read it again", icon=":material/refresh:"):
+        return False
+    draft.refusal = None
+    draft.inspection_job = runs.request_inspection(services, draft.model, contained=draft.contained)
+    st.rerun()
+
+
+def _offer_contained(services: Any, draft: Draft) -> bool:
+    """A second try for a file that the scan refuses: confirmed, and only where the lock holds it."""
+    settings = services.settings
+    strict = settings.model_policy == "strict" and settings.contained_on_request
+    refused = (draft.refusal or {}).get("code") in ("model_refused", "version_mismatch")
+    if draft.contained or not (strict and refused and lockdown.probe().full):
+        return False
+    with st.expander("Test it all the same", icon=":material/lock:"):
+        st.markdown(
+            "The file is then loaded without the scan, held by the lock alone: its process has no network, "
+            "cannot write, and reads none of your files. Its code runs, and its answers may be made up."
+        )
+        sure = st.checkbox("I know where this file comes from", key=f"sure_{draft.version}")
+        return st.button("Load it under the lock", disabled=not sure, icon=":material/lock_open:") and sure
 
 
 def _found(info: ModelInfo) -> None:
@@ -388,6 +407,8 @@ def _numbered(draft: Draft, info: ModelInfo) -> None:
 
 
 def _submit(services: Any, draft: Draft, schema: Schema | None, plan: RunPlan) -> None:
+    if draft.contained:
+        plan = plan.model_copy(update={"policy": "contained"})
     try:
         row = runs.submit(
             services, model=draft.model, schema=schema, sample=draft.sample, target=draft.target, plan=plan,
