@@ -366,5 +366,5 @@ _COMPARED: tuple[tuple[str, str, str, Literal["lower", "higher"], _Reader], ...]
     ("roc_auc", "ROC AUC", "", "higher", lambda r: _accuracy(r, "roc_auc")),
     ("r2", "R2", "", "higher", lambda r: _accuracy(r, "r2")),
     ("mae", "Mean absolute error", "", "lower", lambda r: _accuracy(r, "mae")),
-    ("changed_share", "Changed answers, worst drift scenario", "", "lower", _worst_changed_share),
+    ("changed_share", "Changed answers, worst drift", "", "lower", _worst_changed_share),
 )
