@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from attacks import ATTACKS, Attack, save, scene
+from hostile_pickles import HOSTILE
 from waiting import WAIT_S, gone, wait_until
 
 import kernel
 import landlock
 import lockdown
 import sandbox
-from errors import ChildDied, ChildTimeout, LockUnavailable, ModelError, ModelRefused
+from errors import ChildDied, ChildTimeout, DashboardError, LockUnavailable, ModelError, ModelRefused
 from explainability import ExplainPlan
 from settings import PROJECT_ROOT, Settings
 from zygote import Zygote
@@ -88,6 +90,22 @@ def test_an_attack_happens_without_the_lock_and_not_with_it(
     with scene(tmp_path / "locked") as place:
         said = locked(zygote, save(attack, place, tmp_path / "locked.pkl"), attack.layer)
         assert not attack.happened(place, said), said
+
+
+@pytest.mark.parametrize("name", [name for name, hostile in HOSTILE.items() if hostile.fires])
+def test_a_hostile_file_forced_past_the_scan_changes_nothing_under_the_lock(
+    zygote: Zygote, tmp_path: Path, name: str
+) -> None:
+    """That each of them works where nothing holds it is shown in test_pickle_scan."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    path = tmp_path / "m.pkl"
+    path.write_bytes(HOSTILE[name].build(folder / "witness"))
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    with suppress(DashboardError), sandbox.open_model(zygote, path, name=name, deadline_s=30) as handle:
+        handle.predict(models.numbers(1))
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+    assert zygote.pid is not None
 
 
 RAW_CALLS = {

@@ -11,6 +11,7 @@ from typing import Any
 import models_for_tests as models
 import numpy as np
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 from waiting import gone, wait_until
 
 import lockdown
@@ -239,6 +240,20 @@ def test_a_model_that_dies_is_reported_with_its_stage_and_cause(
         assert says in caught.value.message
         with pytest.raises(ChildDied):
             handle.predict(models.numbers(1))
+
+
+def test_a_corrupted_tree_of_listed_names_alone_costs_its_process_and_no_other(
+    tmp_path: Path,
+) -> None:
+    tree = DecisionTreeClassifier().fit(models.numbers(), models.positive(models.numbers()))
+    good = models.save(tree, tmp_path / "good.pkl")
+    tree.tree_.children_left[0] = tree.tree_.children_right[0] = 50_000_000  # far behind the last node
+    corrupted = models.save(tree, tmp_path / "corrupted.pkl")
+    with Zygote(Settings(_env_file=None)) as strict:
+        with opened(strict, corrupted) as handle, pytest.raises(ChildDied, match="segmentation fault"):
+            handle.predict(models.numbers(1))
+        with opened(strict, good) as handle:
+            assert not handle.predict(models.numbers(5)).failed.any()
 
 
 def test_a_file_that_crashes_while_loading_names_that_stage(zygote: Zygote, tmp_path: Path) -> None:
