@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from api_server import Server, running_api, test_settings
@@ -15,7 +17,8 @@ from starlette.routing import Mount
 
 import auth
 from auth import ANYONE, Access, Grant, access_of, new_token
-from routes.auth import PUBLIC, scope_needed
+from routes.auth import PUBLIC, Authorization, scope_needed
+from routes.guard import Guard
 from routes.limits import Buckets
 from settings import Settings
 
@@ -146,6 +149,41 @@ def test_an_unknown_token_is_told_apart_from_none(server: Server) -> None:
     for header in ("Basic abc", "Bearer", "Token x"):
         answer = server.client.get("/api/v1/runs", headers={"Authorization": header})
         assert "asks for a token" in answer.json()["detail"]
+
+
+def socket_answers(layer: Any, headers: dict[str, str]) -> list[str]:
+    """What a middleware and the dashboard behind it say to a WebSocket that wants to open."""
+    said: list[str] = []
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        said.append(message["type"])
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "path": "/_stcore/stream", "headers": raw, "query_string": b""}
+    anyio.run(layer(behind), scope, receive, send)
+    return said
+
+
+def test_the_dashboards_socket_opens_for_a_token_alone(tmp_path: Path) -> None:
+    token, entry = new_token("me", "read")
+    guarded = partial(Authorization, settings=test_settings(tmp_path, api_tokens=entry))
+    assert socket_answers(guarded, {}) == ["websocket.close"]
+    assert socket_answers(guarded, {"Cookie": f"{auth.COOKIE}=mmd_guess"}) == ["websocket.close"]
+    assert socket_answers(guarded, {"Cookie": f"{auth.COOKIE}={token}"}) == ["websocket.accept"]
+
+
+def test_a_foreign_pages_socket_is_closed_before_anything_else(tmp_path: Path) -> None:
+    guard = partial(Guard, settings=test_settings(tmp_path))
+    here, there = {"Host": "localhost:8501"}, {"Origin": "https://evil.example"}
+    assert socket_answers(guard, here | there) == ["websocket.close"]
+    assert socket_answers(guard, {"Host": "evil.example"}) == ["websocket.close"]
+    assert socket_answers(guard, here | {"Origin": "http://localhost:8501"}) == ["websocket.accept"]
 
 
 # Scopes
