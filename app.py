@@ -18,7 +18,7 @@ import pandas
 import plotly.graph_objects
 import pyarrow
 import streamlit as st
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 from fastapi import FastAPI
 
 import api_handler
@@ -37,16 +37,17 @@ ui = st.App(str(PROJECT_ROOT / "dashboard.py"))
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Services, then the worker, then the dashboard; stopped in the opposite order."""
+    """Services, then the dashboard and the worker; stopped in the opposite order."""
     logging.getLogger().setLevel(settings.log_level)
     services = await to_thread.run_sync(build_services, settings)
     set_current(services)
     supervisor = Supervisor(worker_environment(settings))
     app.state.services, app.state.supervisor = services, supervisor
-    await to_thread.run_sync(supervisor.start)
     try:
         with api_handler.stopping_with_signals(app):
-            async with ui.lifespan()(app):
+            async with ui.lifespan()(app), create_task_group() as starting:
+                # Not waited for: the worker's own start is long, and /ready tells when it is there.
+                starting.start_soon(to_thread.run_sync, supervisor.start)
                 yield
     finally:
         await to_thread.run_sync(supervisor.stop)

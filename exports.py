@@ -10,15 +10,16 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from typing import TYPE_CHECKING, Any
 
 from checks import Check, SectionName, section_of
 from metrics import headline
 from records import Section
 from reports import RunReport
 from settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 __all__ = ["metrics_csv", "to_html", "to_junit", "to_markdown"]
 
@@ -338,7 +339,9 @@ def _share(value: float | None) -> str:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Template:
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # not before the first report
+
     environment = Environment(
         loader=FileSystemLoader(PROJECT_ROOT / "templates"),
         autoescape=True,

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 from pydantic import AwareDatetime, Field, ValidationError
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from errors import Conflict, InvalidInput, NotFound
@@ -249,8 +249,7 @@ class RunsRepository:
         Claim and insert within one `Store.transaction()`. Conflict when the key came with another
         request before (another fingerprint).
         """
-        insert = sqlite.insert if self._database.dialect == "sqlite" else postgresql.insert
-        claim = insert(idempotency).values(
+        claim = self._insert(idempotency).values(
             key=key, fingerprint=fingerprint, run_id=run_id, created_at=datetime.now(UTC)
         )
         known = sa.select(idempotency.c.fingerprint, idempotency.c.run_id).where(idempotency.c.key == key)
@@ -265,6 +264,14 @@ class RunsRepository:
                 hint="Send a new key with a new request, or repeat the first request unchanged.",
             )
         return str(earlier.run_id)
+
+    def _insert(self, table: sa.Table) -> Any:
+        """The dialect's own INSERT, which knows ON CONFLICT; PostgreSQL's is slow to import."""
+        if self._database.dialect == "sqlite":
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
 
     def _write(self, where: sa.ColumnElement[bool], values: Mapping[str, Any]) -> bool:
         change = {**values, "revision": runs.c.revision + 1, "updated_at": datetime.now(UTC)}

@@ -7,7 +7,6 @@ that scraping needs no library.
 from collections.abc import Iterable
 from typing import get_args
 
-import psutil
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
@@ -83,6 +82,8 @@ async def ready(request: Request, services: ServicesDep) -> Readiness:
 async def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
     """Runs by state, queue length, worker, memory."""
     counts = await blocking(request, _runs_by_state, services)
+    import psutil  # here alone: nothing else in this process needs it
+
     memory = psutil.Process().memory_info().rss
     alive = int(_worker_alive(request))
     by_state = [(f'state="{state}"', number) for state, number in counts.items()]
