@@ -1,0 +1,89 @@
+"""How like the real training rows are those generated from the model file alone?
+
+    python benchmarks/mined_rows.py
+
+For each of scikit-learn's bundled data sets and five families: the median over features of the
+Kolmogorov-Smirnov distance between mined and real rows, and the largest difference of a class's share
+between what is predicted on mined and on real rows.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ks_2samp
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from model_schema import infer_from_model
+from synthetic_data import generate
+
+ROWS = 2_000
+DATA = {
+    "breast cancer": load_breast_cancer,
+    "wine": load_wine,
+    "iris": load_iris,
+    "diabetes": load_diabetes,
+    "digits": load_digits,
+}
+CLASSIFIERS = {
+    "forest": lambda: RandomForestClassifier(100, random_state=0),
+    "boosting": lambda: GradientBoostingClassifier(random_state=0),
+    "scaler + linear": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
+    "k-neighbours": KNeighborsClassifier,
+    "SVM": SVC,
+}
+REGRESSORS = {
+    "forest": lambda: RandomForestRegressor(100, random_state=0),
+    "boosting": lambda: GradientBoostingRegressor(random_state=0),
+    "scaler + linear": lambda: make_pipeline(StandardScaler(), Ridge()),
+    "k-neighbours": KNeighborsRegressor,
+    "SVM": SVR,
+}
+
+
+def main() -> None:
+    print(f"{'':<15}" + "".join(f"{name:>17}" for name in CLASSIFIERS))
+    for name, load in DATA.items():
+        real, target = load(return_X_y=True, as_frame=True)
+        is_classes = len(np.unique(target)) < 20
+        cells = []
+        for family in CLASSIFIERS:
+            model = (CLASSIFIERS if is_classes else REGRESSORS)[family]().fit(real, target)
+            distance, share = compared(model, real, is_classes)
+            cells.append(f"{distance:.2f}" + (f" ({share:.2f})" if share is not None else ""))
+        print(f"{name:<15}" + "".join(f"{cell:>17}" for cell in cells))
+    print("median KS distance (largest difference of a class's share)")
+
+
+def compared(model: Any, real: pd.DataFrame, is_classes: bool) -> tuple[float, float | None]:
+    """(median KS over features, largest difference of a class's share)."""
+    schema = infer_from_model(model)
+    if schema is None:
+        return 1.0, None
+    mined = generate(schema, ROWS, 0).frame
+    distances = [ks_2samp(mined[column].astype(float), real[column]).statistic for column in real]
+    if not is_classes:
+        return float(np.median(distances)), None
+    shares = [
+        pd.Series(model.predict(rows[real.columns])).value_counts(normalize=True) for rows in (mined, real)
+    ]
+    return float(np.median(distances)), float(shares[0].sub(shares[1], fill_value=0).abs().max())
+
+
+if __name__ == "__main__":
+    main()
