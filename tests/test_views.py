@@ -416,6 +416,12 @@ def test_where_the_operator_is_strict_no_second_try_is_offered(
     assert test.error and not test.checkbox
 
 
+def test_what_to_do_is_not_cut_off_at_the_length_of_a_name() -> None:
+    sentence = "word " * 100 + "end."
+    assert components.said(sentence).endswith("end\\.")
+    assert components.plain(sentence).endswith("…")
+
+
 def test_one_click_on_an_example_submits_a_labelled_run(services: Services) -> None:
     test = page("test")
     test.button[0].click().run()

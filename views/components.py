@@ -33,6 +33,7 @@ __all__ = [
     "problem",
     "progress",
     "register_pages",
+    "said",
     "section_value",
     "share",
     "size",
@@ -44,6 +45,7 @@ __all__ = [
 
 NONE = "\N{EN DASH}"
 LONGEST_NAME = 160
+LONGEST_SENTENCE = 2_000
 THIN = "\N{NARROW NO-BREAK SPACE}"
 JOINER = "\N{WORD JOINER}"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$^=&])")
@@ -91,17 +93,22 @@ STAGES: Mapping[str, str] = {
 T = TypeVar("T")
 
 
-def plain(text: object) -> str:
+def plain(text: object, longest: int = LONGEST_NAME) -> str:
     """`text` as Markdown that shows exactly its characters: no markup, link, icon, emoji or formula.
 
     A backslash does not stop `:smile:`, `:red[` or a bare URL, which are found after parsing, so a
     word joiner (invisible) follows each colon, `@` and `www`.
     """
     flat = " ".join(str(text).split())
-    if len(flat) > LONGEST_NAME:
-        flat = flat[: LONGEST_NAME - 1] + "…"
+    if len(flat) > longest:
+        flat = flat[: longest - 1] + "…"
     escaped = MARKDOWN.sub(r"\\\1", flat)
     return re.sub(r"([:@]|www)(?=\S)", rf"\1{JOINER}", escaped, flags=re.IGNORECASE)
+
+
+def said(text: object) -> str:
+    """A whole sentence or two as `plain`: what to do stands at its end, so it is not cut as a name is."""
+    return plain(text, LONGEST_SENTENCE)
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -184,7 +191,7 @@ def problem(error: DashboardError | Mapping[str, Any]) -> None:
     else:
         title = str(error.get("title") or _title_of(str(error.get("code", ""))))
         message, hint = str(error.get("message", "")), str(error.get("hint", ""))
-    body = plain(message) + (f"  \n{plain(hint)}" if hint else "")
+    body = said(message) + (f"  \n{said(hint)}" if hint else "")
     st.error(body or "No details were recorded.", title=title, icon=":material/error:")
 
 
@@ -192,7 +199,7 @@ def section_value(section: Section[T], what: str) -> T | None:
     """The section's value, or None after saying on the page why there is none."""
     if section.status == "ok" and section.value is not None:
         return section.value
-    reason = plain(section.reason or "No reason was recorded.")
+    reason = said(section.reason or "No reason was recorded.")
     if section.status == "failed":
         st.error(reason, title=f"{what} could not be measured", icon=":material/error:")
     else:

@@ -83,7 +83,7 @@ def _without_report(row: Any) -> None:
         st.info("It was stopped before it had a report.", title="Cancelled", icon=":material/block:")
     else:
         message = row.error_message or "No report was stored."
-        st.error(ui.plain(message), title="The run could not be done", icon=":material/error:")
+        st.error(ui.said(message), title="The run could not be done", icon=":material/error:")
     ui.link("test", "Test a model", icon=":material/science:")
 
 
@@ -98,7 +98,7 @@ def _finished(services: Any, report: RunReport) -> None:
     _key_figures(report)
     _checks(report)
     for warning in report.warnings:
-        st.warning(ui.plain(warning), icon=":material/info:")
+        st.warning(ui.said(warning), icon=":material/info:")
     _errors(report)
     run_tabs.render(services, report)
 
@@ -114,9 +114,9 @@ def _why(report: RunReport) -> str:
     warned = [check for check in report.checks if check.status == "warn"]
     judged = [check for check in report.checks if check.status != "not_applicable"]
     if report.status == "failed" and failed:
-        return f"{ui.count(len(failed), 'gate')} broke: {ui.plain(failed[0].sentence)}"
+        return f"{ui.count(len(failed), 'gate')} broke: {ui.said(failed[0].sentence)}"
     if report.status == "warned" and warned:
-        return f"No gate broke; {ui.count(len(warned), 'check')} worth a look: {ui.plain(warned[0].sentence)}"
+        return f"No gate broke; {ui.count(len(warned), 'check')} worth a look: {ui.said(warned[0].sentence)}"
     if report.status == "passed":
         return f"All {ui.count(len(judged), 'check')} passed." if len(judged) > 1 else "The check passed."
     if report.status == "cancelled":
@@ -124,7 +124,7 @@ def _why(report: RunReport) -> str:
     first = report.errors[0] if report.errors else None
     if first is None:
         return "The run could not be judged." if report.status == "error" else "See the checks below."
-    return ui.plain(first.message) + (f" {ui.plain(first.hint)}" if first.hint else "")
+    return ui.said(first.message) + (f" {ui.said(first.hint)}" if first.hint else "")
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -198,6 +198,6 @@ def _errors(report: RunReport) -> None:
         return
     with st.expander(f"What could not be done ({len(report.errors)})", icon=":material/report:"):
         for error in report.errors:
-            st.markdown(f"**{ui.STAGES.get(error.stage, error.stage)}**: {ui.plain(error.message)}")
+            st.markdown(f"**{ui.STAGES.get(error.stage, error.stage)}**: {ui.said(error.message)}")
             if error.hint:
-                st.caption(ui.plain(error.hint))
+                st.caption(ui.said(error.hint))

@@ -230,11 +230,11 @@ def _robustness(services: Any, report: RunReport) -> None:
             if behaviour.failing_share is not None and behaviour.status != "not_applicable":
                 st.caption(f"{ui.share(behaviour.failing_share)} of {ui.count(behaviour.rows, 'row')} failed")
             if behaviour.reason:
-                st.caption(ui.plain(behaviour.reason))
+                st.caption(ui.said(behaviour.reason))
             if behaviour.example:
                 st.markdown(f"Example: {ui.plain(behaviour.example)}")
             if behaviour.advice and not kept:
-                st.markdown(f":material/lightbulb: {ui.plain(behaviour.advice)}")
+                st.markdown(f":material/lightbulb: {ui.said(behaviour.advice)}")
 
 
 def _explainability(services: Any, report: RunReport) -> None:

@@ -207,7 +207,7 @@ def _configure(services: Any, draft: Draft) -> None:
     info = ModelInfo.model_validate(draft.inspection["model"])
     _found(info)
     for warning in draft.inspection.get("warnings", ()):
-        st.warning(ui.plain(warning), icon=":material/info:")
+        st.warning(ui.said(warning), icon=":material/info:")
     _sample(services, draft)
     st.subheader("2. Schema")
     schema, faults = _schema(draft, info)
@@ -216,7 +216,7 @@ def _configure(services: Any, draft: Draft) -> None:
         services.settings, draft.model.name, labelled=draft.target is not None
     )
     for fault in plan_faults:
-        st.error(ui.plain(fault), icon=":material/error:")
+        st.error(ui.said(fault), icon=":material/error:")
     ready = not faults and plan is not None
     if faults:
         st.caption("The schema has to be mended before the run can start.")
@@ -366,7 +366,7 @@ def _schema(draft: Draft, info: ModelInfo) -> tuple[Schema | None, list[str]]:
         return None, ["The table is empty."]
     schema, faults = schema_table.to_schema(edited, base)
     for sentence in faults[:8]:
-        st.error(ui.plain(sentence), icon=":material/error:")
+        st.error(ui.said(sentence), icon=":material/error:")
     if len(faults) > 8:
         st.caption(f"and {len(faults) - 8} more")
     unchanged = (
