@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -33,6 +34,7 @@ Origin = Literal["user", "sample", "model"]
 MAX_FEATURES = 10_000
 MAX_NAME = 200
 MAX_CATEGORIES = 10_000
+MAX_QUANTILES = 1_001
 MAX_TEXT = 500  # characters of one category
 LARGEST_INTEGER = 2**53  # bounds are float64, exact up to here
 
@@ -42,6 +44,8 @@ class FieldSpec(Record):
 
     mean: of a boolean, the share of true values. mean and std are always of the values themselves,
     for a lognormal too. weights: relative, need not sum to 1. missing_share: of the rows.
+    quantiles: the values at evenly spaced shares, the smallest first and the largest last; rows then
+    follow these, and mean, std and distribution only describe them.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
@@ -53,6 +57,7 @@ class FieldSpec(Record):
     std: Figure = None
     categories: tuple[str | int | float | bool, ...] | None = Field(None, max_length=MAX_CATEGORIES)
     weights: tuple[float, ...] | None = Field(None, max_length=MAX_CATEGORIES)
+    quantiles: tuple[float, ...] | None = Field(None, min_length=2, max_length=MAX_QUANTILES)
     nullable: bool = False
     missing_share: float = Field(0.0, ge=0, lt=1)
     origin: Origin = "user"
@@ -81,9 +86,9 @@ class FieldSpec(Record):
     def _check_what_applies(self) -> None:
         """A key that would be ignored is an error: who wrote it meant something by it."""
         foreign = {
-            "category": ("min", "max", "mean", "std"),
-            "boolean": ("min", "max", "std", "categories", "weights"),
-            "datetime": ("mean", "std", "categories", "weights"),
+            "category": ("min", "max", "mean", "std", "quantiles"),
+            "boolean": ("min", "max", "std", "categories", "weights", "quantiles"),
+            "datetime": ("mean", "std", "categories", "weights", "quantiles"),
         }.get(self.type, ("categories", "weights"))
         given = [key for key in foreign if getattr(self, key) is not None]
         if given:
@@ -140,6 +145,17 @@ class FieldSpec(Record):
             if low > high:
                 raise ValueError(f"min {self.min} is after max {self.max}; swap them")
 
+    def _check_quantiles(self, low: float, high: float) -> None:
+        values = self.quantiles or ()
+        if any(not math.isfinite(value) for value in values):
+            raise ValueError("a quantile is not a finite number; correct it, or leave the quantiles out")
+        if any(after < before for before, after in pairwise(values)):
+            raise ValueError("the quantiles are not in ascending order; sort them")
+        if values and not low <= values[0] <= values[-1] <= high:
+            raise ValueError(f"a quantile is outside {low:g} to {high:g}; correct one or the other")
+        if values and not math.isfinite(values[-1] - values[0]):
+            raise ValueError("the quantiles are too far apart to draw between them; leave them out")
+
     def _check_numbers(self) -> None:
         for key in ("min", "max"):
             value = getattr(self, key)
@@ -153,6 +169,7 @@ class FieldSpec(Record):
             low, high = 0.0, 1.0
         if low > high:
             raise ValueError(f"min {low:g} is above max {high:g}; swap them")
+        self._check_quantiles(low, high)
         if self.mean is not None and not low <= self.mean <= high:
             raise ValueError(
                 f"mean {self.mean:g} is outside {low:g} to {high:g}; correct the mean or the bounds"

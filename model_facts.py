@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schema_utils import CATEGORIES_KEPT
+from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = [
     "Column",
@@ -42,6 +42,7 @@ class Facts:
     """What was learnt of each raw feature; the first to tell a fact wins, a suggestion is the last resort."""
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self._told: list[dict[str, Any]] = [{} for _ in range(count)]
         self._suggested: list[dict[str, Any]] = [{} for _ in range(count)]
 
@@ -77,6 +78,8 @@ def tell_spread(
         facts.tell(column, type="integer")
         low, high = math.floor(low), math.ceil(high)
     tell_raw(facts, column, min=low, max=high, mean=float(values.mean()), std=float(values.std()))
+    if whole and facts.count <= MAX_WITH_QUANTILES:
+        facts.tell(column, quantiles=quantiles_of(values))
 
 
 def between_integers(values: Floats) -> bool:

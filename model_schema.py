@@ -105,7 +105,7 @@ def _field(name: str, known: dict[str, Any]) -> FieldSpec:
     elif kind == "boolean":
         keys = {"mean"}
     else:
-        keys = {"min", "max", "mean", "std"}
+        keys = {"min", "max", "mean", "std", "quantiles"}
         _make_consistent(known)
     try:
         return FieldSpec(
@@ -121,6 +121,9 @@ def _make_consistent(known: dict[str, Any]) -> None:
         if value is not None and not math.isfinite(value):
             del known[key]
     low, high, mean = (known.get(key) for key in ("min", "max", "mean"))
+    quantiles = known.get("quantiles")
+    if quantiles and not ((low is None or low <= quantiles[0]) and (high is None or quantiles[-1] <= high)):
+        del known["quantiles"]  # told of other values than the bounds were
     if low is not None and high is not None and low > high:
         del known["min"], known["max"]
     elif mean is not None:
@@ -257,7 +260,7 @@ def _mine_scaler(step: Any, columns: Columns, facts: Facts) -> None:
 def _mine_quantiles(step: Any, columns: Columns, facts: Facts) -> None:
     """QuantileTransformer: equally likely values, column by column."""
     for column, values in zip(columns, np.asarray(step.quantiles_).T, strict=True):
-        tell_spread(facts, column, values)
+        tell_spread(facts, column, values, whole=True)
 
 
 def _mine_power(step: Any, columns: Columns, facts: Facts) -> None:

@@ -47,9 +47,13 @@ __all__ = [
     "is_placeholder",
     "ordered_for",
     "parse_schema",
+    "quantiles_of",
     "validate_frame",
 ]
 
+QUANTILES = 101
+MIN_FOR_QUANTILES = 30  # below, a fitted shape says more than the few values
+MAX_WITH_QUANTILES = 500  # features; beyond, a schema would be too long to be read or sent
 CATEGORIES_KEPT = 300  # of a text column: ids and free text have no end, and reports carry them
 ALL_MISSING_SHARE = 0.99  # a share must leave something to generate
 ENOUGH_FOR_A_SHAPE = 30  # rows below which skewness and kurtosis say nothing
@@ -108,7 +112,10 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None) -> Schema:
         raise InvalidSample(f"The sample has {len(keep)} columns; at most {MAX_FEATURES} can be used.")
     if frame.empty:
         raise InvalidSample("The sample has no rows.", hint="Give at least one row; some hundred are better.")
-    return Schema(features=tuple(_infer_field(names[i], frame.iloc[:, i]) for i in keep))
+    fields = (_infer_field(names[i], frame.iloc[:, i]) for i in keep)
+    if len(keep) > MAX_WITH_QUANTILES:
+        fields = (field.model_copy(update={"quantiles": None}) for field in fields)
+    return Schema(features=tuple(fields))
 
 
 def combine(user: Schema | None, sample: Schema | None, model: Schema | None) -> Schema:
@@ -356,8 +363,20 @@ def _number_figures(values: npt.NDArray[np.float64], integer: bool) -> dict[str,
         "max": high,
         "mean": mean,
         "std": std,
+        "quantiles": quantiles_of(values),
         **shape,
     }
+
+
+def quantiles_of(values: npt.NDArray[np.float64]) -> tuple[float, ...] | None:
+    """The finite values' own quantiles at whole percents; None for few values, and for too far ones.
+
+    Values that occur, not means of two: a value that many rows have stays exactly that.
+    """
+    if len(values) < MIN_FOR_QUANTILES or not math.isfinite(float(values.max()) - float(values.min())):
+        return None
+    shares = np.linspace(0, 1, QUANTILES)
+    return tuple(np.quantile(values, shares, method="inverted_cdf").tolist())
 
 
 def _shape(values: npt.NDArray[np.float64]) -> Distribution:

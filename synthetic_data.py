@@ -198,8 +198,9 @@ _BY_TYPE: dict[str, Callable[[FieldSpec, Floats, npt.NDArray[np.bool_] | None], 
 def _quantiles(field: FieldSpec, shares: Floats) -> Floats:
     """The field's quantile function at `shares` (0 to 1), inside its bounds.
 
-    auto is uniform when bounds are all that is known, else normal. Integers are drawn half a unit
-    wider and rounded, so that the outermost values are as likely as their neighbours.
+    Straight lines between the quantiles where there are any. Else auto is uniform when bounds are all
+    that is known, and normal otherwise. Integers are drawn half a unit wider and rounded, so that the
+    outermost values are as likely as their neighbours.
     """
     low, high = _bounds(field)
     half = 0.5 if field.type == "integer" else 0.0
@@ -207,6 +208,8 @@ def _quantiles(field: FieldSpec, shares: Floats) -> Floats:
     bounded = math.isfinite(low) and math.isfinite(high)
     if low == high:
         return np.full(len(shares), low)
+    if field.quantiles is not None:
+        return np.interp(shares, np.linspace(0.0, 1.0, len(field.quantiles)), field.quantiles)
     if field.distribution == "lognormal":
         values = _lognormal(field, max(low - half, 0.0), high + half, shares)
     elif field.distribution == "uniform" or (field.distribution == "auto" and bounded and not known):

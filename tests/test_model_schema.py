@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
+from sklearn.datasets import load_diabetes
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -25,7 +27,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -312,3 +314,12 @@ def test_an_estimator_that_contains_itself_ends() -> None:
     model.best_estimator_ = model
     schema = infer_from_model(model)
     assert schema is not None and schema.names == tuple(NUMBERS)
+
+
+def test_rows_that_a_model_keeps_give_their_own_quantiles() -> None:
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    schema = infer_from_model(KNeighborsRegressor().fit(X, y))
+    assert schema is not None
+    mined = generate(schema, 5_000, 0).frame
+    distances = [ks_2samp(mined[name].astype(float), X[name]).statistic for name in X]
+    assert np.median(distances) < 0.03

@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 from errors import InvalidSample, InvalidSchema
@@ -342,3 +343,37 @@ def test_a_frame_is_held_to_the_types_and_not_to_the_values(
 def test_a_frame_that_lacks_a_feature_is_refused_by_name() -> None:
     with pytest.raises(InvalidSample, match="lacks 'b'"):
         validate_frame(schema("a", "b"), pd.DataFrame({"a": [1]}))
+
+
+def test_a_sample_keeps_its_own_quantiles_unless_it_is_tiny_or_very_wide() -> None:
+    rows = np.random.default_rng(0).exponential(size=200)
+    field = infer_from_frame(pd.DataFrame({"a": rows})).features[0]
+    assert field.quantiles is not None
+    assert (field.quantiles[0], field.quantiles[-1]) == (rows.min(), rows.max())
+    assert set(field.quantiles) <= set(rows)
+    np.testing.assert_allclose(field.quantiles, np.quantile(rows, np.linspace(0, 1, 101)), atol=0.3)
+    assert infer_from_frame(pd.DataFrame({"a": rows[:20]})).features[0].quantiles is None
+    wide = pd.DataFrame({f"c{i}": rows for i in range(501)})
+    assert all(field.quantiles is None for field in infer_from_frame(wide).features)
+    far = pd.DataFrame({"a": np.tile([1.7e308, -1.7e308], 50)})
+    assert infer_from_frame(far).features[0].quantiles is None
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "words"),
+    [
+        ((2.0, 1.0), "ascending"),
+        ((0.0, float("inf")), "finite"),
+        ((0.0, 11.0), "outside 0 to 10"),
+        ((1.0,), "at least 2"),
+    ],
+)
+def test_quantiles_that_cannot_be_are_refused_in_words(quantiles: tuple[float, ...], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        FieldSpec(name="a", min=0, max=10, quantiles=quantiles)
+
+
+def test_quantiles_belong_to_numbers_alone() -> None:
+    field = {"name": "a", "type": "category", "categories": ["x"], "quantiles": [0, 1]}
+    with pytest.raises(InvalidSchema, match="quantiles cannot be used with type category"):
+        parse_schema({"features": [field]})

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 from errors import InvalidPlan, InvalidSchema
-from schema_utils import FieldSpec, Schema, infer_from_frame, validate_frame
+from schema_utils import FeatureType, FieldSpec, Schema, infer_from_frame, quantiles_of, validate_frame
 from synthetic_data import MAX_ROWS, boundary_values, generate
 
 ROWS = 20_000
@@ -284,3 +284,16 @@ def test_a_million_rows_can_be_generated() -> None:
 def test_boundary_values_are_the_ends_just_outside_and_zero(keys: dict[str, Any], expected: set[Any]) -> None:
     values = boundary_values(FieldSpec.model_validate({"name": "a", **keys}))
     assert set(values) == expected and len(values) == len(expected)
+
+
+@pytest.mark.parametrize("kind", ["number", "integer"])
+def test_rows_follow_the_quantiles_where_there_are_any(kind: FeatureType) -> None:
+    values = np.sort(np.random.default_rng(0).gamma(2.0, 30.0, 5_000))
+    values = np.rint(values) if kind == "integer" else values
+    quantiles = quantiles_of(values)
+    assert quantiles is not None and len(quantiles) == 101
+    # A mean and a distribution that say otherwise only describe.
+    field = FieldSpec(name="a", type=kind, quantiles=quantiles, mean=1.0, distribution="uniform")
+    drawn = generate(Schema(features=(field,)), 20_000, 1).frame["a"]
+    assert stats.ks_2samp(drawn.astype(float), values).statistic < 0.02
+    assert drawn.min() >= values[0] and drawn.max() <= values[-1]

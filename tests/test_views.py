@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
@@ -19,6 +20,7 @@ from errors import NotAModel
 from records import Section
 from reports import RunReport
 from runs import Upload
+from schema_utils import infer_from_frame
 from services import Services, build_services
 from settings import Settings
 from storage import RunQuery
@@ -414,6 +416,17 @@ def test_where_the_operator_is_strict_no_second_try_is_offered(
     services.jobs.fail(job.id, job.attempt, {"code": "model_refused", "message": "No.", "hint": ""})
     test.run()
     assert test.error and not test.checkbox
+
+
+def test_a_number_typed_over_a_samples_quantiles_wins() -> None:
+    base = infer_from_frame(pd.DataFrame({"a": np.arange(100.0), "b": np.arange(100.0)}))
+    table = schema_table.to_frame(base)
+    table.loc[0, "max"] = "500"
+    schema, faults = schema_table.to_schema(table, base)
+    assert schema is not None and not faults
+    edited, kept = schema.features
+    assert (edited.max, edited.quantiles) == (500.0, None)
+    assert kept == base.features[1] and kept.quantiles is not None
 
 
 def test_what_to_do_is_not_cut_off_at_the_length_of_a_name() -> None:

@@ -103,6 +103,8 @@ def _field(row: Mapping[str, Any], known: Mapping[str, FieldSpec]) -> FieldSpec:
     if base is not None and not typed:
         return base
     values = base.model_dump() if base else {"name": name}
+    if set(typed) - {"missing"}:
+        values["quantiles"] = None  # they would outvote what was typed
     for column in typed:
         values[WORDS.get(column, column)] = _read(row.get(column), column, row)
     if "categories" in typed or (values.get("type") or "") not in ("category", "boolean"):
