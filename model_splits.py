@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leaf_walks import by_shares, by_walks, tree_of
 from model_facts import Columns, Facts, Floats, between_integers, mine_categories, tell_raw, tell_spread
-from schema_utils import CATEGORIES_KEPT
+from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = ["SPLIT_MINERS", "trees_of"]
 
+BOOSTED = 300  # trees of a boosted model, which are small
 TREES = 50  # of a forest: enough thresholds, and a bound on the time
 
 
@@ -37,6 +39,28 @@ def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
             *(np.concatenate(parts) for parts in (features, thresholds, weights)),
             midpoints=True,
         )
+        _tell_marginals(step, columns, facts)
+
+
+def _tell_marginals(step: Any, columns: Columns, facts: Facts) -> None:
+    """The features' own distributions, as far as the trees remember them, within the bounds told."""
+    if facts.count > MAX_WITH_QUANTILES:
+        return
+    is_boosting = hasattr(step, "init_")  # its trees see the residuals of those before
+    fitted = trees_of(step)[: BOOSTED if is_boosting else TREES]
+    trees = [tree_of(tree, chosen) for tree, chosen in fitted]
+    if is_boosting:
+        reached = [tree.weighted_n_node_samples / tree.weighted_n_node_samples[0] for tree, _ in fitted]
+        found = by_shares(trees, [shares.tolist() for shares in reached])
+    else:
+        found = by_walks(trees, len(columns))
+    for position, values in found.items():
+        column = columns[position]
+        if column is None or not column.raw:
+            continue
+        told = facts.of(column.feature)
+        bounded = np.clip(values, told.get("min", -np.inf), told.get("max", np.inf))
+        facts.tell(column, quantiles=quantiles_of(bounded))
 
 
 def trees_of(step: Any) -> list[tuple[Any, Any]]:
