@@ -22,12 +22,13 @@ FloatArray = npt.NDArray[np.float64]
 
 FIRST_SLICE = 4  # rows that tell what a row costs before the rest is asked for
 
-TREES = frozenset(
-    f"{kind}{suffix}"
-    for kind in ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees", "GradientBoosting",
-                 "HistGradientBoosting")
-    for suffix in ("Classifier", "Regressor")
-)  # fmt: skip
+FORESTS, BOOSTED = (
+    frozenset(f"{kind}{suffix}" for kind in kinds for suffix in ("Classifier", "Regressor"))
+    for kinds in (
+        ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees"),
+        ("GradientBoosting", "HistGradientBoosting"),
+    )
+)
 LINEAR = frozenset((
     "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "LarsCV",
     "Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression", "LinearSVC",
@@ -225,22 +226,59 @@ def _trees(estimator: Any, x: Any, background: Any, task: Task, budget_s: float)
     import shap
 
     explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
-    table = np.asarray(x, dtype=np.float64)
+
+    def explained(rows: FloatArray) -> FloatArray:
+        answer = np.asarray(explainer.shap_values(rows, check_additivity=False))
+        return answer.reshape(*answer.shape[:2], -1)
+
+    values, notes = _within_budget(explained, np.asarray(x, dtype=np.float64), budget_s)
+    base = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64)).ravel()
+    return _beside_output(estimator, x, values, base, notes)
+
+
+def _forest(estimator: Any, x: Any, background: Any, task: Task, budget_s: float) -> _Raw | None:
+    """Trees and forests of scikit-learn, by quadrature: path-dependent as well, an order faster."""
+    import tree_shapley  # brings numba, which the web process never loads
+
+    if not tree_shapley.supports(estimator):
+        return _trees(estimator, x, background, task, budget_s)
+    forest = tree_shapley.flatten(estimator)
+    values, notes = _within_budget(
+        lambda rows: tree_shapley.forest_shapley(forest, rows)[0],
+        np.asarray(x, dtype=np.float64),
+        budget_s,
+        block=tree_shapley.LANES,
+    )
+    return _beside_output(estimator, x, values, forest.base, notes)
+
+
+def _within_budget(
+    explain: Callable[[FloatArray], FloatArray], table: FloatArray, budget_s: float, block: int = 1
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Values of the first rows, as many as the seconds allow, and a note when those are not all.
+
+    block: rows that cost as much together as one of them alone.
+    """
     parts: list[FloatArray] = []
     started = time.perf_counter()
-    done, size = 0, FIRST_SLICE
+    done, size = 0, max(FIRST_SLICE, block)
     while done < len(table):
-        answer = np.asarray(explainer.shap_values(table[done : done + size], check_additivity=False))
-        parts.append(answer.reshape(*answer.shape[:2], -1))
-        done += len(answer)
+        parts.append(explain(table[done : done + size]))
+        done += len(parts[-1])
         spent = time.perf_counter() - started
         if spent >= budget_s:
             break
-        size = max(1, int((budget_s - spent) * done / spent))
+        size = max(1, int((budget_s - spent) * done / spent / block)) * block
     notes = () if done >= len(table) else (f"The time budget allowed {done} of {len(table)} rows.",)
-    values = np.concatenate(parts)
-    base = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64)).ravel()
-    head = x[:done] if not isinstance(x, pd.DataFrame) else x.iloc[:done]
+    return np.concatenate(parts), notes
+
+
+def _beside_output(
+    estimator: Any, x: Any, values: FloatArray, base: FloatArray, notes: tuple[str, ...]
+) -> _Raw:
+    """Tree values beside what they explain; two classes are one output."""
+    name, classes = type(estimator).__name__, getattr(estimator, "classes_", ())
+    head = x[: len(values)] if not isinstance(x, pd.DataFrame) else x.iloc[: len(values)]
     if not len(classes):
         output, explained = "prediction", _matrix(estimator.predict(head))
     elif "Boosting" in name:
@@ -286,7 +324,8 @@ def _of_sklearn(names: frozenset[str]) -> Callable[[Any], bool]:
 FAMILIES = (
     _Family("XGBoost contributions", _of_library("xgboost"), _xgboost),
     _Family("LightGBM contributions", _of_library("lightgbm"), _lightgbm),
-    _Family("tree SHAP, path-dependent", _of_sklearn(TREES), _trees),
+    _Family("quadrature tree SHAP, path-dependent", _of_sklearn(FORESTS), _forest),
+    _Family("tree SHAP, path-dependent", _of_sklearn(BOOSTED), _trees),
     _Family("linear, closed form", _of_sklearn(LINEAR), _linear),
 )
 """Which explainer fits which final estimator; the first that fits is used."""

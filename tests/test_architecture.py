@@ -19,7 +19,7 @@ LEVELS: dict[int, set[str]] = {
         "model_splits", "model_utils",
         "pickle_allow_list", "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
         "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_utils", "shapley",
-        "synthetic_data", "wire",
+        "synthetic_data", "tree_shapley", "wire",
     },
     2: {
         "artifacts", "exports", "jobs", "kernel", "landlock", "lockdown", "model_process", "reports",

@@ -100,9 +100,9 @@ def lgbm(kind, **options):
 
 
 FAMILIES = {
-    "forest": (ensemble.RandomForestClassifier(20, random_state=0), "tree SHAP", "probability"),
-    "extra trees": (ensemble.ExtraTreesClassifier(20, random_state=0), "tree SHAP", "probability"),
-    "tree": (tree.DecisionTreeClassifier(max_depth=4), "tree SHAP", "probability"),
+    "forest": (ensemble.RandomForestClassifier(20, random_state=0), "quadrature tree SHAP", "probability"),
+    "extra trees": (ensemble.ExtraTreesClassifier(20, random_state=0), "quadrature tree SHAP", "probability"),
+    "tree": (tree.DecisionTreeClassifier(max_depth=4), "quadrature tree SHAP", "probability"),
     "hist": (ensemble.HistGradientBoostingClassifier(max_iter=20), "tree SHAP", "margin"),
     "logistic": (linear_model.LogisticRegression(), "linear", "margin"),
     "sgd": (linear_model.SGDClassifier(random_state=0), "linear", "margin"),
@@ -128,7 +128,7 @@ def test_classifiers_are_explained_by_their_family_and_add_up(family, target, ta
 @pytest.mark.parametrize(
     ("estimator", "explainer"),
     [
-        (ensemble.RandomForestRegressor(20, random_state=0), "tree SHAP"),
+        (ensemble.RandomForestRegressor(20, random_state=0), "quadrature tree SHAP"),
         (ensemble.GradientBoostingRegressor(n_estimators=20), "tree SHAP"),
         (ensemble.HistGradientBoostingRegressor(max_iter=20), "tree SHAP"),
         (linear_model.LinearRegression(), "linear"),
@@ -412,7 +412,7 @@ def test_shipped_examples_are_explained_through_the_real_adapter():
     from example_models import build
     from model_utils import adapt
 
-    for name, explainer in (("breast-cancer", "linear"), ("wine", "tree SHAP"), ("diabetes", "tree SHAP")):
+    for name, explainer in (("breast-cancer", "linear"), ("wine", "quadrature"), ("diabetes", "tree SHAP")):
         files = build(name)
         sample = pd.read_csv(io.BytesIO(files.sample_csv)).drop(columns=files.target)
         found = explain(adapt(joblib.load(io.BytesIO(files.model))), sample, sample, PLAN, seed=0)

@@ -11,6 +11,7 @@ from typing import Any
 import models_for_tests as models
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
 from waiting import gone, wait_until
 
@@ -34,6 +35,7 @@ from metrics import LatencyPlan
 from pickle_scan import ScanReport
 from sandbox import ModelHandle
 from settings import Settings
+from tree_shapley import flatten, forest_shapley
 from zygote import Zygote
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="models run in forked processes")
@@ -118,6 +120,18 @@ def test_a_million_rows_are_predicted(zygote: Zygote, tmp_path: Path) -> None:
     ridge = models.ridge()
     with opened(zygote, models.save(ridge, tmp_path / "m.pkl")) as handle:
         np.testing.assert_allclose(handle.predict(rows).values, ridge.predict(rows.to_numpy()))
+
+
+def test_a_forest_is_explained_in_the_locked_child_as_at_home(zygote: Zygote, tmp_path: Path) -> None:
+    """Compiled before the fork: the child may start threads, but neither write nor import."""
+    rows = models.numbers(200, 1)
+    model = RandomForestRegressor(50, random_state=0).fit(rows.to_numpy(), rows.to_numpy().sum(axis=1))
+    with opened(zygote, models.save(model, tmp_path / "m.pkl")) as handle:
+        found = handle.explain(rows, rows, ExplainPlan(rows=200), 0)
+    assert found.explainer == "quadrature tree SHAP, path-dependent"
+    expected, base = forest_shapley(flatten(model), rows.to_numpy())
+    np.testing.assert_allclose(found.values, expected, atol=1e-12)
+    np.testing.assert_allclose(found.base, base)
 
 
 def test_latency_attributions_and_memory_come_from_the_child(zygote: Zygote, tmp_path: Path) -> None:
