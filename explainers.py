@@ -22,12 +22,10 @@ FloatArray = npt.NDArray[np.float64]
 
 FIRST_SLICE = 4  # rows that tell what a row costs before the rest is asked for
 
-FORESTS, BOOSTED = (
-    frozenset(f"{kind}{suffix}" for kind in kinds for suffix in ("Classifier", "Regressor"))
-    for kinds in (
-        ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees"),
-        ("GradientBoosting", "HistGradientBoosting"),
-    )
+BOOSTED = frozenset(
+    f"{kind}{suffix}"
+    for kind in ("GradientBoosting", "HistGradientBoosting")
+    for suffix in ("Classifier", "Regressor")
 )
 LINEAR = frozenset((
     "ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "LarsCV",
@@ -221,8 +219,6 @@ def _trees(estimator: Any, x: Any, background: Any, task: Task, budget_s: float)
         return None  # it reads a categorical split's bit set as a threshold
     if name == "GradientBoostingClassifier" and len(classes) > 2:
         return None  # not supported by it
-    if getattr(estimator, "n_outputs_", 1) != 1:
-        return None
     import shap
 
     explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
@@ -238,10 +234,8 @@ def _trees(estimator: Any, x: Any, background: Any, task: Task, budget_s: float)
 
 def _forest(estimator: Any, x: Any, background: Any, task: Task, budget_s: float) -> _Raw | None:
     """Trees and forests of scikit-learn, by quadrature: path-dependent as well, an order faster."""
-    import tree_shapley  # brings numba, which the web process never loads
+    import tree_shapley
 
-    if not tree_shapley.supports(estimator):
-        return _trees(estimator, x, background, task, budget_s)
     forest = tree_shapley.flatten(estimator)
     values, notes = _within_budget(
         lambda rows: tree_shapley.forest_shapley(forest, rows)[0],
@@ -309,6 +303,12 @@ def _linear(estimator: Any, x: Any, background: Any, task: Task, budget_s: float
     )
 
 
+def _is_forest(estimator: Any) -> bool:
+    import tree_shapley  # here, for it brings numba, which the web process never loads
+
+    return tree_shapley.supports(estimator)
+
+
 def _of_library(library: str) -> Callable[[Any], bool]:
     return lambda estimator: any(c.__module__.split(".")[0] == library for c in type(estimator).__mro__)
 
@@ -324,9 +324,9 @@ def _of_sklearn(names: frozenset[str]) -> Callable[[Any], bool]:
 FAMILIES = (
     _Family("XGBoost contributions", _of_library("xgboost"), _xgboost),
     _Family("LightGBM contributions", _of_library("lightgbm"), _lightgbm),
-    _Family("quadrature tree SHAP, path-dependent", _of_sklearn(FORESTS), _forest),
     _Family("tree SHAP, path-dependent", _of_sklearn(BOOSTED), _trees),
     _Family("linear, closed form", _of_sklearn(LINEAR), _linear),
+    _Family("quadrature tree SHAP, path-dependent", _is_forest, _forest),
 )
 """Which explainer fits which final estimator; the first that fits is used."""
 

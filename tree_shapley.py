@@ -144,20 +144,7 @@ def flatten(estimator: Any) -> Forest:
     features = int(estimator.n_features_in_)
     classifies = hasattr(estimator, "classes_")
     starts = np.cumsum([0, *(tree.node_count for tree in trees)])
-    n = int(starts[-1])
-    nodes = _Nodes(
-        level=np.zeros(n, dtype=np.int64),
-        feature=np.zeros(n, dtype=np.int64),
-        threshold=np.zeros(n),
-        left=np.zeros(n, dtype=np.bool_),
-        missing=np.zeros(n, dtype=np.bool_),
-        leaf=np.zeros(n, dtype=np.bool_),
-        previous=np.zeros(n, dtype=np.int64),
-        ratio=np.zeros(n),
-        ratio_before=np.zeros(n),
-        origin=np.zeros(n, dtype=np.int64),
-        weight=np.zeros(n),
-    )
+    nodes = _blank(int(starts[-1]))
     points, depth = [], 0
     for start, tree in zip(starts, trees, strict=False):
         missing = getattr(tree, "missing_go_to_left", None)
@@ -181,6 +168,22 @@ def flatten(estimator: Any) -> Forest:
     base = nodes.weight @ value
     counts = np.array(points, dtype=np.int64)
     return Forest(nodes, starts.astype(np.int64), counts, depth, features, value, classifies, base)
+
+
+def _blank(n: int) -> _Nodes:
+    return _Nodes(
+        level=np.zeros(n, dtype=np.int64),
+        feature=np.zeros(n, dtype=np.int64),
+        threshold=np.zeros(n),
+        left=np.zeros(n, dtype=np.bool_),
+        missing=np.zeros(n, dtype=np.bool_),
+        leaf=np.zeros(n, dtype=np.bool_),
+        previous=np.zeros(n, dtype=np.int64),
+        ratio=np.zeros(n),
+        ratio_before=np.zeros(n),
+        origin=np.zeros(n, dtype=np.int64),
+        weight=np.zeros(n),
+    )
 
 
 @_compiled
@@ -216,12 +219,7 @@ def _flatten_tree(
             nodes.left[at] = left[parent] == node
             nodes.missing[at] = nodes.left[at] == missing_left[parent]
             ratio = cover[node] / cover[parent] if cover[parent] > 0 else 0.5
-            above = level - 1
-            while above > 0 and nodes.feature[path[above]] != f:
-                above -= 1
-            nodes.previous[at] = above
-            nodes.ratio_before[at] = nodes.ratio[path[above]] if above > 0 else 1.0
-            nodes.ratio[at] = nodes.ratio_before[at] * ratio
+            above = _join(nodes, at, path, level, ratio)
             distinct[level] = distinct[level - 1] + (above == 0)
             most, deepest = max(most, distinct[level]), max(deepest, level)
         if not leaf:
@@ -236,6 +234,18 @@ def _flatten_tree(
                 waiting += 1
         at += 1
     return (most, deepest) if at == start + n else (-1, 0)
+
+
+@_compiled
+def _join(nodes: _Nodes, at: int, path: npt.NDArray[np.int64], level: int, ratio: float) -> int:
+    """Note the nearest edge above of the same feature (its level is returned), and both ratios."""
+    above = level - 1
+    while above > 0 and nodes.feature[path[above]] != nodes.feature[at]:
+        above -= 1
+    nodes.previous[at] = above
+    nodes.ratio_before[at] = nodes.ratio[path[above]] if above > 0 else 1.0
+    nodes.ratio[at] = nodes.ratio_before[at] * ratio
+    return above
 
 
 def _leaf_values(trees: list[Any], nodes: _Nodes, normalise: bool) -> FloatArray:
