@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from settings import Settings
 
-__all__ = ["ANYONE", "COOKIE", "Access", "Grant", "Scope", "access_of", "new_token"]
+__all__ = ["ANYONE", "COOKIE", "LOOPBACK", "Access", "Grant", "Scope", "access_of", "new_token"]
 
 Scope = Literal["read", "run", "admin"]  # each includes those before it
 SCOPES: tuple[Scope, ...] = get_args(Scope)

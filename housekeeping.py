@@ -26,6 +26,8 @@ def tidy(services: Services) -> Tidied:
     """Remove unused files and forget old jobs."""
     files = 0
     for sha256 in services.artifacts.stored_before(UPLOAD_KEPT_S):
+        if services.store.runs.referenced(sha256):  # most are: asked without the write lock first
+            continue
         # In one transaction: a run submitted in this moment either holds the file or finds it gone.
         with services.store.transaction():
             if not services.store.runs.referenced(sha256):

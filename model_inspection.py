@@ -7,10 +7,10 @@ to `run_execution`.
 import os
 import platform
 import threading
-from importlib import metadata
 from pathlib import Path
 
 from file_formats import same_version
+from model_loading import installed_versions
 from model_utils import ModelInfo, inspect_bytes
 from pickle_scan import Policy, ScanReport
 from reports import Environment
@@ -30,18 +30,6 @@ __all__ = [
     "with_file_facts",
     "with_scan",
 ]
-
-REPORTED_LIBRARIES = (
-    "scikit-learn",
-    "numpy",
-    "pandas",
-    "scipy",
-    "shap",
-    "xgboost",
-    "xgboost-cpu",
-    "lightgbm",
-    "joblib",
-)
 
 
 def inspect_model(
@@ -110,7 +98,7 @@ def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
 
 def version_skew(info: ModelInfo) -> tuple[str, ...]:
     """A sentence for each library whose version here is not the one that saved the model."""
-    installed = _installed()
+    installed = installed_versions()
     return tuple(
         f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
         "Its answers may differ from those of the version that trained it."
@@ -125,16 +113,6 @@ def environment(isolation: tuple[str, ...]) -> Environment:
         platform=platform.platform(terse=True),
         machine=platform.machine(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        libraries=_installed(),
+        libraries=installed_versions(),
         isolation=isolation,
     )
-
-
-def _installed() -> dict[str, str]:
-    found = {}
-    for library in REPORTED_LIBRARIES:
-        try:
-            found[library.removesuffix("-cpu")] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

@@ -109,7 +109,7 @@ def _load_anything(file: BinaryIO) -> Any:
 def installed_versions() -> dict[str, str]:
     """Versions of the libraries that models are made of, as installed here."""
     found = {}
-    for package in ("scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib"):
+    for package in ("scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib", "shap"):
         for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own
             with suppress(importlib.metadata.PackageNotFoundError):
                 found[package] = importlib.metadata.version(name)

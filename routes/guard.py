@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from auth import LOOPBACK
 from errors import Forbidden
 from routes import problems
 from routes.auth import is_api_path
@@ -25,7 +26,6 @@ __all__ = ["ApiCors", "Guard"]
 log = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARD_ADDRESSES = frozenset({"0.0.0.0", "::", ""})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 SECURITY_HEADERS = {

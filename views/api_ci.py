@@ -47,7 +47,7 @@ def render() -> None:
     github.code(_github(url), language="yaml", wrap_lines=True)
     gitlab.code(_gitlab(url), language="yaml", wrap_lines=True)
     python.code(_python(url), language="python", wrap_lines=True)
-    if (urlsplit(url).hostname or "") in ("localhost", "127.0.0.1", "::1"):
+    if (urlsplit(url).hostname or "") in auth.LOOPBACK:
         st.info(
             "This address works on this computer only. In CI, use the address of a server that the "
             "pipeline can reach.",
