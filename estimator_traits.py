@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from model_utils import Task
 
 __all__ = [
+    "answering_method",
     "attribute",
+    "catboost_categories",
     "check_fitted",
     "feature_names",
     "framework_of",
@@ -23,6 +25,7 @@ __all__ = [
     "label_text",
     "labels_of",
     "lightgbm_categories",
+    "notes_of",
     "real_names",
     "starts_with_columns",
     "task_of",
@@ -31,6 +34,13 @@ __all__ = [
 
 MAX_TEXT = 200  # of a name or a label that comes out of a model file
 MAX_LABELS = 10_000
+METHODS = ("predict", "predict_proba", "decision_function", "score_samples")
+LIBRARIES = {  # by the package of a class or of one that it derives from; the first that fits
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "catboost": "catboost",
+    "sklearn": "scikit-learn",
+}
 
 
 def label_text(value: Any) -> str:
@@ -59,7 +69,10 @@ def check_fitted(estimator: Any) -> None:
 
 def framework_of(estimator: Any) -> str:
     modules = [getattr(base, "__module__", "") or "" for base in type(estimator).__mro__]
-    for library, name in (("xgboost", "xgboost"), ("lightgbm", "lightgbm"), ("sklearn", "scikit-learn")):
+    own = getattr(type(estimator), "__module__", "") == "networks" and attribute(estimator, "framework")
+    if isinstance(own, str):
+        return own
+    for library, name in LIBRARIES.items():
         if any(module.partition(".")[0] == library for module in modules):
             return name
     return "python"
@@ -163,3 +176,36 @@ def lightgbm_categories(booster: Any) -> dict[str, tuple[Any, ...]]:
     infos = found[1].split(" ") if found else []
     names = [n for n, i in zip(booster.feature_name(), infos, strict=False) if i[:1] not in ("[", "n")]
     return {n: tuple(v) for n, v in zip(names, values, strict=False)} if len(names) == len(values) else {}
+
+
+def answering_method(estimator: Any) -> str | None:
+    """The method that is tested: predict, or what stands in for it; None where nothing answers new rows."""
+    return next((name for name in METHODS if callable(attribute(estimator, name))), None)
+
+
+def notes_of(estimator: Any) -> tuple[str, ...]:
+    """What must be said of the model itself: how a network is read, what CatBoost forgot."""
+    method = answering_method(estimator)
+    notes = attribute(estimator, "notes") if framework_of(estimator) in ("onnx", "pytorch", "keras") else ()
+    found = [str(note) for note in notes] if isinstance(notes, tuple) else []
+    if method not in ("predict", None):
+        found.append(
+            f"{type(estimator).__name__} has no predict: what {method} answers is tested in its place."
+        )
+    for name in catboost_categories(estimator)[:1]:
+        found.append(
+            f"CatBoost keeps no values of category columns ({name!r} and others): the rows hold a value it "
+            "never saw. Send a sample, or list the categories in the schema."
+        )
+    return tuple(found)
+
+
+def catboost_categories(estimator: Any) -> tuple[str, ...]:
+    """Names of a CatBoost model's category columns, whose values it keeps as hashes only."""
+    if framework_of(estimator) != "catboost":
+        return ()
+    try:
+        names = list(estimator.feature_names_)
+        return tuple(str(names[i]) for i in estimator.get_cat_feature_indices())
+    except Exception:
+        return ()

@@ -49,19 +49,15 @@ COMPRESSIONS = (  # joblib's own prefixes
 
 OTHER_FORMATS = (  # (starts with, also holds, what it is)
     (b"version https://git-lfs", b"", "a Git LFS pointer, not the file itself (run `git lfs pull`)"),
-    (b"PK\x03\x04", b"schema.json", "a skops file"),
-    (b"PK\x03\x04", b"data.pkl", "a PyTorch archive"),
-    (b"PK\x03\x04", b"model.weights.h5", "a Keras archive"),
+    (b"PK\x03\x04", b"data.pkl", "a PyTorch archive of weights or of a whole module"),
     (b"PK\x03\x04", b"", "a zip archive"),
     (b"\x89HDF", b"", "an HDF5 file (Keras, perhaps)"),
     (b"\x93NUMPY", b"", "a NumPy array (.npy)"),
     (b"PAR1", b"", "a Parquet table"),
-    (b"{L", b"learner", "an XGBoost model in its own UBJSON format"),
-    (b"{", b'"learner"', "an XGBoost model in its own JSON format"),
-    (b"tree\nversion=", b"", "a LightGBM model in its own text format"),
-    (b"CBM1", b"", "a CatBoost model in its own format"),
-    (b"\x08", b"onnx", "an ONNX model"),
-    (b"\x08", b"\x12\x07pytorch", "an ONNX model"),
+    (b"binf", b"", "an XGBoost model in its old binary format"),
+    (b"bs64", b"", "an XGBoost model in its old binary format"),
+    (b"\x08", b"onnx", "an ONNX model that is cut or damaged"),
+    (b"\x08", b"\x12\x07pytorch", "an ONNX model that is cut or damaged"),
     (b"<!doctype html", b"", "a web page (HTML); a login or error page is often saved in a file's place"),
     (b"<html", b"", "a web page (HTML); a login or error page is often saved in a file's place"),
     (b"<", b"PMML", "a PMML document"),
@@ -70,6 +66,13 @@ OTHER_FORMATS = (  # (starts with, also holds, what it is)
     (b"\x7fELF", b"", "a program"),
     (b"MZ", b"", "a program"),
 )
+
+ADVICE = {  # by how `_looks_like` begins
+    "a PyTorch archive": "Weights alone cannot predict: save the module as a program, with "
+    "torch.jit.script(module).save('model.pt') or torch.onnx.export, and upload that file.",
+    "an HDF5 file": "Save the model as model.save('model.keras') and upload that file.",
+    "an XGBoost model": "Save it as booster.save_model('model.json') or 'model.ubj' and upload that file.",
+}
 
 Content = bytes | bytearray | mmap
 KNOWN_LIBRARIES = rb"sklearn|xgboost|lightgbm|catboost|numpy|pandas|scipy|joblib|imblearn|category_encoders"
@@ -247,7 +250,9 @@ def _first(pattern: re.Pattern[bytes], data: Content, marker: bytes) -> re.Match
 
 def _not_a_pickle(head: bytes, compression: str | None) -> NotAModel:
     inside = f"{compression} data that holds " if compression else ""
-    return NotAModel(f"The file is {inside}{_looks_like(head)}, not a pickled model.", hint=SAVE_HINT)
+    what = _looks_like(head)
+    hint = next((advice for start, advice in ADVICE.items() if what.startswith(start)), SAVE_HINT)
+    return NotAModel(f"The file is {inside}{what}, not a model that can be tested.", hint=hint)
 
 
 def _looks_like(head: bytes) -> str:

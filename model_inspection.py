@@ -11,7 +11,8 @@ from pathlib import Path
 
 from file_formats import same_version
 from model_loading import installed_versions
-from model_utils import ModelInfo, inspect_bytes
+from model_scan import first_glance
+from model_utils import ModelInfo
 from pickle_scan import Policy, ScanReport
 from reports import Environment
 from sandbox import LoadedModel, open_model
@@ -71,8 +72,8 @@ def let_in(info: ModelInfo, policy: Policy) -> tuple[str, ...]:
 
 def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
     """What the file's bytes tell, before anything in it is executed."""
-    file_format, scan, saved_with = inspect_bytes(path)
-    return info.model_copy(update={"format": file_format, "scan": scan, "saved_with": saved_with})
+    seen = first_glance(path)
+    return info.model_copy(update={"format": seen.format, "scan": seen, "saved_with": seen.saved_with})
 
 
 def with_scan(info: ModelInfo, scan: ScanReport) -> ModelInfo:

@@ -25,13 +25,20 @@ from errors import (
     NotAModel,
     VersionMismatch,
 )
+from estimator_traits import answering_method
 from file_formats import DAMAGED_HINT, SAVE_HINT, same_version
-from pickle_scan import OWN_RISK, Policy, ScanReport, check_allowed, scan
+from model_scan import scan
+from native_models import format_of, load_native
+from pickle_scan import OWN_RISK, Policy, ScanReport, check_allowed
 
 __all__ = ["check_policy", "installed_versions", "load"]
 
 RESAVE = "Train and save it again with the version installed here, or install the version it was saved with."
 MODULES = {"scikit-learn": "sklearn"}  # where a library's module has another name
+LIBRARIES = (
+    "scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib", "shap",
+    "catboost", "onnxruntime", "skops", "torch", "keras",
+)  # fmt: skip
 MAX_TEXT = 200  # of a name or a message that comes out of a model file
 PACKAGES = {  # where the name to install is not the name to import
     "sklearn": "scikit-learn",
@@ -49,7 +56,7 @@ PACKAGES = {  # where the name to install is not the name to import
 
 
 def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = None) -> Any:
-    """The object a pickle or joblib file holds, checked to have `predict`. Executes the file: child only.
+    """The object a model file holds, checked to have `predict`. Executes a pickle: child only.
 
     policy: `strict` refuses a file that the scan does not allow and resolves no name off the list; the
     others load whatever the file asks for. report: the file's scan, where there is one already.
@@ -59,14 +66,20 @@ def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = 
     if report is None:
         report = scan(file)
     check_policy(report, policy)
+    if report.format not in ("pickle", "joblib"):
+        try:
+            return _checked(load_native(file, policy, report))
+        except DashboardError:
+            raise
+        except Exception as error:
+            raise _native_error(error, report) from None
     try:
         loaded = _load_strictly(file) if policy == "strict" else _load_anything(file)
     except DashboardError:
         raise
     except Exception as error:
         raise _load_error(error, report.saved_with) from None
-    _check_predicts(loaded)
-    return loaded
+    return _checked(loaded)
 
 
 def check_policy(report: ScanReport, policy: Policy) -> None:
@@ -109,7 +122,7 @@ def _load_anything(file: BinaryIO) -> Any:
 def installed_versions() -> dict[str, str]:
     """Versions of the libraries that models are made of, as installed here."""
     found = {}
-    for package in ("scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib", "shap"):
+    for package in LIBRARIES:
         for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own
             with suppress(importlib.metadata.PackageNotFoundError):
                 found[package] = importlib.metadata.version(name)
@@ -145,12 +158,8 @@ def _load_error(error: Exception, saved_with: Mapping[str, str]) -> DashboardErr
         library = error.name.partition(".")[0]
         if library == "__main__" or importlib.util.find_spec(library) is None:
             return _missing(library)
-    mismatches = _mismatches(saved_with)
-    if mismatches:
-        return VersionMismatch(
-            f"The model was saved with {' and '.join(mismatches.values())}: {type(error).__name__}: {text}",
-            hint=RESAVE,
-        )
+    if (mismatch := _mismatch(error, saved_with)) is not None:
+        return mismatch
     # pickle's own ways to stumble over bytes that are none of its: a cut number, an unknown opcode.
     unknown_opcode = isinstance(error, KeyError) and [type(a) for a in error.args] == [int]
     if unknown_opcode or isinstance(error, OSError | IndexError | struct_error | zlib_error):
@@ -158,6 +167,32 @@ def _load_error(error: Exception, saved_with: Mapping[str, str]) -> DashboardErr
     return ModelError(
         f"The model cannot be loaded: {type(error).__name__}: {text}",
         hint="Load it with joblib.load in a fresh interpreter with the libraries installed here.",
+    )
+
+
+def _native_error(error: Exception, report: ScanReport) -> DashboardError:
+    """What a library's own reader means by an exception."""
+    if isinstance(error, MemoryError):
+        return _load_error(error, report.saved_with)
+    if (mismatch := _mismatch(error, report.saved_with)) is not None:
+        return mismatch
+    text = " ".join(str(error).split())[:MAX_TEXT]
+    return NotAModel(
+        f"The file looks like {format_of(report).title} but cannot be read: {type(error).__name__}: {text}",
+        hint="Read it with the library that wrote it; if that works, save it again with the version that is "
+        "installed here.",
+    )
+
+
+def _mismatch(error: Exception, saved_with: Mapping[str, str]) -> VersionMismatch | None:
+    """The likely reason when a library's version here is not the one that saved the file."""
+    mismatches = _mismatches(saved_with)
+    if not mismatches:
+        return None
+    return VersionMismatch(
+        f"The model was saved with {' and '.join(mismatches.values())}: {type(error).__name__}: "
+        f"{str(error)[:MAX_TEXT]}",
+        hint=RESAVE,
     )
 
 
@@ -175,18 +210,19 @@ def _mismatches(saved_with: Mapping[str, str]) -> dict[str, str]:
     return {
         library: f"{library} {saved} (installed here: {here.get(library, 'none')})"
         for library, saved in saved_with.items()
-        if not same_version(saved, here.get(library, ""))
+        if library in LIBRARIES and not same_version(saved, here.get(library, ""))
     }
 
 
-def _check_predicts(loaded: Any) -> None:
+def _checked(loaded: Any) -> Any:
+    """The object itself. Raises NoPredict, saying what the file holds instead of a model."""
     kind = type(loaded).__name__[:MAX_TEXT]
     if isinstance(loaded, type):
         raise NoPredict(
             f"The file holds the class {loaded.__name__[:MAX_TEXT]}, not a fitted model.", hint=SAVE_HINT
         )
-    if callable(getattr(loaded, "predict", None)):
-        return
+    if answering_method(loaded) is not None:
+        return loaded
     if isinstance(loaded, dict):
         inside = [str(key)[:50] for key, value in loaded.items() if hasattr(value, "predict")]
         where = f" Its entry '{inside[0]}' can predict: save that alone." if inside else ""

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 import lockdown
+import model_scan
 import model_utils
-import pickle_scan
+import native_models
 import wire
 from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
 from model_utils import Adapter, Predictions
@@ -104,12 +105,14 @@ class _Child:
     def _scan(self, _request: wire.Message) -> wire.Message:
         """Answered before the model's code could run, so that no model can forge it either."""
         self.before_mb = _peak_memory_mb()
-        self.report = pickle_scan.scan(self.file)
+        self.report = model_scan.scan(self.file)
         return wire.Message({}, {"texts": wire.json_to_array(self.report.model_dump(mode="json"))})
 
     def _load(self, request: wire.Message) -> wire.Message:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            if self.report is not None:
+                native_models.import_libraries(self.report.libraries)
             started = time.perf_counter()
             estimator = model_utils.load(self.file, request.header["policy"], self.report)
             load_ms = (time.perf_counter() - started) * 1000

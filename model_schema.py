@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+import onnx_graphs
 from model_facts import Column, Columns, Facts, mine_categories, tell_raw, tell_spread
-from model_splits import SPLIT_MINERS, trees_of
+from model_splits import SPLIT_MINERS, tell_thresholds, trees_of
 from schema_utils import MAX_FEATURES, FieldSpec, Schema, is_placeholder
 
 __all__ = ["guessed", "infer_from_model"]
 
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
+UNKNOWN_CATEGORY = "unknown"  # where a model takes text and keeps none of it
 MEMBERS = 3  # of an ensemble of different estimators that are looked into
 
 
@@ -63,6 +65,7 @@ def _names(estimator: Any) -> list[str]:
         lambda: estimator.feature_names,  # xgboost.Booster
         lambda: estimator.feature_name_,  # LightGBM's estimators
         lambda: estimator.feature_name(),  # lightgbm.Booster
+        lambda: [n for i, n in enumerate(estimator.feature_names_) if n != str(i)],  # CatBoost
         lambda: _names(_within(estimator)),
     )
     for read in readers:
@@ -325,6 +328,32 @@ def _mine_moments(step: Any, columns: Columns, facts: Facts) -> None:
         tell_raw(facts, column, mean=m, std=s)
 
 
+def _mine_catboost(step: Any, columns: Columns, facts: Facts) -> None:
+    """Borders of its splits; of category columns that they are ones, for their values are hashes."""
+    categories = set(step.get_cat_feature_indices())
+    splits = [(feature, border) for feature, borders in step.get_borders().items() for border in borders]
+    if splits:
+        features, borders = (np.asarray(part) for part in zip(*splits, strict=True))
+        tell_thresholds(facts, columns, features, borders, np.ones(len(splits)), midpoints=True)
+    for position in categories:
+        facts.tell(columns[position], type="category", categories=(UNKNOWN_CATEGORY,))
+
+
+def _mine_network(step: Any, columns: Columns, facts: Facts) -> None:
+    """Graphs and networks: types of the inputs, what the graph holds, the first normalisation."""
+    if step.named:
+        for column, one in zip(columns, step.inputs, strict=True):
+            if one.dtype is None:
+                facts.suggest(column, type="category", categories=(UNKNOWN_CATEGORY,))
+            elif np.issubdtype(one.dtype, np.integer):
+                facts.suggest(column, type="integer")
+    if step.graph_ is not None:
+        onnx_graphs.mine(step.graph_, columns, facts)
+    if step.moments_ is not None:
+        for column, mean, variance in zip(columns, *step.moments_, strict=True):
+            tell_raw(facts, column, mean=float(mean), std=math.sqrt(max(float(variance), 0.0)))
+
+
 _MINERS = (
     mine_categories,
     _mine_scaler,
@@ -335,4 +364,6 @@ _MINERS = (
     *SPLIT_MINERS,
     _mine_rows,
     _mine_moments,
+    _mine_catboost,
+    _mine_network,
 )

@@ -17,7 +17,7 @@ from leaf_walks import by_shares, by_walks, tree_of
 from model_facts import Columns, Facts, Floats, between_integers, mine_categories, tell_raw, tell_spread
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
-__all__ = ["SPLIT_MINERS", "trees_of"]
+__all__ = ["SPLIT_MINERS", "tell_thresholds", "trees_of"]
 
 BOOSTED = 300  # trees of a boosted model, which are small
 TREES = 50  # of a forest: enough thresholds, and a bound on the time
@@ -33,7 +33,7 @@ def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
         thresholds.append(tree.threshold[inner])
         weights.append(tree.n_node_samples[inner])
     if features:
-        _tell_thresholds(
+        tell_thresholds(
             facts,
             columns,
             *(np.concatenate(parts) for parts in (features, thresholds, weights)),
@@ -121,7 +121,7 @@ def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
     splits = [split for tree in dumped for split in _xgboost_splits(json.loads(tree), place)]
     if splits:
         features, thresholds, covers = (np.asarray(part) for part in zip(*splits, strict=True))
-        _tell_thresholds(facts, columns, features.astype(np.int64), thresholds, covers)
+        tell_thresholds(facts, columns, features.astype(np.int64), thresholds, covers)
 
 
 def _xgboost_splits(root: dict[str, Any], place: dict[str, int]) -> Iterator[tuple[int, float, float]]:
@@ -151,7 +151,7 @@ def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
     splits = [split for tree in model["tree_info"] for split in _lightgbm_splits(tree["tree_structure"])]
     if splits:
         features, thresholds, counts = (np.asarray(part) for part in zip(*splits, strict=True))
-        _tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
+        tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
 
 
 def _lightgbm_splits(root: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
@@ -164,7 +164,7 @@ def _lightgbm_splits(root: dict[str, Any]) -> Iterator[tuple[int, float, float]]
             waiting += [node["left_child"], node["right_child"]]
 
 
-def _tell_thresholds(
+def tell_thresholds(
     facts: Facts,
     columns: Columns,
     features: npt.NDArray[np.int64],

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from pydantic import Field
 
 from errors import PredictFailed
 from estimator_traits import (
+    answering_method,
     attribute,
     check_fitted,
     feature_names,
@@ -26,12 +26,12 @@ from estimator_traits import (
     label_text,
     labels_of,
     lightgbm_categories,
+    notes_of,
     real_names,
     starts_with_columns,
     task_of,
     xgboost_categories,
 )
-from file_formats import read_stream
 from model_loading import installed_versions, load
 from pickle_scan import ScanReport
 from records import Figure, Record
@@ -44,7 +44,6 @@ __all__ = [
     "RowError",
     "Task",
     "adapt",
-    "inspect_bytes",
     "installed_versions",
     "label_text",
     "load",
@@ -104,25 +103,6 @@ class Predictions:
     errors: tuple[RowError, ...] = ()
 
 
-def inspect_bytes(path: Path) -> tuple[str, ScanReport, dict[str, str]]:
-    """(format, a first glance at it, versions saved with) of a model file, none of it executed.
-
-    The whole scan is made where it can do no harm: in the locked child.
-
-    The format is "pickle" or "joblib". Raises NotAModel, saying what the file looks like instead.
-    """
-    with path.open("rb") as file:
-        reading = read_stream(file)
-    seen = ScanReport(
-        format=reading.format,
-        libraries=reading.libraries,
-        compression=reading.compression,
-        protocol=reading.protocol,
-        saved_with=reading.saved_with,
-    )
-    return reading.format, seen, reading.saved_with
-
-
 def adapt(estimator: Any) -> "Adapter":
     """One way to call any estimator: its family, its task, its columns and its classes.
 
@@ -144,14 +124,15 @@ def adapt(estimator: Any) -> "Adapter":
     return Adapter(
         estimator=estimator,
         framework=framework,
-        name=type(estimator).__name__[:MAX_TEXT],
+        name=str(attribute(estimator, "display_name") or type(estimator).__name__)[:MAX_TEXT],
         task=task,
         features=features,
         n_features=count,
         labels=labels,
         takes_frame=bool(features) or starts_with_columns(estimator),
         categories=categories,
-        notes=notes,
+        notes=(*notes, *notes_of(estimator)),
+        method=answering_method(estimator) or "predict",
     )
 
 
@@ -162,7 +143,8 @@ class Adapter:
     features: column names in the model's order, () when it was fitted without names.
     labels: the classes as text in the order of the codes (for outlier detectors "-1" and "1", for
     clusterings their numbers), None when it answers with numbers or its classes are not known.
-    decode: turns a raw booster's answer into codes; None for estimators that answer with classes.
+    objective: of a raw booster, whose answers are turned into codes; "" for all others.
+    method: what is asked, where the estimator has no predict.
     """
 
     estimator: Any
@@ -176,6 +158,7 @@ class Adapter:
     categories: Mapping[str, tuple[Any, ...] | None] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     objective: str = ""
+    method: str = "predict"
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `predict` is called with: the model's columns in its order, float64 (n, f) when it takes
@@ -200,8 +183,12 @@ class Adapter:
         return frame
 
     def predict(self, x: Any) -> npt.NDArray[Any]:
-        """The estimator's raw answer for what `prepare` gave."""
-        return self.estimator.predict(x)  # type: ignore[no-any-return]
+        """The raw answer for what `prepare` gave; the most probable class where it has no predict."""
+        answer: npt.NDArray[Any] = getattr(self.estimator, self.method)(x)
+        if self.method != "predict_proba":
+            return answer
+        classes = np.arange(answer.shape[1]) if self.labels is None else np.array(self.labels)
+        return np.asarray(classes[np.asarray(answer).argmax(axis=1)])
 
     def scores(self, x: Any) -> npt.NDArray[np.float64] | None:
         """Probabilities (n, k) in the order of `labels`; None where the model offers none."""

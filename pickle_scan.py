@@ -24,6 +24,7 @@ from file_formats import (
     check_is_pickle,
     versions_in,
 )
+from native_formats import FormatName
 from pickle_allow_list import lookup, why_refused
 from pickle_values import Global
 from pickle_walk import Buffer, Damaged, Stopped, Walk
@@ -59,7 +60,7 @@ class ScanReport(Record):
     `ok` says that strict policy allows the file.
     """
 
-    format: Literal["pickle", "joblib"] = "pickle"
+    format: Literal["pickle", "joblib"] | FormatName = "pickle"
     compression: str | None = None
     protocol: int | None = None
     libraries: tuple[str, ...] = ()  # top-level packages the file names

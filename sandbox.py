@@ -21,6 +21,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 import errors
+import native_formats
 import wire
 from errors import (
     BadAnswer,
@@ -49,6 +50,7 @@ ANSWER_BYTES = 12 << 20
 MAX_LABELS = 10_000
 MAX_TEXT = 2_000
 TASKS = ("classification", "regression", "clustering", "outlier", "unknown")
+LIBRARY_MB = {"torch": 4096, "keras": 4096}  # GPU libraries are mapped also where there is no GPU
 CODES = {c.code: c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, DashboardError)}
 
 
@@ -122,7 +124,8 @@ class ModelHandle:
         try:
             theirs.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             cpu_s = deadline_s * (os.cpu_count() or 1) + 5
-            self._child = zygote.fork((theirs[0], theirs[1], theirs[2]), cpu_s, cancelled)
+            memory_mb = zygote.settings.child_memory_mb + _room_for_library(path)
+            self._child = zygote.fork((theirs[0], theirs[1], theirs[2]), cpu_s, memory_mb, cancelled)
         except BaseException:
             os.close(self._requests)
             os.close(self._answers)
@@ -374,6 +377,13 @@ class ModelHandle:
         self._broken = self._broken or error
         self._zygote.kill(self._child)
         return self._broken
+
+
+def _room_for_library(path: Path) -> int:
+    """MB of address space for the library that reads the file's format, where it takes up gigabytes."""
+    with path.open("rb") as file:
+        native = native_formats.identify(file)
+    return LIBRARY_MB.get(native.library, 0) if native is not None else 0
 
 
 def _timeout(stage: str, seconds: float) -> ChildTimeout:

@@ -113,7 +113,9 @@ class Zygote:
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
-    def fork(self, fds: tuple[int, int, int], cpu_s: float, cancelled: threading.Event | None) -> Child:
+    def fork(
+        self, fds: tuple[int, int, int], cpu_s: float, memory_mb: int, cancelled: threading.Event | None
+    ) -> Child:
         """A new locked child that owns the three descriptors (requests, answers, model file)."""
         ready = self._ensure()
         ends = time.monotonic() + START_TIMEOUT_S
@@ -132,7 +134,7 @@ class Zygote:
             request = {
                 "op": "fork",
                 "id": child.number,
-                "memory_mb": self.settings.child_memory_mb,
+                "memory_mb": memory_mb,
                 "cpu_s": cpu_s,
                 "threads": os.cpu_count() or 1,
                 "require_lock": self.settings.model_policy != "unsafe",

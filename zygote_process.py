@@ -48,6 +48,7 @@ PRELOADED = (
     "explainability",
     "tree_shapley",
     "model_schema",
+    "networks",
     "restricted_unpickler",
 )
 REQUEST_BYTES = 65_536

@@ -18,7 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 import model_utils
 from errors import MissingLibrary, ModelError, NoPredict, NotAModel, PredictFailed, VersionMismatch
-from model_utils import adapt, inspect_bytes, load
+from model_scan import first_glance
+from model_utils import adapt, load
 
 NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the first number only
 
@@ -37,7 +38,8 @@ def written(tmp_path: Path, data: bytes) -> Path:
 @pytest.mark.parametrize("compress", [0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
 def test_a_joblib_file_tells_its_libraries_and_version_unread(tmp_path: Path, compress: Any) -> None:
     path = models.save(models.forest_pipeline(), tmp_path / "m.pkl", compress=compress)
-    file_format, scan, saved_with = inspect_bytes(path)
+    scan = first_glance(path)
+    file_format, saved_with = scan.format, scan.saved_with
     assert file_format == "joblib"
     assert scan.compression == (compress[0] if compress else None)
     assert {"sklearn", "numpy", "joblib"} <= set(scan.libraries)
@@ -47,7 +49,8 @@ def test_a_joblib_file_tells_its_libraries_and_version_unread(tmp_path: Path, co
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_pickle_of_any_protocol_tells_its_version(tmp_path: Path, protocol: int) -> None:
     path = written(tmp_path, pickle.dumps(models.logistic(), protocol=protocol))
-    file_format, scan, saved_with = inspect_bytes(path)
+    scan = first_glance(path)
+    file_format, saved_with = scan.format, scan.saved_with
     assert (file_format, scan.compression) == ("pickle", None)
     assert scan.protocol == (protocol if protocol >= 2 else 0)
     assert {"sklearn", "numpy"} <= set(scan.libraries)
@@ -57,7 +60,8 @@ def test_a_pickle_of_any_protocol_tells_its_version(tmp_path: Path, protocol: in
 def test_an_xgboost_model_tells_the_version_that_saved_it(tmp_path: Path) -> None:
     import xgboost
 
-    _, scan, saved_with = inspect_bytes(models.save(models.xgboost_classifier(), tmp_path / "m.pkl"))
+    scan = first_glance(models.save(models.xgboost_classifier(), tmp_path / "m.pkl"))
+    saved_with = scan.saved_with
     assert "xgboost" in scan.libraries
     assert saved_with["xgboost"] == xgboost.__version__
 
@@ -65,7 +69,7 @@ def test_an_xgboost_model_tells_the_version_that_saved_it(tmp_path: Path) -> Non
 def test_inspection_executes_nothing(tmp_path: Path) -> None:
     witness = tmp_path / "executed"
     source = f"open({str(witness)!r}, 'w').close(); model = 1"
-    assert inspect_bytes(models.save_source(source, tmp_path / "m.pkl"))[1].libraries == ()
+    assert first_glance(models.save_source(source, tmp_path / "m.pkl")).libraries == ()
     assert not witness.exists()
 
 
@@ -84,10 +88,9 @@ def zipped(name: str) -> bytes:
         (b"a,b,c\n1,2,3\n", "CSV"),
         (b"Some words, only.", "plain text"),
         (b'{"a": 1}', "JSON"),
-        (b'{"learner": {}, "version": [3, 0, 0]}', "XGBoost"),
-        (b"tree\nversion=v4\n", "LightGBM"),
+        (b"binf\x00\x00", "old binary format"),
         (b"\x08\x07\x12\x08skl2onnx\x1a", "ONNX"),
-        (zipped("schema.json"), "skops"),
+        (zipped("archive/data.pkl"), "PyTorch archive of weights"),
         (zipped("anything"), "zip archive"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (gzip.compress(b"a,b\n1,2\n"), "gzip data that holds a table"),
@@ -97,7 +100,7 @@ def zipped(name: str) -> bytes:
 )
 def test_what_is_no_model_is_named_for_what_it_is(tmp_path: Path, data: bytes, says: str) -> None:
     with pytest.raises(NotAModel) as caught:
-        inspect_bytes(written(tmp_path, data))
+        first_glance(written(tmp_path, data))
     assert says in caught.value.message
     assert caught.value.hint
 
@@ -105,7 +108,7 @@ def test_what_is_no_model_is_named_for_what_it_is(tmp_path: Path, data: bytes, s
 def test_a_file_that_unpacks_to_absurd_size_is_refused(tmp_path: Path) -> None:
     bomb = gzip.compress(b"\x80\x04" + bytes(100 << 20), 9)
     with pytest.raises(NotAModel, match="times its size"):
-        inspect_bytes(written(tmp_path, bomb))
+        first_glance(written(tmp_path, bomb))
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.95])

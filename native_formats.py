@@ -1,0 +1,233 @@
+"""Model files in a library's own format, known by their bytes: ONNX, skops, XGBoost, LightGBM ...
+
+Promises: reads names and lengths only, a bounded part of the file, and executes nothing. Leaves pickles
+to `file_formats`, what the formats may hold to `model_scan`, and loading them to `native_models`.
+"""
+
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal
+
+__all__ = ["FORMATS", "FormatName", "NativeFormat", "identify", "json_entry", "versions"]
+
+FormatName = Literal[
+    "onnx", "skops", "xgboost json", "xgboost ubj", "lightgbm text", "catboost", "torchscript",
+    "torch.export", "keras",
+]  # fmt: skip
+
+START = 1 << 16
+END = 1 << 12
+MAX_ENTRIES = 100_000  # of a zip archive
+MAX_FIELDS = 10_000  # at the top of a protobuf message; a model has a dozen
+MAX_JSON = 64 << 20  # unpacked bytes of a description inside of an archive
+
+# onnx.proto, ModelProto: how each field is written (0: a number; 2: a length and bytes), by its number.
+ONNX_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
+ONNX_GRAPH, ONNX_OPSETS, ONNX_PRODUCER, ONNX_PRODUCER_VERSION = 7, 8, 2, 3
+
+XGBOOST_JSON = re.compile(rb"\s*\{\s*\"(?:learner|version|Config)\"\s*:")
+XGBOOST_JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]')
+XGBOOST_UBJ_VERSION = re.compile(rb"version\[(?:#L.{7}\x03|#i\x03|)i(.)i(.)i(.)", re.DOTALL)
+CATBOOST_VERSION = re.compile(rb"release (\d+\.\d+\.\d+)\.")
+
+
+@dataclass(frozen=True)
+class NativeFormat:
+    """One format. title: as a sentence names it. library: what is imported to read it."""
+
+    name: FormatName
+    title: str
+    library: str
+    package: str
+    suffixes: tuple[str, ...]
+
+    @property
+    def install(self) -> str:
+        """The line that installs what reads it."""
+        return f"pip install {self.package}"
+
+
+FORMATS = (
+    NativeFormat("onnx", "an ONNX model", "onnxruntime", "onnxruntime onnx", (".onnx",)),
+    NativeFormat("skops", "a skops file", "skops", "skops", (".skops",)),
+    NativeFormat("xgboost json", "an XGBoost model (JSON)", "xgboost", "xgboost", (".json",)),
+    NativeFormat("xgboost ubj", "an XGBoost model (UBJSON)", "xgboost", "xgboost", (".ubj",)),
+    NativeFormat("lightgbm text", "a LightGBM model (text)", "lightgbm", "lightgbm", (".txt",)),
+    NativeFormat("catboost", "a CatBoost model", "catboost", "catboost", (".cbm",)),
+    NativeFormat("torchscript", "a TorchScript program", "torch", "torch", (".pt", ".pth", ".ts")),
+    NativeFormat("torch.export", "a torch.export program", "torch", "torch", (".pt2",)),
+    NativeFormat("keras", "a Keras model", "keras", "keras torch", (".keras",)),
+)
+_BY_NAME = {found.name: found for found in FORMATS}
+
+
+def identify(file: BinaryIO) -> NativeFormat | None:
+    """The format that a file is in by its content, whatever its name; None for a pickle or anything else."""
+    file.seek(0)
+    start = file.read(START)
+    found: FormatName | None = None
+    if start.startswith(b"PK\x03\x04"):
+        found = _archive(file)
+    elif start.startswith(b"CBM1"):
+        found = "catboost"
+    elif start.startswith(b"tree\nversion="):
+        found = "lightgbm text"
+    elif start.startswith(b"{L") and b"learner" in start[:64]:
+        found = "xgboost ubj"
+    elif XGBOOST_JSON.match(start) and b'"learner"' in start:
+        found = "xgboost json"
+    elif start[:1] in b"\x08\x12\x3a\x42" and len(start) > 1 and _is_onnx(file):
+        found = "onnx"
+    file.seek(0)
+    return _BY_NAME[found] if found else None
+
+
+def versions(file: BinaryIO, native: NativeFormat) -> dict[str, str]:
+    """The versions that saved the file, as far as it tells; {} when it does not or is damaged."""
+    found: dict[str, str] = {}
+    with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+        found = dict(_VERSIONS[native.name](file)) if native.name in _VERSIONS else {}
+    file.seek(0)
+    return {library[:60]: version[:60] for library, version in found.items()}
+
+
+def json_entry(file: BinaryIO, name: str) -> Any:
+    """A JSON document inside of a zip archive. Raises ValueError for what is too large or no JSON."""
+    file.seek(0)
+    with zipfile.ZipFile(file) as archive:
+        entry = archive.getinfo(name)
+        if entry.file_size > MAX_JSON:
+            raise ValueError(f"{name} unpacks to more than {MAX_JSON >> 20} MB")
+        with archive.open(entry) as stream:  # what it declares is not believed
+            data = stream.read(MAX_JSON + 1)
+    if len(data) > MAX_JSON:
+        raise ValueError(f"{name} unpacks to more than {MAX_JSON >> 20} MB")
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply") from None
+
+
+def _archive(file: BinaryIO) -> FormatName | None:
+    """What a zip archive holds, by the names of its entries."""
+    file.seek(0)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return None
+    if len(names) > MAX_ENTRIES:
+        return None
+    if "schema.json" in names:
+        return "skops"
+    if "config.json" in names and "metadata.json" in names:
+        return "keras"
+    inner = {name.partition("/")[2] for name in names}  # PyTorch puts all into one folder
+    if "archive_format" in inner or "serialized_exported_program.json" in {*names, *inner}:
+        return "torch.export"
+    if "constants.pkl" in inner and any(name.startswith("code/") for name in inner):
+        return "torchscript"
+    return None
+
+
+def _is_onnx(file: BinaryIO) -> bool:
+    """Whether the top level reads as a ModelProto to the file's very end, with a graph and its opsets."""
+    seen = {field for field, _ in _top_fields(file)}
+    return {ONNX_GRAPH, ONNX_OPSETS} <= seen
+
+
+def _top_fields(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """(number, value of at most 100 bytes) of each field of a ModelProto; ends early, with 0, on others."""
+    file.seek(0, 2)
+    size = file.tell()
+    file.seek(0)
+    for _ in range(MAX_FIELDS):
+        if file.tell() == size:
+            return
+        try:
+            key = _varint(file)
+            if ONNX_FIELDS.get(key >> 3) != key & 7:
+                break
+            if key & 7 == 0:
+                yield key >> 3, str(_varint(file)).encode()
+                continue
+            length = _varint(file)
+        except EOFError:
+            break
+        end = file.tell() + length
+        if end > size:
+            break
+        yield key >> 3, file.read(min(length, 100))
+        file.seek(end)
+    yield 0, b""
+
+
+def _varint(file: BinaryIO) -> int:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            break
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    raise EOFError
+
+
+def _onnx_versions(file: BinaryIO) -> dict[str, str]:
+    found = dict(_top_fields(file))
+    producer = found.get(ONNX_PRODUCER, b"").decode("utf-8", "replace")
+    version = found.get(ONNX_PRODUCER_VERSION, b"").decode("utf-8", "replace")
+    return {producer: version} if producer and version else {}
+
+
+def _skops_versions(file: BinaryIO) -> dict[str, str]:
+    schema = json_entry(file, "schema.json")
+    return {"skops": str(schema["_skops_version"])} if "_skops_version" in schema else {}
+
+
+def _keras_versions(file: BinaryIO) -> dict[str, str]:
+    return {"keras": str(json_entry(file, "metadata.json")["keras_version"])}
+
+
+def _xgboost_versions(file: BinaryIO) -> dict[str, str]:
+    """The version stands at the very end of the JSON file."""
+    file.seek(0, 2)
+    file.seek(max(0, file.tell() - END))
+    found = XGBOOST_JSON_VERSION.search(file.read(END))
+    return {"xgboost": b".".join(found.groups()).decode()} if found else {}
+
+
+def _xgboost_ubj_versions(file: BinaryIO) -> dict[str, str]:
+    file.seek(0, 2)
+    file.seek(max(0, file.tell() - END))
+    found = XGBOOST_UBJ_VERSION.search(file.read(END))
+    return {"xgboost": ".".join(str(part[0]) for part in found.groups())} if found else {}
+
+
+def _lightgbm_versions(file: BinaryIO) -> dict[str, str]:
+    file.seek(0)
+    return {"lightgbm": "4.x"} if file.read(64).startswith(b"tree\nversion=v4\n") else {}
+
+
+def _catboost_versions(file: BinaryIO) -> dict[str, str]:
+    """In the build's notes, among the model's descriptions behind its trees."""
+    file.seek(0, 2)
+    file.seek(max(0, file.tell() - (1 << 20)))
+    found = CATBOOST_VERSION.search(file.read(1 << 20))
+    return {"catboost": found[1].decode()} if found else {}
+
+
+_VERSIONS: dict[str, Callable[[BinaryIO], dict[str, str]]] = {
+    "onnx": _onnx_versions,
+    "skops": _skops_versions,
+    "keras": _keras_versions,
+    "xgboost json": _xgboost_versions,
+    "xgboost ubj": _xgboost_ubj_versions,
+    "lightgbm text": _lightgbm_versions,
+    "catboost": _catboost_versions,
+}
