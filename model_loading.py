@@ -235,11 +235,15 @@ def _checked(loaded: Any) -> Any:
         raise NoPredict(f"The file holds data ({kind} of shape {loaded.shape}), not a model.", hint=SAVE_HINT)
     if hasattr(loaded, "transform"):
         raise NoPredict(
-            f"The file holds a {kind}, which transforms rows and does not predict.",
+            f"The file holds {_a(kind)}, which transforms rows and does not predict.",
             hint="Put it into a Pipeline with the model and save the pipeline.",
         )
     if hasattr(loaded, "fit_predict"):
         raise NoPredict(
             f"{kind} can only label the rows it was fitted on: it has no predict.", hint=SAVE_HINT
         )
-    raise NoPredict(f"The file holds a {kind}, which has no predict.", hint=SAVE_HINT)
+    raise NoPredict(f"The file holds {_a(kind)}, which has no predict.", hint=SAVE_HINT)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"

@@ -79,7 +79,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Test a model on a Model Monitoring Dashboard.",
         epilog="Exit codes: 0 passed or warned, 1 a gate broke, 2 could not be judged.",
     )
-    parser.add_argument("model", type=Path, help="the model's file (pickle or joblib)")
+    parser.add_argument("model", type=Path, help="the model's file (pickle, joblib, ONNX ...)")
     parser.add_argument("--schema", help="JSON file that describes the inputs, or the JSON itself")
     parser.add_argument("--sample", type=Path, help="CSV or Parquet file with rows to learn the inputs from")
     parser.add_argument("--target", help="name of the label column in the sample")

@@ -41,7 +41,7 @@ FORM_SCHEMA: dict[str, Any] = {
                         "model": {
                             "type": "string",
                             "format": "binary",
-                            "description": "The model: a pickle or joblib file.",
+                            "description": "The model: pickle, joblib, ONNX, skops and others.",
                         },
                         "schema": {
                             "type": "string",

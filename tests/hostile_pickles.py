@@ -106,7 +106,7 @@ def built_name(witness: Path) -> bytes:
 
 
 def cloudpickled(_witness: Path) -> bytes:
-    import cloudpickle  # type: ignore[import-untyped]
+    import cloudpickle
     from sklearn.preprocessing import FunctionTransformer
 
     data: bytes = cloudpickle.dumps(FunctionTransformer(lambda x: x + 1))

@@ -369,6 +369,8 @@ def _scan_facts(scan: ScanReport) -> str:
         return "not followed to its end"
     names = ui.count(scan.globals_count, "name")
     refused = [f"{r.module}.{r.name}" for r in scan.refused]
+    if scan.ok and not scan.globals_count:
+        return "a format that cannot name code"
     if scan.ok:
         return f"{names}, all on the list of allowed ones"
     return "; ".join([f"{names}, {scan.refused_count} not on the list", *refused[:5], *scan.findings[:5]])

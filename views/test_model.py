@@ -18,6 +18,7 @@ import services as holder
 from errors import DashboardError, NotFound
 from example_models import EXAMPLES
 from model_utils import ModelInfo
+from native_formats import FORMATS
 from reports import RunPlan
 from samples import read_sample
 from schema_utils import Schema, combine, infer_from_frame
@@ -27,7 +28,7 @@ from views import plan_form, schema_table
 __all__ = ["render"]
 
 DRAFT = "draft"
-MODEL_TYPES = ["pkl", "pickle", "joblib"]
+MODEL_TYPES = ["pkl", "pickle", "joblib", *(s[1:] for one in FORMATS for s in one.suffixes)]
 SAMPLE_TYPES = ["csv", "parquet"]
 POLL_S = 0.5
 TALLEST_EDITOR = 560
@@ -101,8 +102,9 @@ def _choose(services: Any, draft: Draft) -> None:
     with st.container(border=True):
         st.subheader("Upload a model")
         st.caption(
-            f"A pickle or joblib file, up to {limit:,} MB. No data is needed: rows are made from the "
-            f"model's own schema. {LOCKED if lockdown.probe().full else ''}"
+            f"Pickle, joblib, ONNX, skops, XGBoost, LightGBM, CatBoost, PyTorch, Keras; up to {limit:,} MB. "
+            "No data is needed: rows are made from the model's own schema. "
+            f"{LOCKED if lockdown.probe().full else ''}"
         )
         if not lockdown.probe().full:
             st.warning(UNLOCKED[services.settings.model_policy == "unsafe"], icon=":material/lock_open:")
