@@ -142,9 +142,11 @@ def explained_output(
     estimator = adapter.estimator
     output: str
     call: Callable[[Any], Any]
-    if adapter.task == "classification" and adapter.scores(x) is not None:
+    if adapter.task == "classification" and _answers(adapter.scores, x):
         output, call = "probability", adapter.scores
-    elif adapter.task in ("classification", "outlier") and hasattr(estimator, "decision_function"):
+    elif adapter.task in ("classification", "outlier") and _answers(
+        getattr(estimator, "decision_function", None), x
+    ):
         output, call = "margin", estimator.decision_function
     elif adapter.task in ("classification", "clustering"):
         chosen = np.asarray(adapter.labels if adapter.labels else np.unique(_text(adapter.predict(x))))
@@ -331,13 +333,24 @@ FAMILIES = (
 """Which explainer fits which final estimator; the first that fits is used."""
 
 
+def _answers(method: Callable[[Any], Any] | None, x: Any) -> bool:
+    """Whether a method is there and works: a chain over several classes has scores that raise."""
+    try:
+        answer = None if method is None else method(x)
+        return answer is not None and len(_matrix(answer)) == len(x)
+    except Exception:
+        return False
+
+
 def _matrix(answer: Any) -> FloatArray:
     array = np.asarray(answer, dtype=np.float64)
     return array.reshape(len(array), -1)
 
 
 def _text(answer: Any) -> npt.NDArray[Any]:
-    return np.asarray([str(a) for a in np.asarray(answer).ravel()])
+    """Answers as text (n,); of several outputs the first, as everywhere."""
+    array = np.asarray(answer)
+    return np.asarray([str(a) for a in (array if array.ndim == 1 else array.reshape(len(array), -1)[:, 0])])
 
 
 def _positive(answers: FloatArray, labels: tuple[str, ...] | None) -> FloatArray:

@@ -89,6 +89,7 @@ def _count(estimator: Any) -> int:
         lambda: estimator.num_features(),  # xgboost.Booster
         lambda: estimator.num_feature(),  # lightgbm.Booster
         lambda: _count(_within(estimator)),
+        lambda: np.ndim(estimator.X_thresholds_),  # IsotonicRegression: of one column
         lambda: len(estimator.coef_) if np.ndim(estimator.coef_) == 1 else np.shape(estimator.coef_)[1],
     )
     for read in readers:
@@ -328,6 +329,20 @@ def _mine_moments(step: Any, columns: Columns, facts: Facts) -> None:
         tell_raw(facts, column, mean=m, std=s)
 
 
+def _mine_codes(step: Any, columns: Columns, facts: Facts) -> None:
+    """CategoricalNB takes codes from 0, and kept how often it saw each."""
+    if type(step).__name__ == "CategoricalNB":
+        for column, counts in zip(columns, step.category_count_, strict=True):
+            seen = np.asarray(counts).sum(axis=0)
+            codes = np.repeat(np.arange(len(seen), dtype=np.float64), seen.astype(np.int64))
+            facts.tell(column, type="integer")
+            tell_spread(facts, column, codes, whole=True)
+
+
+def _mine_isotonic(step: Any, columns: Columns, facts: Facts) -> None:
+    tell_raw(facts, columns[0], min=step.X_min_, max=step.X_max_)
+
+
 def _mine_catboost(step: Any, columns: Columns, facts: Facts) -> None:
     """Borders of its splits; of category columns that they are ones, for their values are hashes."""
     categories = set(step.get_cat_feature_indices())
@@ -364,6 +379,8 @@ _MINERS = (
     *SPLIT_MINERS,
     _mine_rows,
     _mine_moments,
+    _mine_codes,
+    _mine_isotonic,
     _mine_catboost,
     _mine_network,
 )

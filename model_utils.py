@@ -199,7 +199,9 @@ class Adapter:
             binary = self.objective in BINARY_PROBABILITY and raw.ndim == 1
             found = np.column_stack([1 - raw, raw]) if binary else raw
         elif hasattr(self.estimator, "predict_proba"):
-            found = np.asarray(self.estimator.predict_proba(x), dtype=np.float64)
+            answer = self.estimator.predict_proba(x)
+            first = answer[0] if isinstance(answer, list) else answer  # a list: one array an output
+            found = np.asarray(first, dtype=np.float64)
         else:
             return None
         return found if found.ndim == 2 and found.shape[1] == len(self.labels) else None

@@ -33,6 +33,7 @@ from explainability import (
     explain,
     summarise,
 )
+from model_utils import adapt
 from shapley import shapley_values
 
 PLAN = ExplainPlan(rows=30, budget_s=20)
@@ -482,3 +483,17 @@ def test_an_answer_that_does_not_fit_the_question_is_refused(changes):
 def test_the_additivity_error_is_relative_to_the_output():
     found = attributions(explained=attributions().explained + np.array([[0.0], [0.25]]))
     assert additivity_error(found) == pytest.approx(0.25 / 2.75)
+
+
+def test_of_several_outputs_the_first_is_explained() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "c"])
+    first = np.digitize(rows["a"], [-0.5, 0.5])
+    targets = np.column_stack([first, rows["b"] > 0])
+    for model in (MultiOutputClassifier(LogisticRegression()), ClassifierChain(LogisticRegression())):
+        found = explain(adapt(model.fit(rows, targets)), rows, rows, ExplainPlan(rows=20), 0)
+        importance = np.abs(found.values).mean(axis=(0, 2))
+        assert importance.argmax() == 0 and found.outputs == ("0", "1", "2")
+        assert additivity_error(found) < 1e-9
