@@ -14,12 +14,13 @@ from pydantic import Field
 
 from errors import BadAnswer
 from explainers import Attributions, Explainable, explain_by_family, explained_output
+from local_surrogate import local_surrogate
 from records import Figure, Record
 from shapley import shapley_values
 
 __all__ = [
-    "Attributions", "ExplainPlan", "Explanation", "FeatureImportance", "additivity_error", "explain",
-    "summarise",
+    "Attributions", "ExplainPlan", "Explanation", "FeatureImportance", "FeatureShare", "ShiftExplanation",
+    "additivity_error", "explain", "summarise",
 ]  # fmt: skip
 
 MAX_OUTPUTS = 20
@@ -30,7 +31,7 @@ ADDITIVITY_LIMIT = 1e-3  # relative; a family's explainer that misses by more is
 class ExplainPlan(Record):
     """How to explain: the method, how many rows, and the seconds it may take."""
 
-    method: Literal["auto", "shap", "permutation", "none"] = "auto"
+    method: Literal["auto", "shap", "permutation", "lime", "none"] = "auto"
     rows: int = Field(100, ge=1, le=10_000)
     budget_s: float = Field(5.0, gt=0, le=3600)
 
@@ -41,6 +42,31 @@ class FeatureImportance(Record):
     feature: str
     mean_abs: float
     std_error: Figure = None  # sampling error, where the explainer samples
+    shuffled_change: Figure = None  # share of answers that change when the column is shuffled
+    score_drop: Figure = None  # what the score loses then (accuracy, or R^2), where there are labels
+
+
+class FeatureShare(Record):
+    """One feature's part of a change."""
+
+    feature: str
+    change: float
+
+
+class ShiftExplanation(Record):
+    """Which features carry the change of the mean output under one simulated drift.
+
+    of: the output (a class, or the only one) whose mean changes most. The features' changes and the
+    remainder sum to `change`.
+    """
+
+    scenario: str
+    output: str
+    of: str
+    rows: int
+    change: float
+    remainder: float
+    features: tuple[FeatureShare, ...]
 
 
 class Explanation(Record):
@@ -64,6 +90,7 @@ class Explanation(Record):
     additivity_error: Figure
     sampling_error: Figure = None
     notes: tuple[str, ...] = ()
+    shift: ShiftExplanation | None = None
 
 
 def explain(
@@ -85,6 +112,8 @@ def explain(
     if allowed < min(plan.rows, len(frame)):
         notes.append(f"{allowed} rows are explained, so that the report stays below {MAX_VALUES:,} values.")
     found: Attributions | None = None
+    if plan.method == "lime":
+        return _capped(_by_lime(adapter, rows, background, plan, seed))
     if plan.method != "permutation":
         try:
             found = explain_by_family(adapter, rows, background, plan.budget_s)
@@ -137,7 +166,7 @@ def summarise(attributions: Attributions, frame: pd.DataFrame) -> Explanation:
         base_values=tuple(attributions.base.tolist()),
         shap_values=_nested(values if k > 1 else values[:, :, 0]),
         feature_values=_cells(rows),
-        additivity_error=additivity_error(attributions),
+        additivity_error=None if attributions.method == "lime" else additivity_error(attributions),
         sampling_error=None if spread is None else float(spread.sum()) / total if total else 0.0,
         notes=attributions.notes,
     )
@@ -161,6 +190,31 @@ def _by_permutation(
         explained=result.explained,
         std_error=result.std_error,
         notes=result.notes,
+    )
+
+
+def _by_lime(
+    adapter: Explainable, rows: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
+) -> Attributions:
+    output, outputs, function = explained_output(adapter, background.iloc[:20])
+    result = local_surrogate(function, rows, background, budget_s=plan.budget_s, seed=seed)
+    notes = [
+        f"Straight lines fitted to {result.neighbours} neighbours of each row tell {result.fit:.0%} of how "
+        "the output varies there; LIME's values need not sum to the output."
+    ]
+    if len(result.values) < len(rows):
+        notes.append(f"The time budget allowed {len(result.values)} of {len(rows)} rows.")
+    return Attributions(
+        method="lime",
+        explainer="LIME, ridge regression on swapped cells",
+        output=output,
+        outputs=outputs,
+        features=tuple(map(str, rows.columns)),
+        values=result.values,
+        base=result.base,
+        explained=result.explained,
+        std_error=None,
+        notes=tuple(notes),
     )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from column_trace import unwrap
+from integrated_gradients import integrated_gradients
 from model_utils import Task
 
 __all__ = ["Attributions", "Explainable", "explain_by_family", "explained_output"]
@@ -87,11 +88,15 @@ class _Raw:
 
 @dataclass(frozen=True)
 class _Family:
-    """Explainer: (final estimator, rows, background, task, budget in seconds) -> attributions or None."""
+    """Explainer: (final estimator, rows, background, task, budget in seconds) -> attributions or None.
+
+    method: what the report calls it.
+    """
 
     title: str
     fits: Callable[[Any], bool]
     explainer: Callable[[Any, Any, Any, Task, float], _Raw | None]
+    method: str = "shap"
 
 
 def explain_by_family(
@@ -117,7 +122,7 @@ def explain_by_family(
     for column, owner in enumerate(unwrapped.owner):
         values[:, owner] += raw.values[:, column]
     return Attributions(
-        method="shap",
+        method=family.method,
         explainer=family.title,
         output=raw.output,
         outputs=_output_names(adapter.labels, k, raw.output),
@@ -142,10 +147,10 @@ def explained_output(
     estimator = adapter.estimator
     output: str
     call: Callable[[Any], Any]
-    if adapter.task == "classification" and _answers(adapter.scores, x):
+    if adapter.task == "classification" and _answers(adapter.scores, x, len(probe)):
         output, call = "probability", adapter.scores
     elif adapter.task in ("classification", "outlier") and _answers(
-        getattr(estimator, "decision_function", None), x
+        getattr(estimator, "decision_function", None), x, len(probe)
     ):
         output, call = "margin", estimator.decision_function
     elif adapter.task in ("classification", "clustering"):
@@ -200,6 +205,31 @@ def _lightgbm(estimator: Any, x: Any, background: Any, task: Task, budget_s: flo
         output = "prediction" if np.allclose(_matrix(estimator.predict(x)), margin) else "margin"
     n, k = margin.shape
     return _from_contributions(np.asarray(answer, dtype=np.float64).reshape(n, k, -1), margin, output)
+
+
+def _catboost(estimator: Any, x: Any, background: Any, task: Task, budget_s: float) -> _Raw | None:
+    """CatBoost's own: exact for its symmetric trees, and the only one that knows its categories."""
+    import catboost
+
+    pool = catboost.Pool(x, cat_features=list(estimator.get_cat_feature_indices()))
+    answer = np.asarray(estimator.get_feature_importance(pool, type="ShapValues"), dtype=np.float64)
+    margin = _matrix(estimator.predict(pool, prediction_type="RawFormulaVal"))
+    return _from_contributions(
+        answer[:, None, :] if answer.ndim == 2 else answer,
+        margin,
+        "prediction" if task == "regression" else "margin",
+    )
+
+
+def _gradients(estimator: Any, x: Any, background: Any, task: Task, budget_s: float) -> _Raw | None:
+    """Integrated gradients of a network's own outputs, from the mean of the background."""
+    rows, baseline = np.asarray(x, dtype=np.float64), np.asarray(background, dtype=np.float64).mean(axis=0)
+    values, base, explained = integrated_gradients(estimator.gradients, rows, baseline, budget_s)
+    within = ((explained >= 0) & (explained <= 1)).all()
+    output = "prediction" if task != "classification" else "probability" if within else "score"
+    if task == "classification" and explained.shape[1] == 2:
+        values, base, explained = values[:, :, 1:], base[1:], explained[:, 1:]
+    return _Raw(values, base, explained, output)
 
 
 def _from_contributions(answer: FloatArray, margin: Any, output: str) -> _Raw:
@@ -323,9 +353,15 @@ def _of_sklearn(names: frozenset[str]) -> Callable[[Any], bool]:
     return fits
 
 
+def _has_gradients(estimator: Any) -> bool:
+    return callable(getattr(estimator, "gradients", None))
+
+
 FAMILIES = (
     _Family("XGBoost contributions", _of_library("xgboost"), _xgboost),
     _Family("LightGBM contributions", _of_library("lightgbm"), _lightgbm),
+    _Family("CatBoost contributions", _of_library("catboost"), _catboost),
+    _Family("integrated gradients", _has_gradients, _gradients, "integrated gradients"),
     _Family("tree SHAP, path-dependent", _of_sklearn(BOOSTED), _trees),
     _Family("linear, closed form", _of_sklearn(LINEAR), _linear),
     _Family("quadrature tree SHAP, path-dependent", _is_forest, _forest),
@@ -333,11 +369,11 @@ FAMILIES = (
 """Which explainer fits which final estimator; the first that fits is used."""
 
 
-def _answers(method: Callable[[Any], Any] | None, x: Any) -> bool:
+def _answers(method: Callable[[Any], Any] | None, x: Any, rows: int) -> bool:
     """Whether a method is there and works: a chain over several classes has scores that raise."""
     try:
         answer = None if method is None else method(x)
-        return answer is not None and len(_matrix(answer)) == len(x)
+        return answer is not None and len(_matrix(answer)) == rows
     except Exception:
         return False
 

@@ -253,6 +253,7 @@ def _figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
         yield "explanation", "additivity_error", report.explanation.value.additivity_error
         for importance in report.explanation.value.importance:
             yield "explanation", f"importance.{importance.feature}", importance.mean_abs
+            yield "explanation", f"shuffled_change.{importance.feature}", importance.shuffled_change
     for check in report.checks:
         yield "checks", f"{check.id}.status", check.status
         yield "checks", f"{check.id}.value", check.value

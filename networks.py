@@ -74,6 +74,7 @@ class Network:
     """
 
     _estimator_type = "regressor"
+    gradients: Any = None  # of PyTorch: from rows (n, f) to outputs (n, k) and their gradients (n, f, k)
     graph_: Any = None  # of ONNX: what `onnx_graphs` read
     moments_: tuple[Any, Any] | None = None  # mean and variance by which it first normalises its input
 
@@ -311,8 +312,20 @@ def _torch(
         parts = answer if isinstance(answer, tuple | list) else (answer,)
         return [part.numpy() for part in parts]
 
+    def gradients(rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        table = torch.from_numpy(rows.astype(np.float32).reshape(len(rows), *shape)).requires_grad_()
+        with torch.enable_grad():
+            answer = module(table)
+            outputs = (answer[0] if isinstance(answer, tuple | list) else answer).reshape(len(rows), -1)
+            slopes = [
+                torch.autograd.grad(outputs[:, k].sum(), table, retain_graph=True)[0].reshape(len(rows), -1)
+                for k in range(outputs.shape[1])
+            ]
+        return outputs.detach().numpy().astype(np.float64), torch.stack(slopes, 2).numpy().astype(np.float64)
+
     network = Network("pytorch", name, (Input("input", shape, np.float32, batch),), run)
     found = read_outputs(network)
+    found.gradients = gradients if batch is None else None
     found.moments_ = _first_moments(buffers, network.n_features_in_)
     return found
 

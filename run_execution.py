@@ -17,12 +17,13 @@ from typing import TypeVar
 import pandas as pd
 
 import drift_simulation
+import feature_effects
 import metrics
 import robustness
 from checks import BaselineFigures, Check, RunStatus, judge, verdict
-from drift import DriftAnalysis
-from errors import Cancelled, ChildTimeout, DashboardError, PredictFailed
-from explainability import Explanation, summarise
+from drift import DriftAnalysis, ScenarioPlan
+from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
+from explainability import Explanation, ShiftExplanation, summarise
 from metrics import Accuracy, Performance
 from model_inspection import (
     complete,
@@ -204,7 +205,7 @@ class Execution:
             ),
         )
         self.explanation = self._explanation_section(
-            inputs if inputs is not None else frame, frame, reference
+            inputs if inputs is not None else frame, labels, frame, reference
         )
 
     def _performance(self, frame: pd.DataFrame, reference: Predictions) -> Performance:
@@ -246,7 +247,7 @@ class Execution:
         )
 
     def _explanation_section(
-        self, rows: pd.DataFrame, frame: pd.DataFrame, reference: Predictions
+        self, rows: pd.DataFrame, labels: pd.Series | None, frame: pd.DataFrame, reference: Predictions
     ) -> Section[Explanation]:
         plan = self.plan.explain
         if plan.method == "none":
@@ -259,9 +260,51 @@ class Execution:
             explained = (rows if rows is not frame else usable)[columns].head(plan.rows)
             attributions = self._open().explain(explained, usable.head(BACKGROUND_ROWS), plan, self.plan.seed)
             self._keep("shap.parquet", attributions_table(attributions))
-            return summarise(attributions, explained)
+            found = summarise(attributions, explained)
+            found = self._with_shuffled_columns(found, rows if rows is not frame else usable, columns, labels)
+            return found.model_copy(update={"shift": self._explained_shift(explained, usable)})
 
         return self._section("explain", explain)
+
+    def _with_shuffled_columns(
+        self, explanation: Explanation, rows: pd.DataFrame, columns: list[str], labels: pd.Series | None
+    ) -> Explanation:
+        target = self.row.target
+        scored = labels is not None and target is not None and self.accuracy.value is not None
+
+        def score(answers: Predictions) -> Accuracy:
+            assert labels is not None and target is not None
+            return metrics.score(labels.iloc[: len(answers.values)], answers, self.info.task, target)
+
+        return feature_effects.with_shuffled_columns(
+            explanation,
+            rows[columns],
+            self._predict,
+            score if scored else None,
+            budget_s=self.plan.explain.budget_s / 4,
+            seed=self.plan.seed,
+        )
+
+    def _explained_shift(self, explained: pd.DataFrame, usable: pd.DataFrame) -> ShiftExplanation | None:
+        """For the scenario that changes most answers; not finding it costs nothing else."""
+        played = self.drift.value.scenarios if self.drift.value else ()
+        worst = max(played, key=lambda scenario: scenario.changed_share or 0.0, default=None)
+        if worst is None or not worst.changed_share or self.schema is None:
+            return None
+        scenario = ScenarioPlan(kind=worst.kind, magnitude=worst.magnitude, features=worst.features)
+        try:
+            return feature_effects.explain_shift(
+                self._open().explain,
+                explained,
+                usable.head(BACKGROUND_ROWS),
+                self.schema,
+                scenario,
+                self.plan.explain,
+                self.plan.seed,
+            )
+        except ModelError as error:
+            self.warnings.append(f"What the drift changes could not be explained: {error.message}")
+            return None
 
     # The model ----------------------------------------------------------------------------------
 

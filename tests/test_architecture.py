@@ -14,7 +14,8 @@ LEVELS: dict[int, set[str]] = {
     1: {
         "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
         "drift_simulation", "estimator_traits", "example_models", "explainability",
-        "explainers", "field_spec", "file_formats", "leaf_walks", "metrics",
+        "explainers", "feature_effects", "field_spec", "file_formats", "integrated_gradients", "leaf_walks",
+        "local_surrogate", "metrics",
         "model_facts", "model_loading", "model_schema",
         "model_scan", "model_splits", "model_utils", "native_formats", "native_models", "networks",
         "onnx_graphs",

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from drift import BreakingPoint, Scenario
-from explainability import Explanation
+from explainability import Explanation, ShiftExplanation
 from metrics import Accuracy, LatencyRow
 
 __all__ = [
@@ -145,6 +145,32 @@ def importance(explanation: Explanation) -> go.Figure:
         hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title=f"Mean absolute attribution ({_label(explanation.output)})")
+    return _finish(figure, height=_height(len(ranked)), legend=False)
+
+
+def shuffled(explanation: Explanation) -> go.Figure:
+    """Share of answers that change when a column is shuffled, in the order of the importance."""
+    told = [item for item in explanation.importance if item.shuffled_change is not None]
+    ranked = sorted(told, key=lambda item: -(item.shuffled_change or 0.0))[:SHOWN_FEATURES][::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        y=[_label(item.feature) for item in ranked], x=[item.shuffled_change for item in ranked],
+        orientation="h", hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="Share of answers that change", tickformat=".0%", rangemode="tozero")
+    return _finish(figure, height=_height(len(ranked)), legend=False)
+
+
+def shift(found: ShiftExplanation) -> go.Figure:
+    """Each feature's part of the change of the mean output, the largest on top."""
+    ranked = list(found.features[:SHOWN_FEATURES])[::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        y=[_label(item.feature) for item in ranked], x=[item.change for item in ranked], orientation="h",
+        hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    figure.update_xaxes(title=f"Part of the change of the mean {_label(found.output)}")
     return _finish(figure, height=_height(len(ranked)), legend=False)
 
 

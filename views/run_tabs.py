@@ -12,11 +12,10 @@ import streamlit as st
 import runs
 from drift import DriftAnalysis
 from errors import DashboardError
-from explainability import Explanation
 from metrics import Accuracy, Performance
 from pickle_scan import ScanReport
 from reports import RunReport
-from views import charts
+from views import charts, explanation_tab
 from views import components as ui
 
 __all__ = ["headline_score", "render"]
@@ -40,7 +39,7 @@ SCORES = (
 @st.fragment
 def render(services: Any, report: RunReport) -> None:
     """The tabs; opening one reruns only this part of the page."""
-    drawn = (_performance, _drift, _robustness, _explainability, _data, _downloads)
+    drawn = (_performance, _drift, _robustness, explanation_tab.render, _data, _downloads)
     tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, drawn, strict=True):
         if tab.open:
@@ -235,70 +234,6 @@ def _robustness(services: Any, report: RunReport) -> None:
                 st.markdown(f"Example: {ui.plain(behaviour.example)}")
             if behaviour.advice and not kept:
                 st.markdown(f":material/lightbulb: {ui.said(behaviour.advice)}")
-
-
-def _explainability(services: Any, report: RunReport) -> None:
-    explanation = ui.section_value(report.explanation, "Explanation")
-    if explanation is None:
-        return
-    error = (
-        ui.number(explanation.additivity_error) if explanation.additivity_error is not None else "not known"
-    )
-    sampling = (
-        f", sampling error {ui.number(explanation.sampling_error)}"
-        if explanation.sampling_error is not None
-        else ""
-    )
-    st.caption(
-        f"Method {ui.plain(explanation.method)}, {ui.plain(explanation.explainer)}; output "
-        f"{ui.plain(explanation.output)}; {ui.count(explanation.rows, 'row')}. Largest error of the sum of "
-        f"attributions: {error}{sampling}."
-    )
-    ui.chart(
-        "Feature importance, mean absolute attribution", charts.importance(explanation), key="importance",
-        note=f"{ui.count(explanation.rows, 'row')}; lines show the sampling error where the method samples",
-        alt="Features by mean absolute attribution, largest first",
-    )  # fmt: skip
-    if explanation.shap_values and explanation.feature_values:
-        _attributions(explanation)
-    else:
-        st.caption("This method ranks features but does not explain single rows.")
-    for note in explanation.notes:
-        st.caption(ui.plain(note))
-
-
-def _attributions(explanation: Explanation) -> None:
-    output = 0
-    if len(explanation.outputs) > 1:
-        output = st.selectbox(
-            "Output", range(len(explanation.outputs)), format_func=lambda i: explanation.outputs[i],
-            key="explain_output", width=320,
-        )  # fmt: skip
-    ui.chart(
-        "Attribution of each row, by feature", charts.attribution_dots(explanation, output), key="dots",
-        note="A dot is a row; right of zero raises the output, left lowers it",
-        alt="Attributions of all explained rows, a line of dots for each feature",
-    )  # fmt: skip
-    left, right = st.columns(2)
-    with left:
-        rows = len(explanation.shap_values)
-        row = st.number_input("Row to explain", 1, rows, 1, key="explain_row", help=f"1 to {rows}") - 1
-        ui.chart(
-            f"How row {row + 1} gets its output", charts.waterfall(explanation, row, output), key="waterfall",
-            note="From the base value, a step for each feature, to the output",
-            alt=f"Contributions of the features to the output of row {row + 1}",
-        )  # fmt: skip
-    with right:
-        place = {name: i for i, name in enumerate(explanation.features)}
-        ranked = [place[i.feature] for i in explanation.importance if i.feature in place]
-        feature = st.selectbox(
-            "Feature", ranked, format_func=lambda i: explanation.features[i], key="explain_feature"
-        )
-        ui.chart(
-            "Attribution against the feature's value", charts.dependence(explanation, feature, output),
-            note=f"A dot is a row, n = {len(explanation.shap_values)}", key="dependence",
-            alt=f"Attribution of {explanation.features[feature]} against its value",
-        )  # fmt: skip
 
 
 def _data(services: Any, report: RunReport) -> None:

@@ -1,0 +1,130 @@
+"""Which features matter, told by asking the model again: shuffled columns, and who carries a drift.
+
+Runs in the worker. Promises: one measure of change for classes and numbers, the same as drift's; seeded.
+Leaves attributions to `explainability` and shifting rows to `drift_shifts`.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from answers import Predict, ask, change_tolerance, changed_answers
+from drift import ScenarioPlan
+from drift_shifts import applicable_features, scenario_title, simulate
+from explainability import Attributions, ExplainPlan, Explanation, FeatureShare, ShiftExplanation
+from metrics import Accuracy
+from model_utils import Predictions
+from schema_utils import Schema
+
+__all__ = ["explain_shift", "with_shuffled_columns"]
+
+ROWS = 200
+REPEATS = 3
+SHIFT_BUDGET_SHARE = 0.25  # of the explanation's own
+
+Explain = Callable[[pd.DataFrame, pd.DataFrame, ExplainPlan, int], Attributions]
+Score = Callable[[Predictions], Accuracy]
+"""From the answers for the first rows of a table, in their order, to their scores."""
+
+
+def with_shuffled_columns(
+    explanation: Explanation,
+    frame: pd.DataFrame,
+    predict: Predict,
+    score: Score | None,
+    *,
+    budget_s: float,
+    seed: int,
+) -> Explanation:
+    """The explanation with, for each feature, how many answers change when its column is shuffled.
+
+    frame: rows of the model's columns, of which the first ROWS are used; each column is shuffled REPEATS
+    times. score: where there are labels; then how much the score falls (accuracy, else R^2) is told too.
+    What the budget does not reach has no figure. Source: Breiman, Random Forests (2001).
+    """
+    deadline = time.monotonic() + budget_s
+    rows = frame.iloc[:ROWS].reset_index(drop=True)
+    reference = ask(predict, rows)
+    tolerance = change_tolerance(reference)
+    before = None if score is None else _one_figure(score(reference))
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(rows)) for _ in range(REPEATS)]
+    changed: dict[str, float] = {}
+    dropped: dict[str, float] = {}
+    ranked = [item.feature for item in explanation.importance if item.feature in rows.columns]
+    for name in ranked:
+        if time.monotonic() > deadline:
+            break
+        shuffled = pd.concat([rows.assign(**{name: rows[name].array.take(order)}) for order in orders])
+        answers = ask(predict, shuffled.reset_index(drop=True))
+        moved, scores = [], []
+        for i in range(REPEATS):
+            part = _part(answers, i * len(rows), len(rows))
+            moved.append(changed_answers(reference, part, tolerance).mean())
+            if score is not None:
+                scores.append(_one_figure(score(part)))
+        changed[name] = float(np.mean(moved))
+        told = [figure for figure in scores if figure is not None]
+        if before is not None and told:
+            dropped[name] = before - float(np.mean(told))
+    importance = tuple(
+        item.model_copy(
+            update={"shuffled_change": changed.get(item.feature), "score_drop": dropped.get(item.feature)}
+        )
+        for item in explanation.importance
+    )
+    return explanation.model_copy(update={"importance": importance})
+
+
+def explain_shift(
+    explain: Explain,
+    rows: pd.DataFrame,
+    background: pd.DataFrame,
+    schema: Schema,
+    scenario: ScenarioPlan,
+    plan: ExplainPlan,
+    seed: int,
+) -> ShiftExplanation | None:
+    """Which features carry the change of the mean output under a drift; None when it changes no column.
+
+    The same rows are explained before and after, by the same explainer: the difference of a feature's
+    mean attribution is its part, and the parts sum to the change of the mean output but for `remainder`.
+    """
+    if not applicable_features(rows, schema, scenario):
+        return None
+    shifted = simulate(rows, schema, scenario, np.random.default_rng(seed))
+    quick = plan.model_copy(update={"budget_s": max(0.2, plan.budget_s * SHIFT_BUDGET_SHARE)})
+    before = explain(rows, background, quick, seed)
+    after = explain(shifted, background, quick, seed)
+    n = min(len(before.values), len(after.values))
+    if before.outputs != after.outputs or before.features != after.features:
+        return None
+    outputs = (after.explained[:n] - before.explained[:n]).mean(axis=0)
+    chosen = int(np.abs(outputs).argmax())
+    parts = (after.values[:n, :, chosen] - before.values[:n, :, chosen]).mean(axis=0)
+    shares = [
+        FeatureShare(feature=name, change=float(part))
+        for name, part in zip(before.features, parts, strict=True)
+    ]
+    change = float(outputs[chosen])
+    return ShiftExplanation(
+        scenario=scenario_title(scenario),
+        output=before.output,
+        of=before.outputs[chosen],
+        rows=n,
+        change=change,
+        remainder=change - float(parts.sum()),
+        features=tuple(sorted(shares, key=lambda share: -abs(share.change))),
+    )
+
+
+def _part(answers: Predictions, start: int, count: int) -> Predictions:
+    part = slice(start, start + count)
+    scores = None if answers.scores is None else answers.scores[part]
+    return Predictions(answers.values[part], scores, answers.labels, answers.failed[part])
+
+
+def _one_figure(accuracy: Accuracy) -> float | None:
+    return accuracy.accuracy if accuracy.accuracy is not None else accuracy.r2
