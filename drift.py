@@ -32,6 +32,7 @@ __all__ = [
     "ScenarioPlan",
     "compare",
     "jensen_shannon_distance",
+    "judgement",
     "population_stability_index",
     "spread",
 ]
@@ -101,6 +102,30 @@ class ColumnDrift(Record):
     threshold: Figure = None
     direction: Literal["at_most", "at_least"] | None = None
     drifted: bool | None = None
+
+
+TEST_TITLES: dict[DriftTest, str] = {
+    "ks": "KS",
+    "chi2": "chi-squared",
+    "z": "z-test",
+    "wasserstein_normed": "Wasserstein in standard deviations",
+    "js": "Jensen-Shannon",
+}
+
+
+def judgement(column: ColumnDrift) -> str:
+    """What a person reads: the test, its figure and the threshold that it was compared with.
+
+    >>> judgement(ColumnDrift(column="x", kind="numeric", psi=0, test="js", statistic=0.03, threshold=0.1))
+    'Jensen-Shannon 0.03 (drift: at least 0.1)'
+    """
+    if column.test is None or column.threshold is None:
+        return "not judged"
+    title = TEST_TITLES[column.test]
+    if column.p_adjusted is not None:
+        return f"{title}, adjusted p {column.p_adjusted:.3g} (drift: at most {column.threshold:g})"
+    figure = "-" if column.statistic is None else f"{column.statistic:.3g}"
+    return f"{title} {figure} (drift: at least {column.threshold:g})"
 
 
 class DriftReport(Record):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from drift_refine import by_refining
@@ -22,7 +23,15 @@ from drift_statistics import (
     two_proportions,
 )
 
-__all__ = ["ColumnFigures", "category_codes", "category_text", "common_kind", "measure", "numbers"]
+__all__ = [
+    "ColumnFigures",
+    "category_codes_of_both",
+    "category_counts",
+    "common_kind",
+    "measure",
+    "number_figures",
+    "numbers",
+]
 
 REFINE_ROWS = 50_000  # of both sides together; below, sorting is faster (benchmarks/drift_tables.py)
 NANOSECONDS = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
@@ -105,10 +114,10 @@ def _counted(r: Side, c: Side) -> NumberFigures:
 
 
 def _measure_categories(reference: pd.Series, current: pd.Series) -> ColumnFigures:
-    r, c = _category_counts(reference), _category_counts(current)
-    keys = [k for k in dict.fromkeys((*r, *c)) if k is not None]
-    r_counts = np.array([r.get(k, 0) for k in (*keys, None)], dtype=np.int64)
-    c_counts = np.array([c.get(k, 0) for k in (*keys, None)], dtype=np.int64)
+    (r, r_missing), (c, c_missing) = category_counts(reference), category_counts(current)
+    keys = list(dict.fromkeys((*r, *c)))
+    r_counts = np.array([*(r.get(k, 0) for k in keys), r_missing], dtype=np.int64)
+    c_counts = np.array([*(c.get(k, 0) for k in keys), c_missing], dtype=np.int64)
     binary = len(keys) == 2
     order = np.argsort(np.array(keys)) if binary else np.arange(0)
     return ColumnFigures(
@@ -116,7 +125,7 @@ def _measure_categories(reference: pd.Series, current: pd.Series) -> ColumnFigur
         psi=population_stability_index(r_counts, c_counts),
         js=jensen_shannon_distance(r_counts, c_counts),
         rows=(len(reference), len(current)),
-        missing=(r[None], c[None]),
+        missing=(r_missing, c_missing),
         chi2=chi_squared(r_counts, c_counts),
         z=two_proportions(r_counts[order], c_counts[order]) if binary else None,
         distinct=len(keys),
@@ -155,19 +164,20 @@ def numbers(column: pd.Series) -> Numbers:
     return values
 
 
-def _category_counts(column: pd.Series) -> dict[str | None, int]:
-    """Rows of each category, by its text; missing under None."""
-    codes, categories = category_codes(column)
-    counts: dict[str | None, int] = {None: int(np.count_nonzero(codes < 0))}
-    present = np.bincount(codes[codes >= 0] if counts[None] else codes, minlength=len(categories))
+def category_counts(column: pd.Series) -> tuple[dict[str, int], int]:
+    """Rows of each category that occurs, by its text, and how many rows are missing."""
+    codes, categories = _codes(column)
+    missing = int(np.count_nonzero(codes < 0))
+    present = np.bincount(codes[codes >= 0] if missing else codes, minlength=len(categories))
+    counts: dict[str, int] = {}
     for category, rows in zip(categories, present.tolist(), strict=True):
         if rows:
-            text = category_text(category)
+            text = _text(category)
             counts[text] = counts.get(text, 0) + rows
-    return counts
+    return counts, missing
 
 
-def category_codes(column: pd.Series) -> tuple[Counts, list[Hashable]]:
+def _codes(column: pd.Series) -> tuple[Counts, list[Hashable]]:
     """Each row's category as a number, -1 where missing, and the categories; some may have no row."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return np.asarray(column.cat.codes, dtype=np.int64), list(column.cat.categories)
@@ -178,10 +188,29 @@ def category_codes(column: pd.Series) -> tuple[Counts, list[Hashable]]:
     return np.asarray(codes, dtype=np.int64), list(categories)
 
 
-def category_text(category: object) -> str:
+def _text(category: object) -> str:
     """One text for one category: True, 1 and 1.0 are the same, as they are to a model."""
     if isinstance(category, bool | int | np.bool_ | np.integer):
         return str(int(category))
     if isinstance(category, float | np.floating) and float(category).is_integer():
         return str(int(category))
     return str(category)
+
+
+def category_codes_of_both(reference: pd.Series, current: pd.Series, most: int) -> Numbers:
+    """One number for one category on both sides (n + m,), NaN where missing, the commonest first.
+
+    Categories beyond the `most` - 1 commonest share the last number.
+    """
+    texts: list[npt.NDArray[np.object_]] = []
+    totals: dict[str, int] = {}
+    for column in (reference, current):
+        codes, categories = _codes(column)
+        named = np.array([*(_text(category) for category in categories), None], dtype=object)
+        texts.append(named[codes])
+        for text, rows in category_counts(column)[0].items():
+            totals[text] = totals.get(text, 0) + rows
+    ranked = sorted(totals, key=lambda text: (-totals[text], text))
+    numbers_of: dict[str | None, float] = {text: min(i, most - 1) for i, text in enumerate(ranked)}
+    numbers_of[None] = np.nan
+    return np.array([numbers_of[text] for side in texts for text in side.tolist()], dtype=np.float64)
