@@ -22,6 +22,7 @@ TAIL = 0.02  # share of the sample on either side that may lie in the end bins
 BINS_A_ROOT = 48  # times the root of the rows
 MARGIN = 0.1  # the range is this much wider than what lies between the tails
 REFINED_SHARE = 0.4  # of the rows; where more lie in bins that must be sorted, sorting all is no slower
+TIED = 0.1  # a sample with fewer distinct values than this share of it comes from a column of few
 FAR = 1e100  # bins from the first; squares of such distances are still finite
 
 
@@ -103,6 +104,8 @@ def _grid(r: Numbers, c: Numbers, bins: int) -> _Grid | None:
     if len(r) == 0 or len(c) == 0:
         return None
     sample = np.sort(np.concatenate([side[:: len(side) // SAMPLE + 1] for side in (r, c)]))
+    if np.count_nonzero(np.diff(sample)) < TIED * len(sample):
+        return None
     low, high = min(float(r.min()), float(c.min())), max(float(r.max()), float(c.max()))
     inner_low = float(sample[int(TAIL * (len(sample) - 1))])
     inner_high = float(sample[-1 - int(TAIL * (len(sample) - 1))])

@@ -173,11 +173,12 @@ def _distances(r: Side, c: Side) -> tuple[float | None, float | None]:
     gap_before = r.below / n - c.below / m
     value_before: float | None = None
     widest, area = abs(gap_before), 0.0
+    r_steps, c_steps = _Steps.of(r.values), _Steps.of(c.values)
     with np.errstate(over="ignore", invalid="ignore"):
-        for r_part, c_part in _blocks(r.values, c.values):
-            values, passed_r, passed_c = merged(r.values[r_part], c.values[c_part])
-            gaps = (passed_r + (r.below + r_part.start)) / n
-            gaps -= (passed_c + (c.below + c_part.start)) / m
+        for r_part, c_part in _blocks(r_steps.values, c_steps.values):
+            values, passed_r, passed_c = merged(r_steps.values[r_part], c_steps.values[c_part])
+            gaps = (r_steps.rows(passed_r + r_part.start) + r.below) / n
+            gaps -= (c_steps.rows(passed_c + c_part.start) + c.below) / m
             np.abs(gaps, out=gaps)
             steps = np.diff(values)
             widest = max(widest, float(gaps[:-1].max(initial=0.0, where=steps > 0)), float(gaps[-1]))
@@ -186,6 +187,28 @@ def _distances(r: Side, c: Side) -> tuple[float | None, float | None]:
                 area += gap_before * float(values[0] - value_before)
             gap_before, value_before = float(gaps[-1]), values[-1]
     return widest, None if r.below or r.above or c.below or c.above else area
+
+
+class _Steps(NamedTuple):
+    """A sorted array by its values; where most are tied each value stands once, which is less to merge.
+
+    until: rows before each value, and in all; None where each row is a step of its own.
+    """
+
+    values: Numbers
+    until: Counts | None = None
+
+    @classmethod
+    def of(cls, ordered: Numbers) -> "_Steps":
+        begins = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+        if 2 * np.count_nonzero(begins) > len(ordered):
+            return cls(ordered)
+        at = np.flatnonzero(begins)
+        return cls(ordered[at], np.append(at, len(ordered)))
+
+    def rows(self, passed: Counts) -> Counts:
+        """Rows in so many steps."""
+        return passed if self.until is None else self.until[passed]
 
 
 def _blocks(r: Numbers, c: Numbers) -> Iterator[tuple[slice, slice]]:
