@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from checks import Check, SectionName, section_of
+from drift import judgement
 from metrics import headline
 from records import Section
 from reports import RunReport
@@ -350,6 +351,6 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(short=_short, share=_share, scenario=_scenario)
+    environment.filters.update(short=_short, share=_share, scenario=_scenario, judgement=judgement)
     environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS)
     return environment.get_template("report.html")

@@ -242,7 +242,8 @@ def _drift() -> DriftAnalysis:
         columns=tuple(
             ColumnDrift(
                 column=name, kind="numeric", psi=0.98 - 0.09 * i, ks=0.38 - 0.03 * i, ks_p=1e-12,
-                wasserstein=1.0 - 0.02 * i, js=0.31 - 0.02 * i,
+                wasserstein=1.0 - 0.02 * i, js=0.31 - 0.02 * i, test="ks", statistic=0.38 - 0.03 * i,
+                p_adjusted=1e-12, threshold=0.05, direction="at_most", drifted=True,
             )
             for i, name in enumerate(FEATURES)
         ),

@@ -12,9 +12,11 @@ from settings import PROJECT_ROOT
 LEVELS: dict[int, set[str]] = {
     0: {"errors", "records", "settings"},
     1: {
-        "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
-        "drift_simulation", "estimator_traits", "example_models", "explainability",
-        "explainers", "feature_effects", "field_spec", "file_formats", "integrated_gradients", "leaf_walks",
+        "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift",
+        "drift_columns", "drift_decisions", "drift_domain", "drift_estimates", "drift_false_alarms",
+        "drift_histograms", "drift_refine", "drift_shifts", "drift_simulation", "drift_sorted",
+        "drift_statistics", "estimator_traits", "example_models", "explainability", "explainers",
+        "feature_effects", "field_spec", "file_formats", "integrated_gradients", "leaf_walks",
         "local_surrogate", "metrics",
         "model_facts", "model_loading", "model_schema",
         "model_scan", "model_splits", "model_utils", "native_formats", "native_models", "networks",

@@ -97,7 +97,20 @@ def full_report(name="nightly", feature="age", **changes):
                         searched_to=5.0,
                     ),
                 ),
-                columns=(ColumnDrift(column=feature, kind="numeric", psi=0.3, ks=0.2),),
+                columns=(
+                    ColumnDrift(
+                        column=feature,
+                        kind="numeric",
+                        psi=0.3,
+                        ks=0.2,
+                        test="ks",
+                        statistic=0.2,
+                        p_adjusted=0.0125,
+                        threshold=0.05,
+                        direction="at_most",
+                        drifted=True,
+                    ),
+                ),
                 columns_scenario="mean shift",
                 notes=("A note.",),
             )
@@ -215,6 +228,16 @@ def test_no_export_holds_a_row_of_data():
         text = export(report)
         assert CELL not in text
         assert "0.77123" not in text
+
+
+def test_the_page_says_which_test_judged_a_column_but_for_reports_from_before_that():
+    report = full_report()
+    assert "yes KS, adjusted p 0.0125 (drift: at most 0.05)" in Page(to_html(report)).text
+    drift = report.drift.value
+    unjudged = (ColumnDrift(column="x", kind="numeric", psi=0.3),)
+    section = Section.ok(drift.model_copy(update={"columns": unjudged}))
+    text = Page(to_html(report.model_copy(update={"drift": section}))).text
+    assert "largest PSI first" in text and "Judged by" not in text
 
 
 @pytest.mark.parametrize("export", [to_html, to_junit, to_markdown, metrics_csv])

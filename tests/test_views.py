@@ -253,6 +253,15 @@ def test_every_tab_draws(services: Services, tab: str) -> None:
     assert expected[tab] in words(page("run", run="run2", tab=tab))
 
 
+def test_every_column_under_drift_says_which_test_judged_it(services: Services) -> None:
+    keep(services, id="run2d")
+    test = page("run", run="run2d", tab="Drift")
+    table = next(t.value for t in test.dataframe if "Judged by" in t.value.columns)
+    assert table["Drifted"].tolist() == ["yes"] * len(table)
+    assert table["Judged by"][0] == "KS, adjusted p 1e-12 (drift: at most 0.05)"
+    assert "adjusted for the number of columns" in words(test)
+
+
 def test_a_latency_figure_names_n_warm_up_and_percentile(services: Services) -> None:
     keep(services, id="run3")
     shown = words(page("run", run="run3"))

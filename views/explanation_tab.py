@@ -67,7 +67,7 @@ def _shift(shift: ShiftExplanation) -> None:
         f"Who carries the change under {ui.plain(shift.scenario.replace('_', ' '))}", charts.shift(shift),
         key="shift",
         note=f"The mean {ui.plain(shift.output)} of {ui.plain(shift.of)} moves by {ui.number(shift.change)} "
-        f"over {ui.count(shift.rows, 'row')}, the sum of the parts and a rest of {ui.number(shift.remainder)}",
+        f"over {ui.count(shift.rows, 'row')}, the sum of these and a rest of {ui.number(shift.remainder)}",
         alt="Features by their part of the change of the mean output, under the strongest drift",
     )  # fmt: skip
 

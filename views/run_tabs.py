@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 import runs
-from drift import DriftAnalysis
+from drift import ColumnDrift, DriftAnalysis, judgement
 from errors import DashboardError
 from metrics import Accuracy, Performance
 from pickle_scan import ScanReport
@@ -185,11 +185,14 @@ def _columns(drift: DriftAnalysis) -> None:
         return
     st.subheader("Column by column")
     st.caption(f"Under the strongest simulated shift: {_named(drift.columns_scenario)}")
+    if any(c.p_adjusted is not None for c in drift.columns):
+        st.caption("p-values that judge are adjusted for the number of columns (Benjamini-Hochberg).")
     ranked = sorted(drift.columns, key=lambda c: -(c.psi or 0))
     st.dataframe(
         {
             "Column": [c.column for c in ranked],
             "Kind": [c.kind for c in ranked],
+            **_judged(ranked),
             **{
                 title: [getattr(c, key) for c in ranked]
                 for key, title in (("psi", "PSI"), ("ks", "KS"), ("ks_p", "KS p-value"),
@@ -206,6 +209,17 @@ def _columns(drift: DriftAnalysis) -> None:
         },
         alt="Distances of each column, largest PSI first",
     )  # fmt: skip
+
+
+def _judged(columns: list[ColumnDrift]) -> dict[str, list[str]]:
+    """Reports stored before columns were judged have nothing to show here."""
+    if all(c.drifted is None for c in columns):
+        return {}
+    words = {True: "yes", False: "no", None: "-"}
+    return {
+        "Drifted": [words[c.drifted] for c in columns],
+        "Judged by": [judgement(c) for c in columns],
+    }
 
 
 def _robustness(services: Any, report: RunReport) -> None:

@@ -1,0 +1,101 @@
+"""Which test decides whether a column has drifted, and the correction for many columns.
+
+Promises: p-values that decide are adjusted by Benjamini and Hochberg over all columns they decide. Leaves
+the statistics to `drift_columns`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from drift_columns import ColumnFigures
+from drift_statistics import benjamini_hochberg
+from records import Record
+
+__all__ = ["Decision", "DriftRules", "DriftTest", "decide"]
+
+DriftTest = Literal["ks", "chi2", "z", "wasserstein_normed", "js"]
+
+
+class DriftRules(Record):
+    """When a column counts as drifted: a p-value where rows are few, a distance where they are many.
+
+    With many rows every p-value is small, because no two samples of the world are quite the same; a
+    distance then says whether the difference matters.
+    """
+
+    rows_limit: int = Field(1000, ge=0, description="Rows of the smaller table up to which p-values decide.")
+    distinct_limit: int = Field(
+        5, ge=0, le=5, description="Distinct values up to which a number is read as categories."
+    )
+    p_limit: float = Field(0.05, gt=0, lt=1, description="A column drifts at an adjusted p of at most this.")
+    distance_limit: float = Field(
+        0.1, gt=0, description="A column drifts at a normed Wasserstein or Jensen-Shannon of at least this."
+    )
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How one column was judged. Where p decides, `statistic` belongs to it and p_adjusted is compared.
+
+    direction: on which side of the threshold a column drifts. All None where no test fits the column.
+    """
+
+    test: DriftTest | None = None
+    statistic: float | None = None
+    p_adjusted: float | None = None
+    threshold: float | None = None
+    direction: Literal["at_most", "at_least"] | None = None
+    drifted: bool | None = None
+
+
+def decide(
+    columns: Sequence[ColumnFigures], ks_p: Sequence[float | None], rules: DriftRules, rows: int
+) -> list[Decision]:
+    """Judge every column of two tables, the smaller of which has `rows` rows.
+
+    Up to `rows_limit` rows: z for two values without missing ones, chi-squared for categories and numbers of
+    few values, KS for other numbers. Above: Jensen-Shannon for categories and numbers of few values, normed
+    Wasserstein for other numbers, Jensen-Shannon where that does not exist (infinities, constant reference).
+    """
+    if rows > rules.rows_limit:
+        return [_by_distance(c, rules) for c in columns]
+    tested = [_tested(c, p, rules) for c, p in zip(columns, ks_p, strict=True)]
+    judged = [i for i, found in enumerate(tested) if found is not None]
+    adjusted = dict(zip(judged, benjamini_hochberg([t[2] for t in tested if t is not None]), strict=True))
+    decisions = []
+    for i, found in enumerate(tested):
+        if found is None:
+            decisions.append(Decision())
+            continue
+        p = float(adjusted[i])
+        decisions.append(Decision(found[0], found[1], p, rules.p_limit, "at_most", p <= rules.p_limit))
+    return decisions
+
+
+def _categorical(column: ColumnFigures, rules: DriftRules) -> bool:
+    few = column.distinct is not None and column.distinct <= rules.distinct_limit
+    return not column.numeric or few
+
+
+def _by_distance(column: ColumnFigures, rules: DriftRules) -> Decision:
+    normed = None if _categorical(column, rules) else column.wasserstein_normed
+    test: DriftTest = "js" if normed is None else "wasserstein_normed"
+    distance = column.js if normed is None else normed
+    limit = rules.distance_limit
+    return Decision(test, distance, None, limit, "at_least", distance >= limit)
+
+
+def _tested(
+    column: ColumnFigures, ks_p: float | None, rules: DriftRules
+) -> tuple[DriftTest, float, float] | None:
+    """The test, its statistic and its p-value as it comes; None where none can be made."""
+    if _categorical(column, rules):
+        if column.z is not None and not any(column.missing):
+            return ("z", *column.z)
+        return ("chi2", *column.chi2) if column.chi2 is not None else None
+    if column.ks is not None and ks_p is not None:
+        return "ks", column.ks, ks_p
+    return ("chi2", *column.chi2) if column.chi2 is not None else None

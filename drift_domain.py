@@ -1,0 +1,218 @@
+"""Drift of a whole table at once: how well a classifier tells reference rows from current ones.
+
+Promises: an AUC from rows that the classifier had not seen, with DeLong's interval, and the columns that
+carry it. Imports scikit-learn inside its functions; runs in the worker, on tables only. Leaves drift column
+by column to `drift`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from drift_columns import category_codes_of_both, common_kind, numbers
+from drift_statistics import Numbers
+from errors import InvalidInput
+from records import Record
+
+__all__ = ["DomainColumn", "DomainDrift", "auc_with_variance", "domain_drift"]
+
+MAX_ROWS = 10_000  # a side; more narrow the interval by little
+MIN_ROWS = 20  # a side; fewer leave nothing to learn from
+FOLDS = 5
+TREES = 60
+MAX_CATEGORIES = 200  # scikit-learn takes 255 a column; rarer ones are taken together
+MAX_PERMUTED = 50  # columns whose share is measured, the likeliest first
+Z = 1.959963984540054  # of a 95 % interval
+
+
+class DomainColumn(Record):
+    """auc_loss: how much of the AUC is lost when this column's values are shuffled among unseen rows."""
+
+    column: str
+    auc_loss: float
+
+
+class DomainDrift(Record):
+    """0.5: the tables cannot be told apart; 1: every row gives itself away.
+
+    interval: 95 % (DeLong). drifted: it lies above 0.5. columns: what the AUC rests on, the heaviest
+    first; columns that say the same stand in for each other, so that each may seem light.
+    """
+
+    auc: float
+    interval: tuple[float, float]
+    drifted: bool
+    rows_reference: int
+    rows_current: int
+    folds: int
+    columns: tuple[DomainColumn, ...]
+
+
+def domain_drift(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    *,
+    rows: int = MAX_ROWS,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> DomainDrift:
+    """Cross-validated AUC of gradient boosting that tells `current` (m rows) from `reference` (n rows).
+
+    At most `rows` of either side are drawn. Each fold's AUC is of rows that its classifier has not seen;
+    the AUC is their mean, and its variance follows from theirs, the classifiers taken as given. Missing
+    values are seen as such, so that more of them is drift as well. Categories are compared by their text.
+
+    Raises InvalidInput for columns that one side lacks and for fewer than 20 rows on a side.
+    """
+    names = [name for name in reference.columns if name in current.columns]
+    if not names or len(names) < max(reference.shape[1], current.shape[1]):
+        raise InvalidInput(
+            "The tables do not have the same columns.", hint="Compare tables that have the same columns."
+        )
+    for side, frame in (("reference", reference), ("current", current)):
+        if len(frame) < MIN_ROWS:
+            raise InvalidInput(
+                f"The {side} table has {len(frame)} rows, too few to train a classifier on.",
+                hint=f"Give both tables at least {MIN_ROWS} rows.",
+            )
+    import sklearn.ensemble  # noqa: F401 -- slow; here because only an OpenMP that is loaded can be limited
+    from threadpoolctl import threadpool_limits  # one of scikit-learn's own requirements
+
+    rng = np.random.default_rng(seed)
+    r, c = (_drawn(frame, rows, rng) for frame in (reference, current))
+    table = _encoded(r, c, names)
+    labels = np.repeat([0, 1], [len(r), len(c)])
+    with threadpool_limits(1, "openmp"):  # waiting for each other costs more than it saves on busy cores
+        outcomes = _cross_validated(table, labels, folds, seed)
+        losses = _losses(outcomes, table, labels, rng)
+    auc = float(np.mean([fold.auc for fold in outcomes]))
+    interval = _interval(auc, [fold.variance for fold in outcomes], min(len(r), len(c)))
+    ranked = sorted(range(len(names)), key=lambda i: -losses[i])
+    return DomainDrift(
+        auc=auc,
+        interval=interval,
+        drifted=interval[0] > 0.5,
+        rows_reference=len(r),
+        rows_current=len(c),
+        folds=folds,
+        columns=tuple(DomainColumn(column=str(names[i]), auc_loss=losses[i]) for i in ranked),
+    )
+
+
+def auc_with_variance(labels: npt.NDArray[np.int64], scores: Numbers) -> tuple[float, float]:
+    """Area under the ROC curve and its variance by DeLong's method, ties counted half.
+
+    The share of (0, 1) pairs in the right order; each row's own share is its structural component, and
+    the variance is that of the components' means. Source: DeLong et al. (1988); by ranks as in Sun and Xu
+    (2014). Both labels occur at least twice.
+
+    >>> auc_with_variance(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
+    (0.75, 0.125)
+    """
+    ones, zeros = np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
+    n, m = len(zeros), len(ones)
+    of_ones = (np.searchsorted(zeros, ones, "left") + np.searchsorted(zeros, ones, "right")) / (2 * n)
+    of_zeros = 1 - (np.searchsorted(ones, zeros, "left") + np.searchsorted(ones, zeros, "right")) / (2 * m)
+    variance = float(np.var(of_ones, ddof=1)) / m + float(np.var(of_zeros, ddof=1)) / n
+    return float(np.mean(of_ones)), variance
+
+
+@dataclass(frozen=True)
+class _Fold:
+    model: Any
+    unseen: npt.NDArray[np.int64]
+    auc: float
+    variance: float
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """float64 (rows, columns), NaN where missing, and which columns hold codes of categories."""
+
+    values: Numbers
+    categorical: npt.NDArray[np.bool_]
+
+
+def _drawn(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
+    if len(frame) <= rows:
+        return frame
+    return frame.iloc[np.sort(rng.choice(len(frame), rows, replace=False))]
+
+
+def _encoded(r: pd.DataFrame, c: pd.DataFrame, names: list[Any]) -> _Encoded:
+    columns, categorical = [], []
+    for name in names:
+        kind = common_kind(r[name], c[name])
+        categorical.append(kind == "category")
+        if kind == "category":
+            columns.append(category_codes_of_both(r[name], c[name], MAX_CATEGORIES))
+        else:
+            columns.append(_bounded(np.concatenate((numbers(r[name]), numbers(c[name])))))
+    return _Encoded(np.column_stack(columns), np.array(categorical))
+
+
+def _bounded(values: Numbers) -> Numbers:
+    """Infinities as the largest numbers that trees may be split between."""
+    return np.clip(values, -1e300, 1e300)
+
+
+def _cross_validated(table: _Encoded, labels: npt.NDArray[np.int64], folds: int, seed: int) -> list[_Fold]:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedKFold
+
+    found = []
+    for seen, unseen in StratifiedKFold(folds, shuffle=True, random_state=seed).split(table.values, labels):
+        model = HistGradientBoostingClassifier(
+            max_iter=TREES,
+            max_leaf_nodes=15,
+            early_stopping=False,
+            categorical_features=table.categorical,
+            random_state=seed,
+        )
+        model.fit(table.values[seen], labels[seen])
+        auc, variance = auc_with_variance(labels[unseen], model.decision_function(table.values[unseen]))
+        found.append(_Fold(model, unseen, auc, variance))
+    return found
+
+
+def _interval(auc: float, variances: list[float], rows: int) -> tuple[float, float]:
+    """95 %, the folds' rows being independent; with every pair in order no variance is left, and the rule
+    of three bounds the share of rows that might not be."""
+    if auc in (0.0, 1.0):
+        return (1 - 3 / rows, 1.0) if auc == 1.0 else (0.0, 3 / rows)
+    width = Z * math.sqrt(sum(variances)) / len(variances)
+    return max(0.0, auc - width), min(1.0, auc + width)
+
+
+def _losses(
+    outcomes: list[_Fold], table: _Encoded, labels: npt.NDArray[np.int64], rng: np.random.Generator
+) -> list[float]:
+    """Mean loss of AUC over the folds when a column is shuffled; 0 for columns that are not tried."""
+    k = table.values.shape[1]
+    losses = [0.0] * k
+    for i in _likeliest(table.values, labels)[:MAX_PERMUTED]:
+        lost = []
+        for fold in outcomes:
+            rows = table.values[fold.unseen]
+            rows[:, i] = rng.permutation(rows[:, i])
+            auc, _ = auc_with_variance(labels[fold.unseen], fold.model.decision_function(rows))
+            lost.append(fold.auc - auc)
+        losses[i] = float(np.mean(lost))
+    return losses
+
+
+def _likeliest(values: Numbers, labels: npt.NDArray[np.int64]) -> list[int]:
+    """Columns by how far their own ranks, or their missing values, tell the sides apart."""
+    if values.shape[1] <= MAX_PERMUTED:
+        return list(range(values.shape[1]))
+    apart = []
+    for column in values.T:
+        missing = np.isnan(column)
+        auc, _ = auc_with_variance(labels, np.where(missing, -np.inf, column))
+        gone = abs(float(missing[labels == 1].mean() - missing[labels == 0].mean()))
+        apart.append(max(abs(auc - 0.5), gone))
+    return [int(i) for i in np.argsort(-np.array(apart), kind="stable")]
