@@ -44,7 +44,7 @@ PRELOADED = (
     "xgboost",
     "lightgbm",
     "shap",
-    "metrics",
+    "timing_rig",
     "explainability",
     "tree_shapley",
     "model_schema",
