@@ -35,7 +35,7 @@ MAX_SHOWN = 300
 MAX_WARNINGS = 20
 ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same answer
 FIRST_FD = 3
-ASKED_TO_PREDICT = ("predict", "measure", "rehearse", "block")
+ASKED_TO_PREDICT = ("predict", "predict_together", "measure", "rehearse", "block")
 
 
 def child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
@@ -85,6 +85,7 @@ class _Child:
             "scan": self._scan,
             "load": self._load,
             "predict": self._predict,
+            "predict_together": self._predict_together,
             "measure": self._measure,
             "rehearse": self._rehearse,
             "block": self._block,
@@ -148,6 +149,12 @@ class _Child:
         adapter = self._loaded()
         found = adapter.answer(wire.decode_frame(request.arrays))
         return _prediction_answer(found, adapter.labels)
+
+    def _predict_together(self, request: wire.Message) -> wire.Message:
+        from thread_trial import answer_together
+
+        adapter = self._loaded()
+        return _prediction_answer(answer_together(adapter, wire.decode_frame(request.arrays)), adapter.labels)
 
     def _measure(self, request: wire.Message) -> wire.Message:
         self.rig = self._rigged(request)

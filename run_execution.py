@@ -212,7 +212,13 @@ class Execution:
         self.robustness = self._section(
             "robustness",
             lambda: robustness.examine(
-                frame, schema, self._predict, reference, self.plan.robustness, self.plan.seed
+                frame,
+                schema,
+                self._predict,
+                reference,
+                self.plan.robustness,
+                self.plan.seed,
+                together=lambda rows: self._open().predict_together(rows),
             ),
         )
         self.explanation = self._explanation_section(

@@ -170,6 +170,10 @@ class ModelHandle:
         parts = [(start, self._predict_chunk(frame.iloc[start : start + step])) for start in starts]
         return _joined(parts)
 
+    def predict_together(self, frame: pd.DataFrame) -> Predictions:
+        """Predictions for every row of a small table, asked by several threads of the process at once."""
+        return self._predict_chunk(frame, "predict_together")
+
     def measure(self, frame: pd.DataFrame, plan: LatencyPlan) -> Timings:
         """Latency of each batch size, as measured in the model's process on rows of the frame."""
         most = max(*plan.batch_sizes, 1000)
@@ -288,8 +292,8 @@ class ModelHandle:
         if not (is_figure(self.info.load_ms) and is_figure(self.info.load_memory_mb)):
             raise self._bad("The load's time or memory is not a number.")
 
-    def _predict_chunk(self, frame: pd.DataFrame) -> Predictions:
-        answer = self._call("predict", {"op": "predict"}, wire.encode_frame(frame))
+    def _predict_chunk(self, frame: pd.DataFrame, operation: str = "predict") -> Predictions:
+        answer = self._call("predict", {"op": operation}, wire.encode_frame(frame))
         n = len(frame)
         try:
             arrays = answer.arrays

@@ -45,6 +45,7 @@ PRELOADED = (
     "lightgbm",
     "shap",
     "timing_rig",
+    "thread_trial",
     "explainability",
     "tree_shapley",
     "model_schema",

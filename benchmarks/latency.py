@@ -30,7 +30,7 @@ from settings import Settings  # noqa: E402
 from timing import LatencyPlan, inputs_of  # noqa: E402
 from zygote import Zygote, clean_environment  # noqa: E402
 
-FEATURES, TRAINING, ROUNDS, ROUND_S = 20, 2_000, 100, 0.03
+FEATURES, TRAINING, ROUNDS, ROUND_S = 20, 2_000, 60, 0.03
 BATCHES = (1, 1_000)
 METHODS = ("predict", "predict_proba")
 TARGET = 1.05
@@ -96,6 +96,7 @@ class Other:
             text=True,
             env=clean_environment(),
             cwd=ROOT,
+            start_new_session=True,  # as the child: on a busy machine the scheduler shares by session
         )
 
     def median_ms(self, batch: int, method: str, kind: str, calls: int) -> float:

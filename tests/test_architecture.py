@@ -16,10 +16,10 @@ LEVELS: dict[int, set[str]] = {
         "drift_simulation", "estimator_traits", "example_models", "explainability",
         "explainers", "field_spec", "file_formats", "leaf_walks", "metrics",
         "model_facts", "model_loading", "model_schema",
-        "model_splits", "model_utils",
+        "model_splits", "model_utils", "monotonicity",
         "pickle_allow_list", "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
         "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_utils", "shapley",
-        "synthetic_data", "timing", "timing_rig", "tree_shapley", "wire",
+        "synthetic_data", "thread_trial", "timing", "timing_rig", "tree_shapley", "wire", "wrong_tables",
     },
     2: {
         "artifacts", "exports", "jobs", "kernel", "landlock", "lockdown", "model_process", "reports",

@@ -367,3 +367,15 @@ def test_timing_in_turn_without_a_baseline_is_refused(server: Server, tmp_path: 
     answer = post(server, model, config=json.dumps({"latency": {"against_baseline": True}}))
     assert answer.status_code == 422
     assert "set baseline to its id" in answer.text
+
+
+def test_behaviours_are_looked_at_in_the_locked_process_by_threads_too(
+    server: Server, tmp_path: Path
+) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    report = post(server, model).json()
+    found = {b["name"]: b for b in report["robustness"]["value"]["behaviours"]}
+    clean = ("thread_safety", "dtype", "missing_column", "extra_column", "wrong_type", "infinities")
+    assert {name: (found[name]["status"], found[name]["failing_share"]) for name in clean} == dict.fromkeys(
+        clean, ("ok", 0.0)
+    )
