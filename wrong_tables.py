@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import changed_answers
+from answers import changed_answers, subset
 from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, compared, differ, said, spaced
 from drift_shifts import as_numbers, shifted_numbers, spread_of
 from errors import BadAnswer, ModelError
@@ -137,11 +137,12 @@ def outside_bounds(subject: Subject) -> Finding:
             outside.append((spec, bound + by))
     if not inside:
         raise NotApplicable("No feature is a number.")
-    kept = spaced(len(inside), MAX_ROWS)
+    kept = spaced(len(inside), MAX_ROWS // 2)
     inside, outside = [inside[i] for i in kept], [outside[i] for i in kept]
-    at, beyond = (_asked(subject, _one_by_one(subject, tries)) for tries in (inside, outside))
-    if at is None or beyond is None:
+    both = _asked(subject, _one_by_one(subject, [*inside, *outside]))
+    if both is None:
         return Finding(np.zeros(len(kept), dtype=np.bool_))
+    at, beyond = (subset(both, part) for part in np.split(np.arange(2 * len(kept)), 2))
     failing = changed_answers(at, beyond, subject.tolerance)
     worst = next(iter(np.flatnonzero(failing).tolist()), None)
     if worst is None:

@@ -18,7 +18,7 @@ from robustness import Behaviour, BehaviourName, RobustnessPlan, examine
 from schema_utils import FieldSpec, Schema
 from thread_trial import answer_together
 
-N = 96  # eight batches of twelve, for the threads
+N = 96  # four equal batches, for the threads
 SCHEMA = Schema(
     features=(
         FieldSpec(name="x", min=0, max=10),
