@@ -86,12 +86,12 @@ def _latency_table(metrics: Performance) -> None:
             "Rows in a batch": [f"{row.batch_size:,}" for row in shown],
             "n": [row.n for row in shown],
             "Warm-up": [f"{row.warmup}{', not steady' if row.stable is False else ''}" for row in shown],
+            "Throughput": [ui.number(row.rows_per_s, "rows/s") for row in shown],
             "Mean": [ui.milliseconds(row.mean_ms) for row in shown],
             **{
                 title: [_bounded(getattr(row, f"{key}_ms"), getattr(row, f"{key}_interval")) for row in shown]
                 for title, key in (("p50", "p50"), ("p90", "p90"), ("p95", "p95"), ("p99", "p99"))
             },
-            "Throughput": [ui.number(row.rows_per_s, "rows/s") for row in shown],
             "Preparing": [ui.milliseconds(row.prepare_ms) for row in shown],
             "Checking": [ui.milliseconds(row.validation_ms) for row in shown],
         },
@@ -107,7 +107,8 @@ def _latency_table(metrics: Performance) -> None:
 def _bounded(value: float, interval: Interval | None) -> str:
     if interval is None:
         return ui.milliseconds(value)
-    low, high = (ui.milliseconds(end) for end in interval)
+    in_ms = value == 0 or 0.1 <= value < 1000  # then the ends need no unit of their own
+    low, high = (ui.number(end) if in_ms else ui.milliseconds(end) for end in interval)
     return f"{ui.milliseconds(value)} ({low} to {high})"
 
 
@@ -144,9 +145,9 @@ def _callers(metrics: Performance) -> None:
             {
                 "Callers": [row.callers for row in rows],
                 "n": [row.n for row in rows],
+                "All together": [ui.number(row.rows_per_s, "rows/s") for row in rows],
                 "p50": [_bounded(row.p50_ms, row.p50_interval) for row in rows],
                 "p95": [_bounded(row.p95_ms, row.p95_interval) for row in rows],
-                "All together": [ui.number(row.rows_per_s, "rows/s") for row in rows],
             },
             hide_index=True, height="content", alt="Latency and throughput by number of callers",
         )  # fmt: skip
