@@ -18,23 +18,11 @@ from model_utils import Predictions
 from schema_utils import FieldSpec, Schema
 
 __all__ = [
-    "MAX_ROWS",
-    "Finding",
-    "NotApplicable",
-    "Subject",
-    "batch_vs_single",
-    "column_order",
-    "determinism",
-    "duplicate_rows",
-    "empty_batch",
-    "extremes",
-    "missing_values",
-    "nullable",
-    "row_order",
-    "single_row",
-    "tiny_noise",
+    "CLOSE", "MAX_ROWS", "Finding", "NotApplicable", "Subject", "batch_vs_single", "column_order", "compared",
+    "determinism", "differ", "dtype", "duplicate_rows", "empty_batch", "extremes", "missing_values",
+    "nullable", "row_order", "said", "single_row", "spaced", "thread_safety", "tiny_noise",
     "unseen_category",
-]
+]  # fmt: skip
 
 MAX_ROWS = 200  # a forest of 100 answers 1,000 rows in 30 to 60 ms
 SINGLE_ROWS = 20  # each is a call of its own
@@ -50,7 +38,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Subject:
-    """The model and the rows it is examined on (n of them), with the answers it gave to them before."""
+    """The model and the rows it is examined on (n of them), with the answers it gave to them before.
+
+    together: asks the same rows by several threads at once; None where that cannot be done.
+    """
 
     frame: pd.DataFrame
     schema: Schema
@@ -58,6 +49,7 @@ class Subject:
     expected: Predictions
     tolerance: float
     seed: int
+    together: Predict | None = None
 
     def ask(self, frame: pd.DataFrame) -> Predictions:
         return ask(self.predict, frame)
@@ -82,7 +74,7 @@ class NotApplicable(Exception):
 
 
 def determinism(subject: Subject) -> Finding:
-    return _compared(subject.ask(subject.frame), subject.ask(subject.frame), "first", "again")
+    return compared(subject.ask(subject.frame), subject.ask(subject.frame), "first", "again")
 
 
 def row_order(subject: Subject) -> Finding:
@@ -90,11 +82,11 @@ def row_order(subject: Subject) -> Finding:
         raise NotApplicable("One row has no order.")
     order = np.random.default_rng(subject.seed).permutation(subject.rows)
     answers = subject.ask(subject.frame.iloc[order].reset_index(drop=True))
-    return _compared(subject.expected, subset(answers, np.argsort(order)), "in order", "shuffled")
+    return compared(subject.expected, subset(answers, np.argsort(order)), "in order", "shuffled")
 
 
 def batch_vs_single(subject: Subject) -> Finding:
-    rows = _spaced(subject.rows, SINGLE_ROWS)
+    rows = spaced(subject.rows, SINGLE_ROWS)
     failing, example = np.zeros(len(rows), dtype=np.bool_), None
     for i, row in enumerate(rows):
         try:
@@ -104,7 +96,7 @@ def batch_vs_single(subject: Subject) -> Finding:
             failing[i] = not subject.expected.failed[row]
             found = f"row {row}: answered in a batch, alone: {error.message}"
         if alone is not None:
-            finding = _compared(subset(subject.expected, rows[[i]]), alone, "in a batch", "alone", row)
+            finding = compared(subset(subject.expected, rows[[i]]), alone, "in a batch", "alone", row)
             failing[i], found = bool(finding.failing[0]), finding.example or ""
         if failing[i] and example is None:
             example = found
@@ -127,8 +119,8 @@ def duplicate_rows(subject: Subject) -> Finding:
     half = np.arange(min(subject.rows, MAX_ROWS // 2))
     answers = subject.ask(subject.frame.iloc[np.concatenate((half, half))].reset_index(drop=True))
     expected = subset(subject.expected, half)
-    first = _compared(expected, subset(answers, half), "once", "among duplicates")
-    second = _compared(expected, subset(answers, half + len(half)), "once", "among duplicates")
+    first = compared(expected, subset(answers, half), "once", "among duplicates")
+    second = compared(expected, subset(answers, half + len(half)), "once", "among duplicates")
     return Finding(first.failing | second.failing, first.example or second.example)
 
 
@@ -157,7 +149,7 @@ def column_order(subject: Subject) -> Finding:
         reversed_ = subject.ask(subject.frame[subject.frame.columns[::-1]])
     except (ModelError, BadAnswer):
         return Finding(np.zeros(subject.rows, dtype=np.bool_))  # refusing is the clearest answer
-    found = _compared(subject.expected, reversed_, "in order", "with the columns reversed")
+    found = compared(subject.expected, reversed_, "in order", "with the columns reversed")
     if reversed_.failed.all():
         return Finding(np.zeros(subject.rows, dtype=np.bool_))
     if found.failing.any() and _ignores_names(subject):
@@ -179,7 +171,41 @@ def _ignores_names(subject: Subject) -> bool:
         answers = subject.ask(renamed)
     except (ModelError, BadAnswer):
         return False
-    return not _differ(subject.expected, answers).any()
+    return not differ(subject.expected, answers).any()
+
+
+def dtype(subject: Subject) -> Finding:
+    """The same numbers in single precision, and whole numbers as floating point, get the same answers."""
+    narrow, wide = subject.frame.copy(), subject.frame.copy()
+    for spec in subject.schema.features:
+        if spec.name not in subject.frame:
+            continue
+        kind = subject.frame[spec.name].dtype
+        if spec.type == "number" and kind == np.float64:
+            narrow[spec.name] = narrow[spec.name].astype(np.float32)
+            wide[spec.name] = narrow[spec.name].astype(np.float64)  # the same values: only the type differs
+        elif spec.type == "integer" and pd.api.types.is_integer_dtype(kind):
+            narrow[spec.name] = narrow[spec.name].astype(np.float64)
+    changed = [n for n in narrow if narrow[n].dtype != wide[n].dtype]
+    if not changed:
+        raise NotApplicable("No feature is a number that could have another type.")
+    found = compared(subject.ask(wide), subject.ask(narrow), "in one type", "in the other")
+    types = ", ".join(f"{wide[n].dtype} as {narrow[n].dtype}" for n in changed[:1])
+    return Finding(found.failing, f"{found.example} ({types})" if found.example else None)
+
+
+def thread_safety(subject: Subject) -> Finding:
+    """Several threads that ask at once get the answers that one thread gets."""
+    if subject.together is None:
+        raise NotApplicable("The model cannot be asked by several threads here.")
+    answers = ask(subject.together, subject.frame)
+    found = compared(subject.expected, answers, "alone", "among other threads")
+    if found.failing.any() and differ(subject.expected, subject.ask(subject.frame)).any():
+        raise NotApplicable("The model's answers differ from call to call, with one thread too.")
+    if answers.errors and (answers.failed & ~subject.expected.failed).any():
+        error = answers.errors[0]
+        return Finding(found.failing, f"row {error.first_row}: {error.kind}: {error.message}")
+    return found
 
 
 def missing_values(subject: Subject) -> Finding:
@@ -202,7 +228,7 @@ def extremes(subject: Subject) -> Finding:
     tries = _extreme_values(subject)
     if not tries:
         raise NotApplicable("No feature is a number.")
-    tries = [tries[i] for i in _spaced(len(tries), MAX_ROWS)]
+    tries = [tries[i] for i in spaced(len(tries), MAX_ROWS)]
     try:
         failing = subject.ask(_with_extremes(subject, tries)).failed
     except (ModelError, BadAnswer):  # one value spoiled the whole table: ask for each kind of value by itself
@@ -300,14 +326,14 @@ def _first_failure(answers: Predictions) -> str | None:
     return f"row {answers.errors[0].first_row}: {answers.errors[0].kind}: {answers.errors[0].message}"
 
 
-def _compared(
+def compared(
     before: Predictions, after: Predictions, first: str, second: str, row: int | None = None
 ) -> Finding:
-    failing = _differ(before, after)
+    failing = differ(before, after)
     return Finding(failing, _example(failing, before, after, first, second, row))
 
 
-def _differ(before: Predictions, after: Predictions) -> Mask:
+def differ(before: Predictions, after: Predictions) -> Mask:
     """Rows with another answer than before: class, number or probability, beyond rounding; or one failed."""
     values, again = before.values, in_labels_of(before, after)
     if before.labels is not None:
@@ -325,10 +351,10 @@ def _example(
     if not failing.any():
         return None
     i = int(np.flatnonzero(failing)[0])
-    return f"row {i if row is None else row}: {_said(before, i)} {first}, {_said(after, i)} {second}"
+    return f"row {i if row is None else row}: {said(before, i)} {first}, {said(after, i)} {second}"
 
 
-def _said(answers: Predictions, i: int) -> str:
+def said(answers: Predictions, i: int) -> str:
     if answers.failed[i]:
         return "no answer"
     if answers.labels is None:
@@ -338,7 +364,7 @@ def _said(answers: Predictions, i: int) -> str:
     return answers.labels[code] + (f" ({score[code]:.6g})" if code < len(score) else "")
 
 
-def _spaced(n: int, most: int) -> Rows:
+def spaced(n: int, most: int) -> Rows:
     """At most `most` of n positions, evenly spread."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))
 

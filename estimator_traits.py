@@ -5,6 +5,7 @@ and calling the estimator to `model_utils`.
 """
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "check_fitted",
     "feature_names",
     "framework_of",
+    "input_check",
     "integer",
     "label_text",
     "labels_of",
@@ -65,6 +67,25 @@ def check_fitted(estimator: Any) -> None:
         ) from None
     except Exception:
         return
+
+
+def input_check(estimator: Any) -> Callable[[Any], Any] | None:
+    """scikit-learn's check of an input (types, shape, finite numbers) as the estimator itself makes it.
+
+    None for other libraries, and where the first step of a pipeline takes the table as it comes.
+    """
+    from sklearn.utils.validation import validate_data
+
+    steps = attribute(estimator, "steps")
+    first = steps[0][1] if isinstance(steps, list) and steps else estimator
+    checks = type(first).__module__.startswith("sklearn.") and hasattr(first, "n_features_in_")
+    if not checks or hasattr(first, "transformers_"):
+        return None
+
+    def check(x: Any) -> Any:
+        return validate_data(first, x, reset=False, accept_sparse=True, ensure_all_finite="allow-nan")
+
+    return check
 
 
 def framework_of(estimator: Any) -> str:

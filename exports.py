@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks import Check, SectionName, section_of
 from drift import judgement
-from metrics import headline
+from metrics import Performance, headline
 from records import Section
 from reports import RunReport
 from settings import PROJECT_ROOT
@@ -160,6 +160,13 @@ def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
                     "Single-row latency, p50 / p95",
                     f"{_short(row.p50_ms)} / {_short(row.p95_ms)} ms (n = {row.n})",
                 )
+        paired = performance.against_baseline.value if performance.against_baseline else None
+        if paired:
+            low, high = paired.interval
+            yield (
+                "Time a call, relative to the baseline",
+                f"{_short(paired.ratio)}x ({_short(low)} to {_short(high)})",
+            )
         yield "Throughput", _short(performance.throughput_rows_s, "rows/s")
         yield "Error rate", _share(performance.error_rate)
         yield "Load time", _short(performance.load_ms, "ms")
@@ -237,11 +244,7 @@ def _figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
         section: Section[Any] = getattr(report, name)
         yield name, "status", section.status
     if report.metrics.value:
-        for key in ("load_ms", "first_call_ms", "throughput_rows_s", "error_rate", "peak_memory_mb"):
-            yield "metrics", key, getattr(report.metrics.value, key)
-        for row in report.metrics.value.latency:
-            for key in ("n", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "rows_per_s"):
-                yield "metrics", f"latency.batch_{row.batch_size}.{key}", getattr(row, key)
+        yield from _performance_figures(report.metrics.value)
     if report.accuracy.value:
         yield "accuracy", "rows", report.accuracy.value.rows
         for key, _ in SCORES:
@@ -261,6 +264,37 @@ def _figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
         yield "checks", f"{check.id}.threshold", check.threshold
     for stage, seconds in report.timings.items():
         yield "timings", stage, seconds
+
+
+def _performance_figures(performance: Performance) -> Iterator[tuple[str, str, Any]]:
+    for key in ("load_ms", "first_call_ms", "throughput_rows_s", "error_rate", "peak_memory_mb",
+                "load_memory_mb", "predict_memory_mb"):  # fmt: skip
+        yield "metrics", key, getattr(performance, key)
+    for row in performance.latency:
+        at = f"latency.batch_{row.batch_size}"
+        for key in ("n", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "rows_per_s",
+                    "prepare_ms", "validation_ms"):  # fmt: skip
+            yield "metrics", f"{at}.{key}", getattr(row, key)
+        yield from _interval_figures(at, row, ("p50", "p90", "p95", "p99"))
+    for level in performance.concurrency:
+        at = f"concurrency.{level.callers}"
+        for key in ("n", "p50_ms", "p95_ms", "rows_per_s"):
+            yield "metrics", f"{at}.{key}", getattr(level, key)
+        yield from _interval_figures(at, level, ("p50", "p95"))
+    paired = performance.against_baseline.value if performance.against_baseline else None
+    if paired:
+        for key in ("ratio", "pairs", "n", "p50_ms", "baseline_p50_ms"):
+            yield "metrics", f"against_baseline.{key}", getattr(paired, key)
+        yield "metrics", "against_baseline.low", paired.interval[0]
+        yield "metrics", "against_baseline.high", paired.interval[1]
+
+
+def _interval_figures(at: str, row: Any, names: tuple[str, ...]) -> Iterator[tuple[str, str, Any]]:
+    for name in names:
+        interval = getattr(row, f"{name}_interval")
+        if interval is not None:
+            yield "metrics", f"{at}.{name}_low_ms", interval[0]
+            yield "metrics", f"{at}.{name}_high_ms", interval[1]
 
 
 def _drift_figures(drift: Any) -> Iterator[tuple[str, str, Any]]:
@@ -336,6 +370,14 @@ def _short(value: float | None, unit: str = "") -> str:
     return f"{text} {unit}".rstrip()
 
 
+def _range(interval: tuple[float | None, float | None] | None) -> str:
+    """`1.9 to 2.4`; an end that so few values cannot bound is open."""
+    if interval is None:
+        return ""
+    low, high = ("open" if end is None else _short(end) for end in interval)
+    return f"{low} to {high}"
+
+
 def _share(value: float | None) -> str:
     return "not measured" if value is None else f"{value * 100:.3g} %"
 
@@ -351,6 +393,8 @@ def _template() -> "Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(short=_short, share=_share, scenario=_scenario, judgement=judgement)
+    environment.filters.update(
+        short=_short, share=_share, scenario=_scenario, range=_range, judgement=judgement
+    )
     environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS)
     return environment.get_template("report.html")

@@ -1,62 +1,38 @@
-"""How fast and how right: latency, throughput, error rate, memory, and scores against real labels.
+"""How fast and how right: what a run measured of a model, and its scores against real labels.
 
 Promises: every figure is defined where it is computed and agrees with scikit-learn where it has
-the same one. Leaves thresholds to `checks`.
+the same one. Leaves timing to `latency` and thresholds to `checks`.
 """
 
-import gc
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 
 from errors import InvalidSample
 from model_utils import Predictions, Task
-from records import Figure, Record
+from records import Figure, Record, Section
+from timing import ConcurrencyRow, LatencyPlan, LatencyRow, PairedTiming, Timings
 
-__all__ = ["Accuracy", "LatencyPlan", "LatencyRow", "Performance", "Timings", "headline", "measure", "score"]
+__all__ = [
+    "Accuracy", "LatencyPlan", "LatencyRow", "Performance", "Timings", "headline", "score",
+]  # fmt: skip
 
-BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
 FloatArray = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
-FEWEST_CALLS = 3
-SINGLE_ROW_INPUTS = 16  # distinct rows, so that no cache answers for the model
-BATCH_INPUTS = 3
-MOST_INPUT_CELLS = 5_000_000  # 40 MB; larger batches are measured on one input
 MOST_CONFUSION_LABELS = 30
 
 
-class LatencyPlan(Record):
-    """How latency is measured. Calls are per batch size, and fewer when the budget ends."""
-
-    batch_sizes: tuple[BatchSize, ...] = Field((1, 10, 100, 1000), min_length=1, max_length=20)
-    calls: int = Field(50, ge=3, le=10_000)
-    warmup: int = Field(3, ge=0, le=1000)
-    budget_s: float = Field(2.0, gt=0, le=600, description="Seconds for all batch sizes together.")
-
-
-class LatencyRow(Record):
-    """Latency of one batch size over n timed calls; milliseconds a call, rows a second at the median."""
-
-    batch_size: int
-    n: int
-    warmup: int
-    mean_ms: float
-    p50_ms: float
-    p90_ms: float
-    p95_ms: float
-    p99_ms: float
-    rows_per_s: float
-
-
 class Performance(Record):
-    """The report's `metrics` section. Measured in the child, beside the model."""
+    """The report's `metrics` section. Measured in the child, beside the model.
+
+    Memory in MB: the highest that the process ever had, and by how much loading, then predicting and
+    timing, raised it. method: what was timed. threads: of the numeric libraries while timing.
+    against_baseline: None when the plan did not ask for it.
+    """
 
     load_ms: Figure
     first_call_ms: Figure = None
@@ -64,7 +40,13 @@ class Performance(Record):
     throughput_rows_s: Figure
     error_rate: Figure
     peak_memory_mb: Figure
+    load_memory_mb: Figure = None
+    predict_memory_mb: Figure = None
     cut_short: bool = False  # the budget ended before the planned number of calls
+    method: str = "predict"
+    threads: int | None = None
+    concurrency: tuple[ConcurrencyRow, ...] = ()
+    against_baseline: Section[PairedTiming] | None = None
 
 
 class Accuracy(Record):
@@ -91,51 +73,6 @@ class Accuracy(Record):
     confusion: tuple[tuple[int, ...], ...] = ()
     failed_rows: int = 0
     unlabelled_rows: int = 0
-
-
-@dataclass(frozen=True)
-class Timings:
-    """What `measure` found: one row a batch size, the very first call, whether the budget cut calls."""
-
-    rows: tuple[LatencyRow, ...]
-    first_call_ms: float
-    cut_short: bool
-
-    @property
-    def throughput_rows_s(self) -> float:
-        """The best rows a second over the batch sizes."""
-        return max(row.rows_per_s for row in self.rows)
-
-
-def measure(
-    prepare: Callable[[pd.DataFrame], Any],
-    predict: Callable[[Any], Any],
-    frame: pd.DataFrame,
-    plan: LatencyPlan,
-) -> Timings:
-    """Time `predict` alone, for each batch size, on inputs made beforehand by `prepare` (child side).
-
-    Several distinct inputs take turns; the garbage collector is off while calls are timed. Percentiles
-    interpolate linearly (numpy's default). Each batch size gets an equal share of what is left of
-    `plan.budget_s`, warm-up included, and at least 3 timed calls whatever they cost; a batch size
-    above the frame's rows repeats them. Exceptions of `predict` pass through.
-    """
-    ends = time.perf_counter() + plan.budget_s
-    first_call_ms: float | None = None
-    rows: list[LatencyRow] = []
-    cut_short = False
-    for i, batch_size in enumerate(plan.batch_sizes):
-        inputs = [prepare(part) for part in _inputs(frame, batch_size)]
-        if first_call_ms is None:
-            first_call_ms = _time_calls(predict, inputs, calls=1, fewest=1, deadline=ends)[0]
-        now = time.perf_counter()
-        deadline = now + max(0.0, ends - now) / (len(plan.batch_sizes) - i)
-        warm = _time_calls(predict, inputs, calls=plan.warmup, fewest=min(1, plan.warmup), deadline=deadline)
-        calls_ms = _time_calls(predict, inputs, calls=plan.calls, fewest=FEWEST_CALLS, deadline=deadline)
-        cut_short = cut_short or len(calls_ms) < plan.calls
-        rows.append(_latency_row(batch_size, len(warm), calls_ms))
-    assert first_call_ms is not None  # a plan has at least one batch size
-    return Timings(tuple(rows), first_call_ms, cut_short)
 
 
 def score(y_true: "pd.Series[Any]", predictions: Predictions, task: Task, target: str) -> Accuracy:
@@ -172,50 +109,6 @@ def headline(accuracy: Accuracy) -> tuple[str, float | None]:
     if accuracy.accuracy is not None:
         return "accuracy", accuracy.accuracy
     return "r2", accuracy.r2
-
-
-def _inputs(frame: pd.DataFrame, batch_size: int) -> list[pd.DataFrame]:
-    wanted = SINGLE_ROW_INPUTS if batch_size == 1 else BATCH_INPUTS
-    cells = batch_size * max(1, frame.shape[1])
-    count = max(1, min(wanted, len(frame), MOST_INPUT_CELLS // cells))
-    starts = np.linspace(0, len(frame), count, endpoint=False).astype(int)
-    return [frame.iloc[(start + np.arange(batch_size)) % len(frame)] for start in starts]
-
-
-def _time_calls(
-    predict: Callable[[Any], Any], inputs: Sequence[Any], *, calls: int, fewest: int, deadline: float
-) -> list[float]:
-    """Milliseconds of up to `calls` calls; after the deadline no more than `fewest`."""
-    taken: list[float] = []
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for i in range(calls):
-            if i >= fewest and time.perf_counter() >= deadline:
-                break
-            x = inputs[i % len(inputs)]
-            started = time.perf_counter_ns()
-            predict(x)
-            taken.append((time.perf_counter_ns() - started) / 1e6)
-    finally:
-        if collecting:
-            gc.enable()
-    return taken
-
-
-def _latency_row(batch_size: int, warmup: int, calls_ms: list[float]) -> LatencyRow:
-    p50, p90, p95, p99 = (float(p) for p in np.percentile(calls_ms, [50, 90, 95, 99]))
-    return LatencyRow(
-        batch_size=batch_size,
-        n=len(calls_ms),
-        warmup=warmup,
-        mean_ms=float(np.mean(calls_ms)),
-        p50_ms=p50,
-        p90_ms=p90,
-        p95_ms=p95,
-        p99_ms=p99,
-        rows_per_s=batch_size / max(p50 / 1000, 1e-9),  # the clock ticks in nanoseconds
-    )
 
 
 def _regression(

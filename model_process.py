@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
 from model_utils import Adapter, Predictions
 from pickle_scan import ScanReport
 
+if TYPE_CHECKING:
+    from timing_rig import Rig
+
 __all__ = ["child_main"]
 
 MAX_MINED = 8 << 20
@@ -33,6 +36,7 @@ MAX_SHOWN = 300
 MAX_WARNINGS = 20
 ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same answer
 FIRST_FD = 3
+ASKED_TO_PREDICT = ("predict", "predict_together", "measure", "rehearse", "block")
 
 
 def child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
@@ -72,7 +76,9 @@ class _Child:
     isolation: tuple[str, ...]
     adapter: Adapter | None = None
     report: ScanReport | None = None
+    rig: "Rig | None" = None
     before_mb: float = 0.0  # the peak before anything of the model was read
+    loaded_mb: float = 0.0  # the peak when the model was loaded
 
     def serve(self) -> None:
         operations: dict[str, Callable[[wire.Message], wire.Message]] = {
@@ -80,7 +86,10 @@ class _Child:
             "scan": self._scan,
             "load": self._load,
             "predict": self._predict,
+            "predict_together": self._predict_together,
             "measure": self._measure,
+            "rehearse": self._rehearse,
+            "block": self._block,
             "explain": self._explain,
             "memory": self._memory,
         }
@@ -117,7 +126,8 @@ class _Child:
             estimator = model_utils.load(self.file, request.header["policy"], self.report)
             load_ms = (time.perf_counter() - started) * 1000
             adapter = model_utils.adapt(estimator)
-        memory = max(0.0, _peak_memory_mb() - self.before_mb)
+        self.loaded_mb = _peak_memory_mb()
+        memory = max(0.0, self.loaded_mb - self.before_mb)
         mined, complaint = _mined_schema(estimator)
         said = [*adapter.notes, *_warnings(caught), *complaint]
         self.adapter = adapter
@@ -143,16 +153,50 @@ class _Child:
         found = adapter.answer(wire.decode_frame(request.arrays))
         return _prediction_answer(found, adapter.labels)
 
-    def _measure(self, request: wire.Message) -> wire.Message:
-        from metrics import LatencyPlan, measure
+    def _predict_together(self, request: wire.Message) -> wire.Message:
+        from thread_trial import answer_together
 
         adapter = self._loaded()
-        plan = LatencyPlan.model_validate(request.header["plan"])
-        frame = wire.decode_frame(request.arrays)
-        timings = measure(adapter.prepare, adapter.predict, frame, plan)
-        rows = [row.model_dump() for row in timings.rows]
-        header = {"rows": rows, "first_call_ms": timings.first_call_ms, "cut_short": timings.cut_short}
-        return wire.Message(header)
+        return _prediction_answer(answer_together(adapter, wire.decode_frame(request.arrays)), adapter.labels)
+
+    def _measure(self, request: wire.Message) -> wire.Message:
+        self.rig = self._rigged(request)
+        timed = self.rig.measure(wire.decode_frame(request.arrays))
+        sizes = [
+            {
+                "batch_size": size.batch_size,
+                "n": len(size.calls_ms),
+                "warmup": size.warmup,
+                "stable": size.stable,
+                "prepare_ms": size.prepare_ms,
+                "validation_ms": size.validation_ms,
+            }
+            for size in timed.sizes
+        ]
+        header = {
+            "sizes": sizes,
+            "first_call_ms": timed.first_call_ms,
+            "cut_short": timed.cut_short,
+            "threads": self.rig.threads,
+        }
+        return wire.Message(header, {"calls": np.concatenate([size.calls_ms for size in timed.sizes])})
+
+    def _rehearse(self, request: wire.Message) -> wire.Message:
+        self.rig = self._rigged(request)
+        self.rig.rehearse(wire.decode_frame(request.arrays), int(request.header["batch_size"]))
+        return wire.Message({})
+
+    def _block(self, request: wire.Message) -> wire.Message:
+        if self.rig is None:
+            raise ModelError("The model was not made ready to be timed.")
+        calls = self.rig.block(int(request.header["calls"]), float(request.header["seconds"]))
+        return wire.Message({}, {"calls": calls})
+
+    def _rigged(self, request: wire.Message) -> "Rig":
+        from timing import LatencyPlan
+        from timing_rig import Rig
+
+        return Rig(self._loaded(), LatencyPlan.model_validate(request.header["plan"]))
 
     def _explain(self, request: wire.Message) -> wire.Message:
         from explainability import ExplainPlan, explain
@@ -187,7 +231,8 @@ class _Child:
         return wire.Message({}, arrays)
 
     def _memory(self, _request: wire.Message) -> wire.Message:
-        return wire.Message({"peak_memory_mb": _peak_memory_mb()})
+        peak = _peak_memory_mb()
+        return wire.Message({"peak_memory_mb": peak, "since_load_mb": max(0.0, peak - self.loaded_mb)})
 
     def _loaded(self) -> Adapter:
         if self.adapter is None:
@@ -251,7 +296,7 @@ def _error(error: BaseException, operation: str) -> dict[str, str]:
         )
     else:
         shown = f"{type(error).__name__}: {_message(error)}"
-        kind = PredictFailed if operation in ("predict", "measure") else ModelError
+        kind = PredictFailed if operation in ASKED_TO_PREDICT else ModelError
         found = kind(f"The model failed when asked to {operation}: {shown}")
     texts = {"code": found.code, "message": found.message[:2000], "hint": found.hint[:1000]}
     return {key: str(_clean(text)) for key, text in texts.items()}

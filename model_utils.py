@@ -163,6 +163,10 @@ class Adapter:
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `predict` is called with: the model's columns in its order, float64 (n, f) when it takes
         an array, a DMatrix for a raw XGBoost booster. PredictFailed names columns that are missing."""
+        return self.convert(self.select(frame))
+
+    def select(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The model's columns in its order and with its categories, as a table."""
         if self.features:
             missing = [name for name in self.features if name not in frame.columns]
             if missing:
@@ -176,11 +180,20 @@ class Adapter:
         for name in self.categories:
             if name in frame.columns:
                 frame = frame.assign(**{name: _as_category(frame[name], self.categories[name])})
-        if self.name == "Booster" and self.framework == "xgboost":
-            return _matrix(frame, self.features)
-        if not self.takes_frame and _is_numeric(frame):
-            return frame.to_numpy(dtype=np.float64, na_value=np.nan)
         return frame
+
+    @property
+    def takes_matrix(self) -> bool:
+        """Whether it is a raw XGBoost booster, which remembers its answers for a matrix that it met."""
+        return self.name == "Booster" and self.framework == "xgboost"
+
+    def convert(self, table: pd.DataFrame) -> Any:
+        """What `select` gave, in the form that the model takes."""
+        if self.takes_matrix:
+            return _matrix(table, self.features)
+        if not self.takes_frame and _is_numeric(table):
+            return table.to_numpy(dtype=np.float64, na_value=np.nan)
+        return table
 
     def predict(self, x: Any) -> npt.NDArray[Any]:
         """The raw answer for what `prepare` gave; the most probable class where it has no predict."""

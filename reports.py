@@ -4,9 +4,9 @@ Their parts live beside their meaning in the modules below; this module only put
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from checks import Check, Gates, RunStatus
 from drift import DriftAnalysis, DriftPlan
@@ -44,6 +44,12 @@ class RunPlan(Record):
         None, description="'contained' loads a file that the scan refuses, held by the lock alone."
     )
     timeout_s: float = Field(300, gt=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _a_baseline_to_time(self) -> Self:
+        if self.latency.against_baseline and self.baseline is None:
+            raise ValueError("latency.against_baseline needs a run to compare with; set baseline to its id")
+        return self
 
 
 class RunError(Record):

@@ -4,7 +4,7 @@ Each check asks the model through a `predict` function handed in, and returns it
 one example. Leaves verdicts to `checks`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,10 +13,12 @@ import pandas as pd
 from pydantic import Field
 
 import behaviours
+import wrong_tables
 from answers import Predict, change_tolerance, subset
 from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
 from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
 from model_utils import Predictions
+from monotonicity import Trend, monotonic
 from records import Figure, Record
 from schema_utils import Schema
 
@@ -34,6 +36,15 @@ BehaviourName = Literal[
     "missing_values",
     "unseen_category",
     "extremes",
+    "dtype",
+    "monotonic",
+    "thread_safety",
+    "missing_column",
+    "extra_column",
+    "wrong_type",
+    "infinities",
+    "long_text",
+    "outside_bounds",
 ]
 
 
@@ -41,6 +52,11 @@ class RobustnessPlan(Record):
     """Which behaviour checks to run; None means all that apply."""
 
     checks: tuple[BehaviourName, ...] | None = Field(None, max_length=50)
+    monotonic: dict[str, Trend] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Features with which answers must rise (`increasing`) or fall (`decreasing`).",
+    )
 
 
 class Behaviour(Record):
@@ -71,8 +87,11 @@ def examine(
     reference: Predictions,
     plan: RobustnessPlan,
     seed: int,
+    together: Predict | None = None,
 ) -> Robustness:
     """The planned behaviours on the first 200 rows of `frame`, whose answers are `reference`.
+
+    together: asks a table by several threads at once; without it thread safety is not applicable.
 
     A table that the model cannot answer at all counts as every row failing; the status is `failed` only
     where the question could not be put. Cancelled, ChildDied and ChildTimeout pass through.
@@ -85,8 +104,10 @@ def examine(
         expected=subset(reference, np.arange(rows)),
         tolerance=change_tolerance(reference),
         seed=seed,
+        together=together,
     )
-    wanted = [c for c in CHECKS if plan.checks is None or c.name in plan.checks]
+    checks = (*CHECKS, _monotonic(plan.monotonic))
+    wanted = [c for c in checks if plan.checks is None or c.name in plan.checks]
     return Robustness(behaviours=tuple(_judged(check, subject) for check in wanted))
 
 
@@ -122,6 +143,15 @@ def _judged(check: _Check, subject: Subject) -> Behaviour:
             "example": found.example if share > 0 else None,
             "advice": (found.advice or check.advice) if share > 0 else "",
         }
+    )
+
+
+def _monotonic(declared: Mapping[str, Trend]) -> _Check:
+    return _Check(
+        "monotonic",
+        "Answers rise and fall with features as declared",
+        lambda subject: monotonic(subject, declared),
+        "Fit with monotonic constraints (monotonic_cst, monotone_constraints), or drop the claim.",
     )
 
 
@@ -195,6 +225,62 @@ CHECKS = (
         "Extreme numbers are answered",
         behaviours.extremes,
         "Clip inputs to the range that the model was fitted on, or refuse rows outside it.",
+        serious=False,
+    ),
+    _Check(
+        "dtype",
+        "The type of a number does not matter",
+        behaviours.dtype,
+        "Convert inputs to one type before the model, as they were for fitting.",
+        serious=False,
+    ),
+    _Check(
+        "thread_safety",
+        "Several threads get the answers that one gets",
+        behaviours.thread_safety,
+        "predict keeps something in the model while it works; keep it in local variables, or let one thread "
+        "at a time ask.",
+    ),
+    _Check(
+        "missing_column",
+        "A missing column is refused",
+        wrong_tables.missing_column,
+        "Check the columns in predict, or before asking it: an answer without one of them is a guess.",
+        serious=False,
+    ),
+    _Check(
+        "extra_column",
+        "A column too many changes no answer",
+        wrong_tables.extra_column,
+        "Pick columns by name in predict, or refuse a table with others.",
+        serious=False,
+    ),
+    _Check(
+        "wrong_type",
+        "Text where a number belongs is refused",
+        wrong_tables.wrong_type,
+        "Check the columns' types in predict, or before asking it.",
+        serious=False,
+    ),
+    _Check(
+        "infinities",
+        "Infinity is refused, or answered as a very large number is",
+        wrong_tables.infinities,
+        "Refuse or clip infinite numbers before the model: it answers them with something else.",
+        serious=False,
+    ),
+    _Check(
+        "long_text",
+        "A very long text fares as any unseen category",
+        wrong_tables.long_text,
+        "Limit the length of texts before the model.",
+        serious=False,
+    ),
+    _Check(
+        "outside_bounds",
+        "A step outside the bounds changes no answer",
+        wrong_tables.outside_bounds,
+        "Answers jump at the edge of the known range: clip inputs to it, or refuse rows outside it.",
         serious=False,
     ),
 )

@@ -6,10 +6,11 @@ or cannot answer still ends in a report. Leaves claiming and leases to `worker`.
 
 import io
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -20,9 +21,19 @@ import drift_simulation
 import feature_effects
 import metrics
 import robustness
+import timing_trials
 from checks import BaselineFigures, Check, RunStatus, judge, verdict
 from drift import DriftAnalysis, ScenarioPlan
-from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
+from errors import (
+    BadAnswer,
+    Cancelled,
+    ChildDied,
+    ChildTimeout,
+    DashboardError,
+    ModelError,
+    NotFound,
+    PredictFailed,
+)
 from explainability import Explanation, ShiftExplanation, summarise
 from metrics import Accuracy, Performance
 from model_inspection import (
@@ -35,7 +46,7 @@ from model_inspection import (
     with_scan,
 )
 from model_utils import ModelInfo, Predictions
-from pickle_scan import ScanReport
+from pickle_scan import Policy, ScanReport
 from records import Section
 from reports import RunError, RunReport, Stage
 from robustness import Robustness
@@ -46,6 +57,7 @@ from schema_utils import Schema, check_complete, check_fits_model, combine, infe
 from services import Services
 from storage import RunFile, RunRow, RunSummary
 from synthetic_data import generate
+from timing import PairedTiming
 from zygote import Zygote
 
 __all__ = ["Outcome", "execute"]
@@ -201,7 +213,13 @@ class Execution:
         self.robustness = self._section(
             "robustness",
             lambda: robustness.examine(
-                frame, schema, self._predict, reference, self.plan.robustness, self.plan.seed
+                frame,
+                schema,
+                self._predict,
+                reference,
+                self.plan.robustness,
+                self.plan.seed,
+                together=lambda rows: self._open().predict_together(rows),
             ),
         )
         self.explanation = self._explanation_section(
@@ -209,26 +227,55 @@ class Execution:
         )
 
     def _performance(self, frame: pd.DataFrame, reference: Predictions) -> Performance:
-        handle = self._open()
+        handle, plan = self._open(), self.plan.latency
         usable = frame[~reference.failed]
         if usable.empty:
+            memory = handle.memory()
             return Performance(
                 load_ms=self.info.load_ms,
                 latency=(),
                 throughput_rows_s=None,
                 error_rate=1.0,
-                peak_memory_mb=handle.peak_memory_mb(),
+                peak_memory_mb=memory.peak_mb,
+                load_memory_mb=self.info.load_memory_mb,
             )
-        timings = handle.measure(usable, self.plan.latency)
+        timings = handle.measure(usable, plan)
+        memory = handle.memory()
+        with ExitStack() as others:
+            callers = timing_trials.with_callers(
+                handle, lambda: others.enter_context(self._start_model(self.row)), usable, plan
+            )
         return Performance(
             load_ms=self.info.load_ms,
             first_call_ms=timings.first_call_ms,
             latency=timings.rows,
             throughput_rows_s=max((row.rows_per_s for row in timings.rows), default=None),
             error_rate=float(reference.failed.mean()),
-            peak_memory_mb=handle.peak_memory_mb(),
+            peak_memory_mb=memory.peak_mb,
+            load_memory_mb=self.info.load_memory_mb,
+            predict_memory_mb=memory.since_load_mb,
             cut_short=timings.cut_short,
+            method=plan.method,
+            threads=plan.threads or os.cpu_count(),
+            concurrency=callers,
+            against_baseline=self._against_baseline(handle, usable) if plan.against_baseline else None,
         )
+
+    def _against_baseline(self, handle: ModelHandle, frame: pd.DataFrame) -> Section[PairedTiming]:
+        """This model and the baseline run's, timed in turn; why not, where the two cannot be."""
+        row = self.services.store.runs.get(self.plan.baseline or "")
+        if row is None:
+            return Section[PairedTiming].not_applicable("The baseline run was deleted.")
+        try:
+            with self._start_model(row) as baseline:
+                paired = timing_trials.in_turn(handle, baseline, frame, self.plan.latency, row.id)
+        except (NotFound, ModelError) as error:
+            return Section[PairedTiming].not_applicable(
+                f"The two could not be timed in turn: {error.message}"
+            )
+        except (ChildTimeout, ChildDied, BadAnswer) as error:
+            return Section[PairedTiming].failed(f"The two could not be timed in turn: {error.message}")
+        return Section[PairedTiming].ok(paired)
 
     def _accuracy_section(self, inputs: pd.DataFrame | None, labels: pd.Series | None) -> Section[Accuracy]:
         if inputs is None or labels is None or self.row.target is None:
@@ -318,24 +365,31 @@ class Execution:
                 hint="See the earlier errors of this run.",
             )
         self._openings += 1
-        policy = policy_of(self.services.settings, self.plan.policy == "contained")
-        self._handle = self._handles.enter_context(
-            open_model(
-                self.zygote,
-                self.services.artifacts.path(self.row.model_sha256),
-                name=self.row.model_name,
-                deadline_s=max(self.deadline - time.monotonic(), 0.0),
-                cancelled=self.cancelled,
-                policy=policy,
-                on_scan=self._scanned,
-            )
-        )
+        self._handle = self._handles.enter_context(self._start_model(self.row, self._scanned))
         loaded = self._handle.info
         if self._openings == 1:
             self.info = complete(self.info, loaded)
-            self.warnings.extend((*let_in(self.info, policy), *loaded.warnings))
+            self.warnings.extend((*let_in(self.info, self._policy), *loaded.warnings))
             self._isolation = self._handle.isolation
         return self._handle
+
+    @property
+    def _policy(self) -> Policy:
+        return policy_of(self.services.settings, self.plan.policy == "contained")
+
+    def _start_model(
+        self, row: RunRow, on_scan: Callable[[ScanReport], None] | None = None
+    ) -> AbstractContextManager[ModelHandle]:
+        """The model of a run, in a process of its own until the context ends."""
+        return open_model(
+            self.zygote,
+            self.services.artifacts.path(row.model_sha256),
+            name=row.model_name,
+            deadline_s=max(self.deadline - time.monotonic(), 0.0),
+            cancelled=self.cancelled,
+            policy=self._policy,
+            on_scan=on_scan,
+        )
 
     def _scanned(self, scan: ScanReport) -> None:
         self.info = with_scan(self.info, scan)

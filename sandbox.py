@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 import errors
 import native_formats
@@ -33,14 +32,25 @@ from errors import (
     ModelError,
 )
 from explainability import Attributions, ExplainPlan
-from metrics import LatencyPlan, LatencyRow, Timings
 from model_loading import check_policy
 from model_utils import Predictions, RowError, Task
 from pickle_scan import Policy, ScanReport
+from sandbox_answers import (
+    MAX_TEXT,
+    all_float,
+    count_of,
+    is_figure,
+    scores_fit,
+    text_of,
+    texts_of,
+    timed_block,
+    timed_calls,
+)
 from schema_utils import Schema
+from timing import LatencyPlan, Timings, summarise
 from zygote import EXIT_WAIT_S, SLICE_S, Zygote
 
-__all__ = ["LoadedModel", "ModelHandle", "open_model"]
+__all__ = ["LoadedModel", "Memory", "ModelHandle", "open_model"]
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +58,6 @@ MAX_ROWS = 65_536  # a predict call
 REQUEST_BYTES = 64 << 20
 ANSWER_BYTES = 12 << 20
 MAX_LABELS = 10_000
-MAX_TEXT = 2_000
 TASKS = ("classification", "regression", "clustering", "outlier", "unknown")
 LIBRARY_MB = {"torch": 4096, "keras": 4096}  # GPU libraries are mapped also where there is no GPU
 CODES = {c.code: c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, DashboardError)}
@@ -68,6 +77,14 @@ class LoadedModel:
     load_memory_mb: float
     libraries: dict[str, str]
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The highest resident memory of a model's process so far, and its growth since loading; MB."""
+
+    peak_mb: float
+    since_load_mb: float
 
 
 @contextmanager
@@ -156,22 +173,32 @@ class ModelHandle:
         parts = [(start, self._predict_chunk(frame.iloc[start : start + step])) for start in starts]
         return _joined(parts)
 
+    def predict_together(self, frame: pd.DataFrame) -> Predictions:
+        """Predictions for every row of a small table, asked by several threads of the process at once."""
+        return self._predict_chunk(frame, "predict_together")
+
     def measure(self, frame: pd.DataFrame, plan: LatencyPlan) -> Timings:
         """Latency of each batch size, as measured in the model's process on rows of the frame."""
         most = max(*plan.batch_sizes, 1000)
         request = {"op": "measure", "plan": plan.model_dump(mode="json")}
         answer = self._call("measure", request, wire.encode_frame(frame.head(most)))
         try:
-            rows = tuple(LatencyRow.model_validate(row) for row in answer.header["rows"])
-            first, cut = answer.header["first_call_ms"], answer.header["cut_short"]
-        except (KeyError, TypeError, ValidationError) as error:
-            raise self._bad(f"The timings are malformed ({type(error).__name__}).") from None
-        figures = [value for row in rows for value in row.model_dump().values()]
-        sizes = tuple(row.batch_size for row in rows)
-        fits = sizes == plan.batch_sizes[: len(sizes)] and bool(sizes) and isinstance(cut, bool)
-        if not fits or not all(_is_figure(value) for value in [*figures, first]):
-            raise self._bad("The timings are not those of the batch sizes asked for.")
-        return Timings(rows=rows, first_call_ms=float(first), cut_short=cut)
+            return summarise(timed_calls(answer, plan))
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._bad(f"The timings are malformed ({type(error).__name__}: {error}).") from None
+
+    def rehearse(self, frame: pd.DataFrame, plan: LatencyPlan, batch_size: int) -> None:
+        """Make ready for `time_block`: lay out inputs of one batch size in the process, and warm up."""
+        request = {"op": "rehearse", "plan": plan.model_dump(mode="json"), "batch_size": batch_size}
+        self._call("measure", request, wire.encode_frame(frame.head(max(batch_size, 1000))))
+
+    def time_block(self, calls: int, seconds: float) -> np.ndarray:
+        """Milliseconds of up to `calls` calls in a row, no more than one after `seconds`; (n,)."""
+        answer = self._call("measure", {"op": "block", "calls": calls, "seconds": seconds})
+        try:
+            return timed_block(answer, calls)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._bad(f"The timings are malformed ({type(error).__name__}: {error}).") from None
 
     def explain(
         self, frame: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
@@ -183,16 +210,16 @@ class ModelHandle:
         try:
             texts = wire.array_to_json(answer.arrays["texts"])
             found = Attributions(
-                method=_text(texts["method"]),
-                explainer=_text(texts["explainer"]),
-                output=_text(texts["output"]),
-                outputs=_texts(texts["outputs"], MAX_LABELS),
-                features=_texts(texts["features"], MAX_LABELS),
+                method=text_of(texts["method"]),
+                explainer=text_of(texts["explainer"]),
+                output=text_of(texts["output"]),
+                outputs=texts_of(texts["outputs"], MAX_LABELS),
+                features=texts_of(texts["features"], MAX_LABELS),
                 values=answer.arrays["values"],
                 base=answer.arrays["base"],
                 explained=answer.arrays["explained"],
                 std_error=answer.arrays.get("std_error"),
-                notes=_texts(texts["notes"], 50),
+                notes=texts_of(texts["notes"], 50),
             )
         except (KeyError, TypeError, ValueError, BadAnswer) as error:
             raise self._bad(f"The attributions are malformed ({type(error).__name__}).") from None
@@ -202,19 +229,19 @@ class ModelHandle:
         counted = len(found.outputs) == k and len(found.features) == f and 0 < n <= len(frame)
         known = set(found.features) <= {str(c) for c in frame.columns}
         sampled = found.std_error is None or found.std_error.shape == (f,)
-        if not (shaped and counted and known and sampled and _all_float(answer.arrays)):
+        if not (shaped and counted and known and sampled and all_float(answer.arrays)):
             raise self._bad("The attributions do not have the shape of what was asked.")
         if not np.isfinite(found.values).all() or not np.isfinite(found.base).all():
             raise self._bad("The attributions are not all finite numbers.")
         return found
 
-    def peak_memory_mb(self) -> float:
+    def memory(self) -> Memory:
         """The highest resident memory of the process so far, in MB."""
-        answer = self._call("memory", {"op": "memory"})
-        value = answer.header.get("peak_memory_mb")
-        if value is None or not _is_figure(value):
+        header = self._call("memory", {"op": "memory"}).header
+        found: list[Any] = [header.get(key) for key in ("peak_memory_mb", "since_load_mb")]
+        if not all(is_figure(value) for value in found):
             raise self._bad("The memory is not a number.")
-        return float(value)
+        return Memory(*map(float, found))
 
     def kill(self) -> None:
         """End the process now; may be called from another thread."""
@@ -232,7 +259,7 @@ class ModelHandle:
 
     def _scan(self, limit_s: float) -> None:
         hello = self._call("start", {"op": "hello"})  # before the model's first byte is read
-        self.isolation = _texts(hello.header.get("isolation"), 40)
+        self.isolation = texts_of(hello.header.get("isolation"), 40)
         scanned = self._call("load", {"op": "scan"}, limit_s=limit_s)
         try:
             self.scan = ScanReport.model_validate(wire.array_to_json(scanned.arrays["texts"]))
@@ -247,16 +274,16 @@ class ModelHandle:
             texts = wire.array_to_json(answer.arrays["texts"])
             labels = texts["labels"]
             self.info = LoadedModel(
-                framework=_text(header["framework"]),
-                estimator=_text(header["estimator"]),
+                framework=text_of(header["framework"]),
+                estimator=text_of(header["estimator"]),
                 task=header["task"],
-                features=_texts(texts["features"], 100_000),
+                features=texts_of(texts["features"], 100_000),
                 n_features=header["n_features"],
-                labels=None if labels is None else _texts(labels, MAX_LABELS),
+                labels=None if labels is None else texts_of(labels, MAX_LABELS),
                 load_ms=header["load_ms"],
                 load_memory_mb=header["load_memory_mb"],
-                libraries={_text(k): _text(v) for k, v in list(texts["libraries"].items())[:50]},
-                warnings=_texts(texts["warnings"], 50),
+                libraries={text_of(k): text_of(v) for k, v in list(texts["libraries"].items())[:50]},
+                warnings=texts_of(texts["warnings"], 50),
             )
             self.mined = None if texts["schema"] is None else Schema.model_validate(texts["schema"])
         except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
@@ -265,20 +292,21 @@ class ModelHandle:
         sound = count is None or (type(count) is int and 0 <= count <= 10_000_000)
         if not sound or self.info.task not in TASKS:
             raise self._bad("The model's description holds an impossible value.")
-        if not (_is_figure(self.info.load_ms) and _is_figure(self.info.load_memory_mb)):
+        if not (is_figure(self.info.load_ms) and is_figure(self.info.load_memory_mb)):
             raise self._bad("The load's time or memory is not a number.")
 
-    def _predict_chunk(self, frame: pd.DataFrame) -> Predictions:
-        answer = self._call("predict", {"op": "predict"}, wire.encode_frame(frame))
+    def _predict_chunk(self, frame: pd.DataFrame, operation: str = "predict") -> Predictions:
+        answer = self._call("predict", {"op": operation}, wire.encode_frame(frame))
         n = len(frame)
         try:
             arrays = answer.arrays
             texts = wire.array_to_json(arrays["texts"])
             values, flags, scores = arrays["values"].copy(), arrays["failed"], arrays.get("scores")
             own = texts.get("labels")
-            labels = self.info.labels if own is None else _texts(own, MAX_LABELS)
+            labels = self.info.labels if own is None else texts_of(own, MAX_LABELS)
             found = [
-                RowError(_text(k), _text(m), _count(r, n), _count(f, n)) for k, m, r, f in texts["errors"]
+                RowError(text_of(k), text_of(m), count_of(r, n), count_of(f, n))
+                for k, m, r, f in texts["errors"]
             ]
         except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
             raise self._bad(f"The predictions are malformed ({type(error).__name__}).") from None
@@ -296,7 +324,7 @@ class ModelHandle:
         if labels is not None and ((usable < 0) | (usable >= len(labels)) | (usable % 1 != 0)).any():
             raise self._bad("A prediction is none of the model's classes.")
         values[failed] = np.nan
-        if scores is not None and not _scores_fit(scores, n, labels, failed):
+        if scores is not None and not scores_fit(scores, n, labels, failed):
             raise self._bad("The scores do not fit the predictions.")
         if own is not None and labels is not None:
             values, labels = self._stable_codes(values, labels, failed)
@@ -431,34 +459,3 @@ def _error(described: Any, stage: str) -> DashboardError:
     kind = CODES.get(parts[0], ModelError)
     believed = (ModelError, LockUnavailable) if stage == "start" else (ModelError,)
     return (kind if issubclass(kind, believed) else ModelError)(parts[1], hint=parts[2])
-
-
-def _scores_fit(scores: np.ndarray, n: int, labels: tuple[str, ...] | None, failed: np.ndarray) -> bool:
-    shaped = labels is not None and scores.shape == (n, len(labels)) and scores.dtype == np.float64
-    return shaped and bool(np.isfinite(scores[~failed]).all())
-
-
-def _all_float(arrays: dict[str, wire.Array]) -> bool:
-    return all(array.dtype == np.float64 for name, array in arrays.items() if name != "texts")
-
-
-def _is_figure(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value >= 0
-
-
-def _count(value: Any, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError("not a number of rows")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value[:MAX_TEXT]
-
-
-def _texts(values: Any, most: int) -> tuple[str, ...]:
-    if not isinstance(values, list) or len(values) > most:
-        raise TypeError("not a list of texts")
-    return tuple(_text(value) for value in values)

@@ -20,6 +20,7 @@ from reports import Environment, RunError, RunPlan, RunReport
 from robustness import Behaviour, Robustness
 from schema_utils import FieldSpec, Schema
 from storage import RunRow
+from timing import ConcurrencyRow, PairedTiming
 
 __all__ = ["FEATURES", "sample_report", "sample_row", "sample_schema"]
 
@@ -155,6 +156,16 @@ def _performance() -> Performance:
         return LatencyRow(
             batch_size=size, n=n, warmup=3, mean_ms=p50 * 1.04, p50_ms=p50, p90_ms=p50 * 1.12,
             p95_ms=p50 * 1.21, p99_ms=p50 * 1.58, rows_per_s=size / p50 * 1000,
+            p50_interval=(p50 * 0.98, p50 * 1.03), p90_interval=(p50 * 1.07, p50 * 1.31),
+            p95_interval=(p50 * 1.11, None), p99_interval=(p50 * 1.18, None), stable=size != 1000,
+            prepare_ms=0.021, validation_ms=0.34,
+        )  # fmt: skip
+
+    def level(callers: int, p50: float) -> ConcurrencyRow:
+        return ConcurrencyRow(
+            callers=callers, batch_size=1, n=200 * callers, p50_ms=p50, p95_ms=p50 * 1.3,
+            rows_per_s=1000 * callers / p50, p50_interval=(p50 * 0.99, p50 * 1.01),
+            p95_interval=(p50 * 1.2, p50 * 1.4),
         )  # fmt: skip
 
     return Performance(
@@ -164,7 +175,23 @@ def _performance() -> Performance:
         throughput_rows_s=101_317.0,
         error_rate=0.0,
         peak_memory_mb=212.4,
+        load_memory_mb=38.2,
+        predict_memory_mb=9.6,
         cut_short=True,
+        threads=4,
+        concurrency=(level(1, 2.3), level(2, 2.5), level(4, 4.4)),
+        against_baseline=Section[PairedTiming].ok(
+            PairedTiming(
+                run_id="01jpsample0000000000000000",
+                batch_size=1,
+                pairs=24,
+                n=410,
+                p50_ms=2.31,
+                baseline_p50_ms=2.27,
+                ratio=1.02,
+                interval=(0.991, 1.06),
+            )
+        ),
     )
 
 

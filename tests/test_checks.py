@@ -11,6 +11,7 @@ from metrics import Accuracy, LatencyRow, Performance
 from records import Section
 from robustness import Behaviour, Robustness
 from settings import Settings
+from timing import PairedTiming
 
 THRESHOLDS = Settings(_env_file=None)
 
@@ -285,3 +286,54 @@ def test_a_check_that_never_got_its_section_has_a_reason_a_person_can_read():
 def test_the_single_row_p95_is_that_of_batch_size_one():
     assert single_row_p95(performance(12.5).value) == 12.5
     assert single_row_p95(performance(12.5, batch_size=10).value) is None
+
+
+def paired(ratio, low, high):
+    value = PairedTiming(
+        run_id="r1", batch_size=1, pairs=24, n=480, p50_ms=ratio, baseline_p50_ms=1.0, ratio=ratio,
+        interval=(low, high),
+    )  # fmt: skip
+    return performance(against_baseline=Section[PairedTiming].ok(value))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "status"),
+    [
+        (1.0, 0.97, 1.03, "pass"),
+        (1.05, 0.9, 1.4, "pass"),
+        (1.15, 0.95, 1.4, "warn"),
+        (1.15, 1.1, 1.4, "warn"),
+        (1.2, 1.11, 1.3, "fail"),
+        (2.0, 1.9, 2.1, "fail"),
+    ],
+)
+def test_a_model_timed_in_turn_fails_only_with_its_whole_interval(ratio, low, high, status):
+    checks = checks_of(baseline=BaselineFigures(run_id="r1", p95_ms=1), metrics=paired(ratio, low, high))
+    check = checks["latency_vs_baseline"]
+    assert (check.status, check.value, check.threshold, check.direction) == (status, ratio, 1.1, "at_most")
+    assert f"95 % interval {low:.3g}x to {high:.3g}x" in check.reason
+    assert "at most 1.1x" in check.reason
+
+
+def test_timing_in_turn_replaces_figures_of_another_hour():
+    """p95 is ten times the earlier run's, which a busy machine does too: it is shown and not judged."""
+    checks = checks_of(baseline=BaselineFigures(run_id="r1", p95_ms=1), metrics=paired(1.0, 0.98, 1.02))
+    assert (checks["baseline_p95"].status, checks["baseline_p95"].value) == ("not_applicable", 10)
+    assert status_of(checks) == "passed"
+
+
+def test_a_baseline_that_could_not_be_timed_is_judged_by_its_figures():
+    why = Section[PairedTiming].not_applicable("The rows lack 1 of the model's columns: b.")
+    metrics = performance(against_baseline=why)
+    checks = checks_of(baseline=BaselineFigures(run_id="r1", p95_ms=1), metrics=metrics)
+    assert checks["latency_vs_baseline"].status == "not_applicable"
+    assert "columns: b" in checks["latency_vs_baseline"].reason
+    assert checks["baseline_p95"].status == "fail"
+
+
+def test_a_p95_from_few_calls_says_how_far_it_may_be_off():
+    section = performance(10.0)
+    row = section.value.latency[0].model_copy(update={"p95_interval": (9.0, None)})
+    metrics = Section[Performance].ok(section.value.model_copy(update={"latency": (row,)}))
+    check = checks_of(metrics=metrics)["latency_p95"]
+    assert check.reason.endswith("Interval from 50 calls: 9 ms to not known.")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
+from sample_reports import sample_report
 
 from checks import Check
 from drift import BreakingPoint, ColumnDrift, Distances, DriftAnalysis, Scenario
@@ -329,3 +330,18 @@ def test_bars_of_shares_are_drawn_against_the_whole_and_others_against_the_longe
         attrs["width"] for tag, attrs in Page(to_html(full_report())).tags if attrs.get("class") == "fill"
     ]
     assert bars == ["100.0", "12.3", "100.0"]
+
+
+def test_intervals_callers_and_the_baseline_are_in_the_figures_and_on_the_page():
+    report = sample_report()
+    figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
+    measured = report.metrics.value
+    paired = measured.against_baseline.value
+    assert float(figures["metrics", "latency.batch_1.p50_low_ms"]) == pytest.approx(2.31 * 0.98)
+    assert figures["metrics", "latency.batch_1.p95_high_ms"] == ""
+    assert float(figures["metrics", "concurrency.4.rows_per_s"]) == measured.concurrency[2].rows_per_s
+    assert float(figures["metrics", "against_baseline.ratio"]) == paired.ratio
+    page = to_html(report)
+    assert "Callers at the same time" in page and "1.02 times as long" in page
+    assert "2.26 to 2.38" in page and "2.56 to open" in page
+    assert "| Time a call, relative to the baseline | 1.02x (0.991 to 1.06) |" in to_markdown(report)

@@ -335,3 +335,47 @@ def test_a_run_outlives_a_server_killed_in_its_middle(tmp_path: Path) -> None:
         assert report["status"] in {"error", "failed", "warned", "passed"}
     finally:
         stop_server(second)
+
+
+def test_a_model_is_timed_in_turn_with_its_baselines_and_by_several_callers(
+    server: Server, tmp_path: Path
+) -> None:
+    model, X, y = iris_model(tmp_path / "iris.pkl")
+    earlier = post(server, model).json()
+    latency = {"budget_s": 0.3, "calls": 5, "concurrency": [1, 2], "against_baseline": True}
+    gates = {"p95_ms": 1e6, "baseline_latency_ratio": 1e6}
+    config = json.dumps({**FAST, "latency": latency, "baseline": earlier["id"], "gates": gates})
+    report = post(server, model, config=config).json()
+    measured = report["metrics"]["value"]
+    assert [row["callers"] for row in measured["concurrency"]] == [1, 2]
+    paired = measured["against_baseline"]["value"]
+    assert paired["run_id"] == earlier["id"] and paired["interval"][0] <= paired["ratio"]
+    checks = {c["id"]: c["status"] for c in report["checks"]}
+    assert (checks["latency_vs_baseline"], checks["baseline_p95"]) == ("pass", "not_applicable")
+    assert measured["predict_memory_mb"] is not None and measured["threads"] >= 1
+
+    joblib.dump(LogisticRegression(max_iter=1000).fit(X.iloc[:, :2], y), tmp_path / "narrow.pkl")
+    narrow = post(server, (tmp_path / "narrow.pkl").read_bytes(), config=config).json()
+    section = narrow["metrics"]["value"]["against_baseline"]
+    assert section["status"] == "not_applicable" and "lack 2 of the model's columns" in section["reason"]
+    checks = {c["id"]: c["status"] for c in narrow["checks"]}
+    assert checks["latency_vs_baseline"] == "not_applicable"
+
+
+def test_timing_in_turn_without_a_baseline_is_refused(server: Server, tmp_path: Path) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    answer = post(server, model, config=json.dumps({"latency": {"against_baseline": True}}))
+    assert answer.status_code == 422
+    assert "set baseline to its id" in answer.text
+
+
+def test_behaviours_are_looked_at_in_the_locked_process_by_threads_too(
+    server: Server, tmp_path: Path
+) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    report = post(server, model).json()
+    found = {b["name"]: b for b in report["robustness"]["value"]["behaviours"]}
+    clean = ("thread_safety", "dtype", "missing_column", "extra_column", "wrong_type", "infinities")
+    assert {name: (found[name]["status"], found[name]["failing_share"]) for name in clean} == dict.fromkeys(
+        clean, ("ok", 0.0)
+    )

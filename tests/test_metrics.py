@@ -1,22 +1,15 @@
-"""Latency is counted and timed as planned; scores equal scikit-learn's."""
+"""Scores equal scikit-learn's."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="arg-type"
-
-import gc
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 from sklearn import metrics as oracle
 
-import metrics
 from errors import InvalidSample
-from metrics import LatencyPlan, headline, measure, score
+from metrics import headline, score
 from model_utils import Predictions
-
-FRAME = pd.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0) * 2})
 
 
 def predictions(values, labels=None, scores=None, failed=None):
@@ -27,119 +20,6 @@ def predictions(values, labels=None, scores=None, failed=None):
         labels=labels,
         failed=np.zeros(len(values), dtype=bool) if failed is None else np.asarray(failed),
     )
-
-
-class Recorder:
-    """Stands for a model: keeps what it was asked and whether the collector was off meanwhile."""
-
-    def __init__(self):
-        self.asked = []
-        self.prepared = 0
-        self.collecting = []
-
-    def prepare(self, frame):
-        self.prepared += 1
-        return frame.to_numpy()
-
-    def predict(self, x):
-        self.asked.append(x)
-        self.collecting.append(gc.isenabled())
-        return x[:, 0]
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that only the model moves: each call takes `clock.call_s`."""
-    state = SimpleNamespace(now=100.0, call_s=0.01)
-    monkeypatch.setattr(
-        metrics,
-        "time",
-        SimpleNamespace(perf_counter=lambda: state.now, perf_counter_ns=lambda: round(state.now * 1e9)),
-    )
-    return state
-
-
-def test_every_batch_size_gets_its_planned_calls_and_rows():
-    model = Recorder()
-    plan = LatencyPlan(batch_sizes=(1, 7, 100), calls=5, warmup=2, budget_s=60)
-    timings = measure(model.prepare, model.predict, FRAME, plan)
-    assert [(r.batch_size, r.n, r.warmup) for r in timings.rows] == [(1, 5, 2), (7, 5, 2), (100, 5, 2)]
-    assert [len(x) for x in model.asked] == [1] * 8 + [7] * 7 + [100] * 7
-    assert not timings.cut_short
-
-
-def test_a_batch_above_the_rows_repeats_them():
-    model = Recorder()
-    measure(model.prepare, model.predict, FRAME, LatencyPlan(batch_sizes=(75,), calls=3, warmup=0))
-    assert sorted(model.asked[0][:60, 0]) == sorted([*range(30), *range(30)])
-
-
-def test_single_row_calls_rotate_over_distinct_rows():
-    model = Recorder()
-    measure(model.prepare, model.predict, FRAME, LatencyPlan(batch_sizes=(1,), calls=16, warmup=0))
-    assert len({float(x[0, 0]) for x in model.asked}) == 16
-
-
-def test_the_collector_is_off_while_timing_and_back_on_even_after_an_error():
-    model = Recorder()
-    measure(model.prepare, model.predict, FRAME, LatencyPlan(batch_sizes=(1,), calls=3))
-    assert not any(model.collecting)
-    assert gc.isenabled()
-
-    def broken(x):
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        measure(model.prepare, broken, FRAME, LatencyPlan())
-    assert gc.isenabled()
-
-
-def test_a_slow_model_is_cut_to_three_calls_a_batch_size(clock):
-    def predict(x):
-        clock.now += 5.0
-
-    timings = measure(lambda f: f, predict, FRAME, LatencyPlan(batch_sizes=(1, 10), calls=50, budget_s=2))
-    assert [(r.n, r.warmup) for r in timings.rows] == [(3, 1), (3, 1)]
-    assert timings.cut_short
-    assert timings.first_call_ms == pytest.approx(5000)
-
-
-def test_a_budget_left_over_by_one_batch_size_is_shared_by_the_rest(clock):
-    """10 ms a row in batches: 1 needs 0.05 s of its 1 s, so that 10 may use almost 2 s."""
-
-    def predict(x):
-        clock.now += 0.01 * len(x)
-
-    plan = LatencyPlan(batch_sizes=(1, 10), calls=20, warmup=0, budget_s=2.0)
-    timings = measure(lambda f: f, predict, FRAME, plan)
-    assert [r.n for r in timings.rows] == [20, 18]
-
-
-def test_figures_are_numpys_percentiles_of_the_calls(clock):
-    durations = iter([0.5, *(0.001 * i for i in range(1, 21))])
-
-    def predict(x):
-        clock.now += next(durations)
-
-    plan = LatencyPlan(batch_sizes=(10,), calls=20, warmup=0, budget_s=60)
-    (row,) = measure(lambda f: f, predict, FRAME, plan).rows
-    expected = np.percentile(np.arange(1, 21), [50, 90, 95, 99])
-    assert [row.p50_ms, row.p90_ms, row.p95_ms, row.p99_ms] == pytest.approx(expected.tolist())
-    assert row.mean_ms == pytest.approx(10.5)
-    assert row.rows_per_s == pytest.approx(10 / 0.0105)
-
-
-def test_throughput_is_the_best_batch_size(clock):
-    def predict(x):
-        clock.now += 0.01
-
-    timings = measure(lambda f: f, predict, FRAME, LatencyPlan(batch_sizes=(1, 20), calls=3, budget_s=60))
-    assert timings.throughput_rows_s == pytest.approx(2000)
-
-
-def test_a_batch_size_below_one_is_refused():
-    with pytest.raises(ValidationError):
-        LatencyPlan(batch_sizes=(0,))
 
 
 LABELS = ("a", "b", "c")

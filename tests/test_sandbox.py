@@ -4,7 +4,9 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,10 @@ from sklearn.tree import DecisionTreeClassifier
 from waiting import gone, wait_until
 
 import lockdown
+import model_utils
 import sandbox
+import timing_rig
+import timing_trials
 from errors import (
     BadAnswer,
     Cancelled,
@@ -31,10 +36,10 @@ from errors import (
     Unavailable,
 )
 from explainability import ExplainPlan
-from metrics import LatencyPlan
 from pickle_scan import ScanReport
 from sandbox import ModelHandle
 from settings import Settings
+from timing import LatencyPlan
 from tree_shapley import flatten, forest_shapley
 from zygote import Zygote
 
@@ -140,9 +145,73 @@ def test_latency_attributions_and_memory_come_from_the_child(zygote: Zygote, tmp
     with opened(zygote, models.save(models.logistic(), tmp_path / "m.pkl")) as handle:
         assert [row.batch_size for row in handle.measure(rows, plan).rows] == [1, 10]
         found = handle.explain(rows.head(20), rows, ExplainPlan(), 0)
-        assert handle.peak_memory_mb() > 10
+        assert handle.memory().peak_mb > 10
     assert found.values.shape[:2] == (20, 3)
     np.testing.assert_allclose(found.values.sum(axis=1) + found.base, found.explained, atol=1e-6)
+
+
+def test_callers_at_the_same_time_and_models_in_turn_are_timed_in_their_processes(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    rows = models.numbers(200, 1)
+    plan = LatencyPlan(batch_sizes=(2,), budget_s=0.2, concurrency=(1, 2), warmup=1)
+    path = models.save(models.logistic(), tmp_path / "m.pkl")
+    with opened(zygote, path) as first, opened(zygote, path) as second:
+        found = timing_trials.with_callers(first, lambda: second, rows, plan)
+        assert [(row.callers, row.batch_size) for row in found] == [(1, 2), (2, 2)]
+        assert all(row.n >= row.callers and row.p50_ms <= row.p95_ms for row in found)
+        pair = timing_trials.in_turn(first, second, rows, plan, "earlier")
+    assert timing_trials.FEWEST_PAIRS <= pair.pairs <= timing_trials.PAIRS <= pair.n
+    assert pair.interval[0] <= pair.ratio <= pair.interval[1]
+
+
+def test_callers_start_together() -> None:
+    """Each tells when it was called: all of them within one block's time, not one block after the other."""
+    started: list[float] = []
+
+    class Handle:
+        def rehearse(self, *_: Any) -> None:
+            pass
+
+        def time_block(self, calls: int, seconds: float) -> Any:
+            started.append(time.monotonic())
+            together.wait(30)  # passes only when all are inside at once
+            return np.ones(3)
+
+    together = threading.Barrier(4)
+    plan = LatencyPlan(batch_sizes=(1,))
+    row = timing_trials.together([Handle() for _ in range(4)], models.numbers(5), plan)  # type: ignore[misc]
+    assert (row.callers, row.n, len(started)) == (4, 12, 4)
+
+
+def test_a_raw_booster_is_timed_on_a_matrix_that_it_never_met(zygote: Zygote, tmp_path: Path) -> None:
+    """It answers a matrix that it knows from memory: so each timed call makes its own."""
+    rows = models.numbers(300, 1)
+    plan = LatencyPlan(batch_sizes=(300,), calls=5, budget_s=5)
+    with opened(zygote, models.save(models.xgboost_booster(), tmp_path / "m.pkl")) as handle:
+        (row,) = handle.measure(rows, plan).rows
+    assert row.validation_ms is not None and row.validation_ms > 0
+    met: list[int] = []
+
+    class Booster:
+        def predict(self, matrix: Any) -> Any:
+            met.append(id(matrix))
+            kept.append(matrix)
+            return np.zeros(matrix.num_row())
+
+    kept: list[Any] = []
+    adapter = replace(model_utils.adapt(models.xgboost_booster()), estimator=Booster())
+    timing_rig.Rig(adapter, plan).measure(rows)
+    assert len(set(met)) == len(met) >= 6
+
+
+def test_a_method_that_the_model_lacks_is_named(zygote: Zygote, tmp_path: Path) -> None:
+    plan = LatencyPlan(batch_sizes=(1,), method="predict_proba")
+    with (
+        opened(zygote, models.save(models.ridge(), tmp_path / "m.pkl")) as handle,
+        pytest.raises(PredictFailed, match="no predict_proba"),
+    ):
+        handle.measure(models.numbers(5), plan)
 
 
 def test_labels_that_answers_reveal_keep_their_codes(zygote: Zygote, tmp_path: Path) -> None:

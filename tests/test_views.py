@@ -266,7 +266,19 @@ def test_a_latency_figure_names_n_warm_up_and_percentile(services: Services) -> 
     keep(services, id="run3")
     shown = words(page("run", run="run3"))
     assert "p50, p95 and p99" in shown
-    assert "n = 38 to 50 timed calls a batch size after 3 warm-up calls" in shown
+    assert "n = 38 to 50 timed calls a batch size after up to 3 warm-up calls" in shown
+
+
+def test_intervals_callers_and_the_baseline_are_on_the_performance_tab(services: Services) -> None:
+    keep(services, id="run3b")
+    test = page("run", run="run3b")
+    shown = words(test)
+    assert "Callers at the same time" in shown and "Against the baseline's model" in shown
+    assert "A call takes **1.02 times** as long" in shown and "95 % interval 0.991 to 1.06" in shown
+    table = next(t.value for t in test.dataframe if "Warm-up" in t.value)
+    assert list(table["Warm-up"]) == ["3", "3", "3", "3, not steady"]
+    assert table["p50"][0].replace(components.THIN, " ") == "2.31 ms (2.26 to 2.38)"
+    assert table["p95"][0].endswith(f"to {components.NONE})")
 
 
 @pytest.mark.parametrize(("tab", "part"), [("Drift", "drift"), ("Explainability", "explanation")])

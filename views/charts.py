@@ -13,10 +13,12 @@ import plotly.graph_objects as go
 from drift import BreakingPoint, Scenario
 from explainability import Explanation, ShiftExplanation
 from metrics import Accuracy, LatencyRow
+from timing import ConcurrencyRow
 
 __all__ = [
     "attribution_dots",
     "breaking_points",
+    "callers",
     "changed_share",
     "compared",
     "confusion",
@@ -59,12 +61,37 @@ def latency(rows: Sequence[LatencyRow], limit_ms: float | None = None) -> go.Fig
         figure.add_scatter(
             x=sizes, y=[getattr(row, f"{name}_ms") for row in rows], name=name, mode="lines+markers",
             line={"dash": dash}, hovertemplate=f"{name} %{{y:.3~g}} ms<br>batch of %{{x}}<extra></extra>",
+            error_y=None if name == "p99" else _whiskers(rows, name),
         )  # fmt: skip
     if limit_ms is not None:
         _reference(figure, limit_ms, f"single-row p95 limit {limit_ms:g} ms")
     figure.update_xaxes(title="Rows in a batch", type="category")
     figure.update_yaxes(title="Latency (ms a call)", rangemode="tozero")
     return _finish(figure)
+
+
+def callers(rows: Sequence[ConcurrencyRow]) -> go.Figure:
+    """Milliseconds a call at p50 and p95 by the number of processes that call at the same time."""
+    figure = go.Figure()
+    for name in ("p50", "p95"):
+        figure.add_scatter(
+            x=[str(row.callers) for row in rows], y=[getattr(row, f"{name}_ms") for row in rows], name=name,
+            mode="lines+markers", error_y=_whiskers(rows, name),
+            hovertemplate=f"{name} %{{y:.3~g}} ms<br>%{{x}} callers<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(title="Callers at the same time", type="category")
+    figure.update_yaxes(title="Latency (ms a call)", rangemode="tozero")
+    return _finish(figure)
+
+
+def _whiskers(rows: Sequence[LatencyRow] | Sequence[ConcurrencyRow], name: str) -> dict[str, object]:
+    """Error bars of a percentile; an end that is not known has none."""
+    above, below = [], []
+    for row in rows:
+        value, (low, high) = getattr(row, f"{name}_ms"), getattr(row, f"{name}_interval") or (None, None)
+        above.append(0.0 if high is None else max(0.0, high - value))
+        below.append(0.0 if low is None else max(0.0, value - low))
+    return {"array": above, "arrayminus": below, "thickness": 1, "width": 3}
 
 
 def throughput(rows: Sequence[LatencyRow]) -> go.Figure:

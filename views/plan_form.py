@@ -41,6 +41,11 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
                 key="plan_explain",
                 persist_state="session",
             )
+        callers = st.multiselect(
+            "Callers at the same time", [1, 2, 4, 8], key="plan_callers", persist_state="session",
+            placeholder="One caller only",
+            help="So many processes, each with its own copy of the model, call at once",
+        )  # fmt: skip
         st.markdown("**Gates**: limits that fail the run")
         with st.grid(3, min_column_width=170, gap="small"):
             p95 = st.number_input(
@@ -59,7 +64,9 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
     try:
         return RunPlan(
             name=name.strip() or None, rows=int(rows or defaults.rows), seed=int(seed or 0),
-            latency=LatencyPlan(calls=int(calls or defaults.latency.calls)),
+            latency=LatencyPlan(
+                calls=int(calls or defaults.latency.calls), concurrency=tuple(sorted(callers))
+            ),
             explain=ExplainPlan(rows=int(explained or defaults.explain.rows)),
             gates=Gates(
                 p95_ms=p95, error_rate=None if errors is None else errors / 100,

@@ -14,7 +14,7 @@ from checks import Check
 from errors import DashboardError, NotFound
 from reports import RunReport
 from views import components as ui
-from views import run_tabs
+from views import performance_tab, run_tabs
 
 __all__ = ["render"]
 
@@ -156,7 +156,7 @@ def _key_figures(report: RunReport) -> None:
         )  # fmt: skip
         st.metric("Peak memory", ui.number(metrics.peak_memory_mb, "MB"), border=True, height="stretch")
         if report.accuracy.value:
-            title, value = run_tabs.headline_score(report.accuracy.value)
+            title, value = performance_tab.headline_score(report.accuracy.value)
             st.metric(
                 title, ui.number(value), border=True, height="stretch",
                 help=f"On {ui.count(report.accuracy.value.rows, 'labelled row')} of the sample",

@@ -1,7 +1,7 @@
 """The tabs of a run's page: performance, drift, robustness, explainability, data, downloads.
 
-Promises: only the open tab is drawn, and its name is in the address. Leaves the verdict to `run` and
-figures to `charts`.
+Promises: only the open tab is drawn, and its name is in the address. Leaves the verdict to `run`,
+performance to `performance_tab` and figures to `charts`.
 """
 
 from typing import Any
@@ -12,116 +12,26 @@ import streamlit as st
 import runs
 from drift import ColumnDrift, DriftAnalysis, judgement
 from errors import DashboardError
-from metrics import Accuracy, Performance
 from pickle_scan import ScanReport
 from reports import RunReport
-from views import charts, explanation_tab
+from views import charts, explanation_tab, performance_tab
 from views import components as ui
 
-__all__ = ["headline_score", "render"]
+__all__ = ["render"]
 
 TABS = ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads")
 SAMPLE_ROWS = 50
-SCORES = (
-    ("accuracy", "Accuracy"),
-    ("balanced_accuracy", "Balanced accuracy"),
-    ("precision_macro", "Precision, macro"),
-    ("recall_macro", "Recall, macro"),
-    ("f1_macro", "F1, macro"),
-    ("roc_auc", "ROC AUC"),
-    ("log_loss", "Log loss"),
-    ("r2", "R2"),
-    ("mae", "Mean absolute error"),
-    ("rmse", "Root mean squared error"),
-)
 
 
 @st.fragment
 def render(services: Any, report: RunReport) -> None:
     """The tabs; opening one reruns only this part of the page."""
-    drawn = (_performance, _drift, _robustness, explanation_tab.render, _data, _downloads)
+    drawn = (performance_tab.render, _drift, _robustness, explanation_tab.render, _data, _downloads)
     tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, drawn, strict=True):
         if tab.open:
             with tab:
                 draw(services, report)
-
-
-def headline_score(accuracy: Accuracy) -> tuple[str, float | None]:
-    """The one score that stands for the rest: accuracy, else R2, else the first there is."""
-    for key, title in (SCORES[0], SCORES[7], *SCORES):
-        value = getattr(accuracy, key)
-        if value is not None:
-            return title, value
-    return "Score", None
-
-
-def _performance(services: Any, report: RunReport) -> None:
-    metrics = ui.section_value(report.metrics, "Performance")
-    if metrics is not None:
-        _latency(metrics, report)
-    st.subheader("Scores on real labels")
-    accuracy = ui.section_value(report.accuracy, "Scores")
-    if accuracy is not None:
-        _scores(accuracy)
-
-
-def _latency(metrics: Performance, report: RunReport) -> None:
-    if metrics.latency:
-        calls = sorted({row.n for row in metrics.latency})
-        n = f"n = {calls[0]}" if len(calls) == 1 else f"n = {calls[0]} to {calls[-1]}"
-        note = f"{n} timed calls a batch size after {metrics.latency[0].warmup} warm-up calls"
-        left, right = st.columns(2)
-        with left:
-            ui.chart(
-                "Latency by batch size, p50, p95 and p99",
-                charts.latency(metrics.latency, report.plan.gates.p95_ms),
-                note=note, key="latency",
-                alt=f"Latency in milliseconds by batch size; {note}",
-            )  # fmt: skip
-        with right:
-            ui.chart(
-                "Throughput by batch size, at the median latency", charts.throughput(metrics.latency),
-                note=f"{note}; logarithmic scale", key="throughput",
-                alt=f"Rows per second by batch size; {note}",
-            )  # fmt: skip
-        st.dataframe(
-            {
-                "Rows in a batch": [f"{row.batch_size:,}" for row in metrics.latency],
-                "n": [row.n for row in metrics.latency],
-                "Warm-up": [row.warmup for row in metrics.latency],
-                **{
-                    title: [ui.milliseconds(getattr(row, key)) for row in metrics.latency]
-                    for key, title in (("mean_ms", "Mean"), ("p50_ms", "p50"), ("p90_ms", "p90"),
-                                       ("p95_ms", "p95"), ("p99_ms", "p99"))
-                },
-                "Throughput": [ui.number(row.rows_per_s, "rows/s") for row in metrics.latency],
-            },
-            hide_index=True, height="content", alt="Latency percentiles and throughput by batch size",
-        )  # fmt: skip
-    cut = " The time budget ended before all planned calls were made." if metrics.cut_short else ""
-    st.caption(
-        f"Loading took {ui.milliseconds(metrics.load_ms)}, the first call "
-        f"{ui.milliseconds(metrics.first_call_ms)}. Measured in the model's own process, garbage "
-        f"collection off.{cut}"
-    )
-
-
-def _scores(accuracy: Accuracy) -> None:
-    known = [(title, getattr(accuracy, key)) for key, title in SCORES if getattr(accuracy, key) is not None]
-    st.caption(f"{ui.count(accuracy.rows, 'labelled row')}, label column {ui.plain(accuracy.target)}")
-    left, right = st.columns(2)
-    with left:
-        st.dataframe(
-            {"Score": [title for title, _ in known], "Value": [ui.number(value) for _, value in known]},
-            hide_index=True, height="content", alt="Scores on real labels",
-        )  # fmt: skip
-    if accuracy.confusion:
-        with right:
-            ui.chart(
-                "Confusion matrix, rows of the sample", charts.confusion(accuracy), key="confusion",
-                alt="Counts of true against predicted class",
-            )  # fmt: skip
 
 
 def _drift(services: Any, report: RunReport) -> None:

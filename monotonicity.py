@@ -1,0 +1,89 @@
+"""Whether answers rise or fall with a feature where the user says that they must.
+
+Promises: every other feature of a row stays as it is. Leaves titles, advice and what counts as serious
+to `robustness`.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from behaviours import CLOSE, Finding, NotApplicable, Subject, spaced
+from drift import spread
+from drift_shifts import as_numbers, shifted_numbers
+from errors import InvalidPlan
+from model_utils import Predictions
+from schema_utils import FieldSpec
+
+__all__ = ["Trend", "monotonic"]
+
+Trend = Literal["increasing", "decreasing"]
+
+ROWS = 20
+POINTS = 10  # of the grid, from the feature's smallest value to its largest
+
+
+def monotonic(subject: Subject, declared: Mapping[str, Trend]) -> Finding:
+    """Rows whose answer moves against a declared trend somewhere along a grid of the feature.
+
+    The answer is the number predicted, or the probability of the second of two classes (its code, where
+    there are no probabilities). A move counts beyond rounding. One entry for each feature and row.
+    """
+    if not declared:
+        raise NotApplicable("The run's config declares none (robustness.monotonic).")
+    if subject.expected.labels is not None and len(subject.expected.labels) > 2:
+        raise NotApplicable("Answers with more than two classes have no direction.")
+    specs = {spec.name: spec for spec in subject.schema.features}
+    failing: list[npt.NDArray[np.bool_]] = []
+    example: str | None = None
+    for name, trend in declared.items():
+        grid = _grid(subject, specs.get(name), name)
+        answered = np.flatnonzero(~subject.expected.failed)
+        rows = answered[spaced(len(answered), ROWS)] if len(answered) else np.arange(0)
+        heights = _heights(subject, specs[name], rows, grid)
+        steps = np.diff(heights, axis=1) * (1 if trend == "increasing" else -1)
+        against: npt.NDArray[np.bool_] = np.asarray(
+            steps < -CLOSE * max(spread(heights[np.isfinite(heights)]), 1e-12)
+        )
+        failing.append(np.asarray(against.any(axis=1)))
+        if example is None and against.any():
+            i, j = (int(found[0]) for found in np.nonzero(against))
+            example = (
+                f"row {rows[i]}: {heights[i, j]:.6g} at {name} = {grid[j]:.6g}, "
+                f"{heights[i, j + 1]:.6g} at {grid[j + 1]:.6g} (declared {trend})"
+            )
+    return Finding(np.concatenate(failing), example)
+
+
+def _grid(subject: Subject, spec: FieldSpec | None, name: str) -> npt.NDArray[np.float64]:
+    if spec is None or name not in subject.frame or spec.type not in ("number", "integer"):
+        raise InvalidPlan(
+            f"robustness.monotonic names {name!r}, which is no number among the model's features.",
+            hint="Name a feature of the schema whose type is number or integer.",
+            field="config.robustness.monotonic",
+        )
+    values = as_numbers(subject.frame[name])
+    values = values[np.isfinite(values)]
+    if len(values) == 0 or values.min() == values.max():
+        raise NotApplicable(f"{name} has one value only in the generated rows.")
+    grid = np.linspace(values.min(), values.max(), POINTS)
+    return np.unique(np.round(grid)) if spec.type == "integer" else grid
+
+
+def _heights(
+    subject: Subject, spec: FieldSpec, rows: npt.NDArray[np.intp], grid: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The answers (rows, points of the grid); NaN where there is none."""
+    table = subject.frame.iloc[np.repeat(rows, len(grid))].reset_index(drop=True)
+    column = pd.Series(np.zeros(len(table))).astype(subject.frame[spec.name].dtype)
+    table[spec.name] = shifted_numbers(column, spec, np.tile(grid, len(rows)))
+    return _height(subject.ask(table)).reshape(len(rows), len(grid))
+
+
+def _height(answers: Predictions) -> npt.NDArray[np.float64]:
+    scored = answers.labels is not None and answers.scores is not None and answers.scores.shape[1] == 2
+    values = answers.scores[:, 1] if scored and answers.scores is not None else answers.values
+    return np.where(answers.failed, np.nan, values)
