@@ -7,22 +7,36 @@ that cannot be read loses that part only. Runs beside the model, in the locked c
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
+from joint_rows import Joint
 from model_facts import Column, Columns, Facts, mine_categories, tell_raw, tell_spread
 from model_splits import SPLIT_MINERS, trees_of
 from schema_utils import MAX_FEATURES, FieldSpec, Schema, is_placeholder
 
-__all__ = ["guessed", "infer_from_model"]
+__all__ = ["Mined", "guessed", "infer_from_model", "mine"]
 
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
 MEMBERS = 3  # of an ensemble of different estimators that are looked into
 
 
+class Mined(NamedTuple):
+    """What a model remembers of its input: each feature, and how they hang together where it keeps that."""
+
+    schema: Schema
+    joint: Joint | None
+
+
 def infer_from_model(estimator: Any) -> Schema | None:
+    """The features alone: see `mine`."""
+    found = mine(estimator)
+    return None if found is None else found.schema
+
+
+def mine(estimator: Any) -> Mined | None:
     """The features that a fitted estimator takes, in its order; None when it knows neither names nor count.
 
     A model fitted without names has x0, x1, ... What is looked into: pipelines and column transformers
@@ -38,7 +52,8 @@ def infer_from_model(estimator: Any) -> Schema | None:
         names = [f"x{position}" for position in range(count)]
     facts = Facts(count)
     _walk(estimator, [Column(i, True) for i in range(count)], facts, 0)
-    return Schema(features=tuple(_field(name, facts.of(i)) for i, name in enumerate(names)))
+    schema = Schema(features=tuple(_field(name, facts.of(i)) for i, name in enumerate(names)))
+    return Mined(schema, None if facts.rows is None else Joint.of_values(names, facts.rows))
 
 
 def guessed(schema: Schema) -> tuple[str, ...]:
@@ -220,20 +235,28 @@ def _after(step: Any, columns: Columns) -> Columns:
         )
     if kind == "FunctionTransformer" and step.func is None:
         return columns
-    if kind in _ONE_TO_ONE:
+    if kind in _AFFINE:
+        addends = step.inverse_transform(np.zeros((1, len(columns))))[0]
+        factors = step.inverse_transform(np.ones((1, len(columns))))[0] - addends
+        return [
+            column and _scaled(column, float(factor), float(addend))
+            for column, factor, addend in zip(columns, factors, addends, strict=True)
+        ]
+    if kind in _RISING:
         return [column and Column(column.feature, False) for column in columns]
     return []
 
 
-_ONE_TO_ONE = {
-    "StandardScaler",
-    "MinMaxScaler",
-    "MaxAbsScaler",
-    "RobustScaler",
-    "QuantileTransformer",
-    "PowerTransformer",
-    "OrdinalEncoder",
-}
+_AFFINE = {"StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"}
+_RISING = {"QuantileTransformer", "PowerTransformer", "OrdinalEncoder"}
+
+
+def _scaled(column: Column, factor: float, addend: float) -> Column:
+    """The column behind a scaler, with the way back through this one and those before."""
+    before = (1.0, 0.0) if column.raw else column.undo
+    if before is None or not (math.isfinite(factor) and math.isfinite(addend)):
+        return Column(column.feature, False)
+    return Column(column.feature, False, (factor * before[0], addend * before[0] + before[1]))
 
 
 # --- transformers --------------------------------------------------------------------------------
@@ -300,6 +323,7 @@ def _mine_rows(step: Any, columns: Columns, facts: Facts) -> None:
         rows = getattr(step, key, None)
         if rows is not None:
             table = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
+            facts.tell_rows(columns, table)
             for column, values in zip(columns, table.T, strict=True):
                 tell_spread(facts, column, values, whole=key == "_fit_X")
             return

@@ -23,6 +23,7 @@ from checks import BaselineFigures, Check, RunStatus, judge, verdict
 from drift import DriftAnalysis
 from errors import Cancelled, ChildTimeout, DashboardError, PredictFailed
 from explainability import Explanation, summarise
+from joint_rows import joint_for
 from metrics import Accuracy, Performance
 from model_inspection import (
     complete,
@@ -116,6 +117,7 @@ class Execution:
             name=self.row.model_name, sha256=self.row.model_sha256, bytes=self.row.model_bytes
         )
         self.schema: Schema | None = None
+        self.rows_from = ""
         self.metrics: Section[Performance] = Section[Performance].failed(_NOT_REACHED)
         self.accuracy: Section[Accuracy] = Section[Accuracy].failed(_NOT_REACHED)
         self.robustness: Section[Robustness] = Section[Robustness].failed(_NOT_REACHED)
@@ -174,7 +176,8 @@ class Execution:
         check_fits_model(self.schema, self.info)
 
         self._begin("rows")
-        frame = generate(self.schema, self.plan.rows, self.plan.seed).frame
+        joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
+        frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
         self._keep("rows.parquet", frame)
 
         self._begin("predict")
@@ -395,6 +398,7 @@ class Execution:
             status=status,
             model=self.info,
             schema_=self.schema,
+            rows_from=self.rows_from,
             plan=self.plan,
             metrics=self.metrics,
             accuracy=self.accuracy,

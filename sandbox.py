@@ -32,6 +32,7 @@ from errors import (
     ModelError,
 )
 from explainability import Attributions, ExplainPlan
+from joint_rows import MAX_DONORS, Joint
 from metrics import LatencyPlan, LatencyRow, Timings
 from model_loading import check_policy
 from model_utils import Predictions, RowError, Task
@@ -103,6 +104,7 @@ class ModelHandle:
 
     info: LoadedModel
     mined: Schema | None
+    joint: Joint | None
     isolation: tuple[str, ...]
     scan: ScanReport
 
@@ -256,6 +258,7 @@ class ModelHandle:
                 warnings=_texts(texts["warnings"], 50),
             )
             self.mined = None if texts["schema"] is None else Schema.model_validate(texts["schema"])
+            self.joint = _joint(texts["joint"], answer.arrays.get("joint"), self.mined)
         except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
             raise self._bad(f"The model's description is malformed ({type(error).__name__}).") from None
         count = self.info.n_features
@@ -421,6 +424,19 @@ def _error(described: Any, stage: str) -> DashboardError:
     kind = CODES.get(parts[0], ModelError)
     believed = (ModelError, LockUnavailable) if stage == "start" else (ModelError,)
     return (kind if issubclass(kind, believed) else ModelError)(parts[1], hint=parts[2])
+
+
+def _joint(names: Any, ranks: np.ndarray | None, mined: Schema | None) -> Joint | None:
+    """The model's example rows as ranks: of its own features, each below the number of rows."""
+    if names is None or ranks is None or mined is None:
+        return None
+    known = _texts(names, len(mined.names))
+    rows = len(ranks) if ranks.ndim == 2 else 0
+    if ranks.shape != (rows, len(known)) or ranks.dtype != np.uint16 or not 1 <= rows <= MAX_DONORS:
+        raise ValueError("not ranks of the features")
+    if len(set(known)) < len(known) or not set(known) <= set(mined.names) or ranks.max(initial=0) >= rows:
+        raise ValueError("not ranks of the features")
+    return Joint(known, ranks.copy())
 
 
 def _scores_fit(scores: np.ndarray, n: int, labels: tuple[str, ...] | None, failed: np.ndarray) -> bool:

@@ -47,6 +47,7 @@ PRELOADED = (
     "metrics",
     "explainability",
     "tree_shapley",
+    "leaf_particles",
     "model_schema",
     "restricted_unpickler",
 )
@@ -84,7 +85,7 @@ def preload() -> list[str]:
                 missing.append(name)
         _import_lazy_parts()
         # Compilation costs seconds: paid here once. No module has to offer this.
-        for name in ("tree_shapley", "pickle_allow_list"):
+        for name in ("tree_shapley", "leaf_particles", "pickle_allow_list"):
             warm_up = getattr(sys.modules.get(name), "warm_up", None)
             if warm_up is not None:
                 warm_up()

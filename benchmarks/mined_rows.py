@@ -29,7 +29,7 @@ from sklearn.svm import SVC, SVR
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from model_schema import infer_from_model
+from model_schema import mine
 from synthetic_data import generate
 
 ROWS = 2_000
@@ -72,10 +72,10 @@ def main() -> None:
 
 def compared(model: Any, real: pd.DataFrame, is_classes: bool) -> tuple[float, float | None]:
     """(median KS over features, largest difference of a class's share)."""
-    schema = infer_from_model(model)
-    if schema is None:
+    found = mine(model)
+    if found is None:
         return 1.0, None
-    mined = generate(schema, ROWS, 0).frame
+    mined = generate(found.schema, ROWS, 0, found.joint).frame
     distances = [ks_2samp(mined[column].astype(float), real[column]).statistic for column in real]
     if not is_classes:
         return float(np.median(distances)), None

@@ -14,12 +14,12 @@ LEVELS: dict[int, set[str]] = {
     1: {
         "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
         "drift_simulation", "estimator_traits", "example_models", "explainability",
-        "explainers", "field_spec", "file_formats", "leaf_walks", "metrics",
+        "explainers", "field_spec", "file_formats", "joint_rows", "leaf_particles", "metrics",
         "model_facts", "model_loading", "model_schema",
         "model_splits", "model_utils",
         "pickle_allow_list", "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
         "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_utils", "shapley",
-        "synthetic_data", "tree_shapley", "wire",
+        "split_marginals", "split_rows", "synthetic_data", "tree_counts", "tree_shapley", "wire",
     },
     2: {
         "artifacts", "exports", "jobs", "kernel", "landlock", "lockdown", "model_process", "reports",
