@@ -13,9 +13,17 @@ import numpy as np
 from pydantic import ValidationError
 
 from joint_rows import Joint
-from model_facts import Column, Columns, Facts, mine_categories, tell_raw, tell_spread
+from model_facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
+from model_moments import MOMENT_MINERS
 from model_splits import SPLIT_MINERS, trees_of
-from schema_utils import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from schema_utils import (
+    MAX_FEATURES,
+    MAX_WITH_QUANTILES,
+    FieldSpec,
+    Schema,
+    is_placeholder,
+    quantiles_of,
+)
 
 __all__ = ["Mined", "guessed", "infer_from_model", "mine"]
 
@@ -262,36 +270,10 @@ def _scaled(column: Column, factor: float, addend: float) -> Column:
 # --- transformers --------------------------------------------------------------------------------
 
 
-def _mine_scaler(step: Any, columns: Columns, facts: Facts) -> None:
-    kind = type(step).__name__
-    if kind == "StandardScaler":
-        variances = step.var_ if step.var_ is not None else [None] * len(columns)
-        for column, mean, variance in zip(columns, step.mean_, variances, strict=True):
-            tell_raw(facts, column, mean=mean, std=None if variance is None else math.sqrt(variance))
-    elif kind == "MinMaxScaler":
-        for column, low, high in zip(columns, step.data_min_, step.data_max_, strict=True):
-            tell_raw(facts, column, min=low, max=high)
-    elif kind == "RobustScaler":
-        # The scale is the range of two quantiles: for the default quartiles a normal's std is that / 1.349.
-        for column, middle, spread in zip(columns, step.center_, step.scale_, strict=True):
-            tell_raw(facts, column, mean=middle, std=spread / 1.349)
-    elif kind == "MaxAbsScaler":
-        for column, largest in zip(columns, step.max_abs_, strict=True):
-            tell_raw(facts, column, min=-largest, max=largest)
-
-
 def _mine_quantiles(step: Any, columns: Columns, facts: Facts) -> None:
     """QuantileTransformer: equally likely values, column by column."""
     for column, values in zip(columns, np.asarray(step.quantiles_).T, strict=True):
         tell_spread(facts, column, values, whole=True)
-
-
-def _mine_power(step: Any, columns: Columns, facts: Facts) -> None:
-    """PowerTransformer: undo it at -1, 0 and 1 standard deviations."""
-    if type(step).__name__ == "PowerTransformer":
-        below, middle, above = step.inverse_transform(np.repeat([[-1.0], [0.0], [1.0]], len(columns), axis=1))
-        for column, low, mean, high in zip(columns, below, middle, above, strict=True):
-            tell_raw(facts, column, mean=mean, std=(high - low) / 2)
 
 
 def _mine_edges(step: Any, columns: Columns, facts: Facts) -> None:
@@ -325,38 +307,33 @@ def _mine_rows(step: Any, columns: Columns, facts: Facts) -> None:
             table = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
             facts.tell_rows(columns, table)
             for column, values in zip(columns, table.T, strict=True):
-                tell_spread(facts, column, values, whole=key == "_fit_X")
+                if key == "support_vectors_":
+                    _tell_stretched(facts, column, values)
+                tell_spread(facts, column, values, whole=key in ("_fit_X", "X_train_"))
             return
 
 
-def _mine_moments(step: Any, columns: Columns, facts: Facts) -> None:
-    """Means and variances: naive Bayes by class, mixtures by component, PCA over all."""
-    if hasattr(step, "theta_"):
-        # The smoothing added to the variances comes from the widest feature and swamps narrow ones.
-        means, variances, shares = step.theta_, step.var_ - step.epsilon_, np.asarray(step.class_prior_)
-    elif hasattr(step, "weights_") and hasattr(step, "means_"):
-        means, shares = step.means_, np.asarray(step.weights_)
-        if step.covariance_type not in ("full", "diag"):
-            return
-        full = step.covariance_type == "full"
-        variances = np.array([np.diag(c) for c in step.covariances_]) if full else step.covariances_
-    else:
-        means, variances = step.mean_[None, :], np.diag(step.get_covariance())[None, :]
-        shares = np.ones(1)
-    mean = shares @ means
-    std = np.sqrt(np.maximum(shares @ (variances + np.square(means)) - np.square(mean), 0))  # of the mixture
-    for column, m, s in zip(columns, mean, std, strict=True):
-        tell_raw(facts, column, mean=m, std=s)
+def _tell_stretched(facts: Facts, column: Column | None, values: Floats) -> None:
+    """The shape of support vectors, which lie near the boundary, to the mean and std that a scaler told."""
+    own = None if column is None else column.own(values)
+    if column is None or own is None or facts.count > MAX_WITH_QUANTILES:
+        return
+    known = facts.of(column.feature)
+    mean, std, spread = known.get("mean"), known.get("std"), float(own.std())
+    if mean is not None and std is not None and spread > 0:
+        stretched = (own - own.mean()) / spread * std + mean
+        low = max(0.0, float(stretched.min())) if own.min() >= 0 else float(stretched.min())
+        own = np.maximum(stretched, low)
+        tell_raw(facts, Column(column.feature, True), min=low, max=float(own.max()))
+    facts.tell(column, quantiles=quantiles_of(own))
 
 
 _MINERS = (
     mine_categories,
-    _mine_scaler,
     _mine_quantiles,
-    _mine_power,
     _mine_edges,
     _mine_imputer,
     *SPLIT_MINERS,
     _mine_rows,
-    _mine_moments,
+    *MOMENT_MINERS,
 )

@@ -15,7 +15,7 @@ LEVELS: dict[int, set[str]] = {
         "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
         "drift_simulation", "estimator_traits", "example_models", "explainability",
         "explainers", "field_spec", "file_formats", "joint_rows", "leaf_particles", "metrics",
-        "model_facts", "model_loading", "model_schema",
+        "model_facts", "model_loading", "model_moments", "model_schema",
         "model_splits", "model_utils",
         "pickle_allow_list", "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
         "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_utils", "shapley",
