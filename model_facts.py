@@ -130,6 +130,11 @@ def between_integers(values: Floats) -> bool:
     return bool(len(distinct) <= FEW and multiples.all() and halves.mean() >= 0.5)
 
 
+def _is_closed(step: Any) -> bool:
+    kind = type(step).__name__
+    return kind in ("OneHotEncoder", "OrdinalEncoder") and step.handle_unknown == "error"
+
+
 def mine_categories(step: Any, columns: Columns, facts: Facts) -> None:
     """OneHotEncoder, OrdinalEncoder, TargetEncoder."""
     for column, values in zip(columns, step.categories_, strict=True):
@@ -144,3 +149,5 @@ def mine_categories(step: Any, columns: Columns, facts: Facts) -> None:
         elif present:
             kept = [v if isinstance(v, str | int | float) else str(v) for v in present[:CATEGORIES_KEPT]]
             facts.tell(column, type="category", categories=tuple(kept))
+            # Infrequent ones are among the categories too; a list that was cut is no longer all.
+            facts.tell(column, closed=_is_closed(step) and len(kept) == len(present))

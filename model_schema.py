@@ -124,7 +124,7 @@ def _field(name: str, known: dict[str, Any]) -> FieldSpec:
     if kind == "category" and not known.get("categories"):
         kind = known["type"] = "number"
     if kind == "category":
-        keys = {"categories", "weights"}
+        keys = {"categories", "weights", "closed"}
     elif kind == "boolean":
         keys = {"mean"}
     else:

@@ -42,6 +42,7 @@ from robustness import Robustness
 from run_results import attributions_table, predictions_table, summary_of
 from samples import read_sample, split_target
 from sandbox import ModelHandle, open_model
+from schema_fit import check_agrees
 from schema_utils import Schema, check_complete, check_fits_model, combine, infer_from_frame
 from services import Services
 from storage import RunFile, RunRow, RunSummary
@@ -174,6 +175,7 @@ class Execution:
         self.schema = combine(self.row.user_schema, sample_schema, handle.mined)
         check_complete(self.schema)
         check_fits_model(self.schema, self.info)
+        check_agrees(self.schema, handle.mined)
 
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)

@@ -18,7 +18,8 @@ LEVELS: dict[int, set[str]] = {
         "model_facts", "model_loading", "model_moments", "model_schema",
         "model_splits", "model_utils",
         "pickle_allow_list", "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
-        "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_utils", "shapley",
+        "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_fit", "schema_utils",
+        "shapley",
         "split_marginals", "split_rows", "synthetic_data", "tree_counts", "tree_shapley", "wire",
     },
     2: {
