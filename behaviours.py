@@ -14,6 +14,7 @@ from answers import Predict, ask, changed_answers, in_labels_of, subset
 from drift import ScenarioPlan, spread
 from drift_shifts import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
 from errors import BadAnswer, ModelError
+from hard_rows import hard_table
 from model_utils import Predictions
 from schema_utils import FieldSpec, Schema
 
@@ -34,6 +35,7 @@ __all__ = [
     "single_row",
     "tiny_noise",
     "unseen_category",
+    "wrong_type",
 ]
 
 MAX_ROWS = 200  # a forest of 100 answers 1,000 rows in 30 to 60 ms
@@ -195,6 +197,21 @@ def unseen_category(subject: Subject) -> Finding:
         raise NotApplicable("No feature is a category.")
     shifted = simulate(subject.frame, subject.schema, plan, np.random.default_rng(subject.seed))
     return _newly_failing(subject, shifted)
+
+
+def wrong_type(subject: Subject) -> Finding:
+    """One number of one row at a time is a text. Refusing it is right; an answer hides somebody's mistake."""
+    table = hard_table("wrong type", subject.frame, subject.schema)
+    if table is None:
+        raise NotApplicable("No feature is a number.")
+    rows = _spaced(len(table.frame), SINGLE_ROWS)
+    try:
+        answered = ~subject.ask(table.frame.iloc[rows].reset_index(drop=True)).failed
+    except (ModelError, BadAnswer):
+        answered = np.zeros(len(rows), dtype=np.bool_)
+    first = next((table.features[rows[i]] for i in np.flatnonzero(answered)), None)
+    example = None if first is None else f"{first} = 'not a number' was answered"
+    return Finding(answered, example)
 
 
 def extremes(subject: Subject) -> Finding:

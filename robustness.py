@@ -34,6 +34,7 @@ BehaviourName = Literal[
     "missing_values",
     "unseen_category",
     "extremes",
+    "wrong_type",
 ]
 
 
@@ -195,6 +196,13 @@ CHECKS = (
         "Extreme numbers are answered",
         behaviours.extremes,
         "Clip inputs to the range that the model was fitted on, or refuse rows outside it.",
+        serious=False,
+    ),
+    _Check(
+        "wrong_type",
+        "Text where a number belongs is refused",
+        behaviours.wrong_type,
+        "Check the columns' types before asking: a wrong export is answered as if it were data.",
         serious=False,
     ),
 )

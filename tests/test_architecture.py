@@ -14,7 +14,7 @@ LEVELS: dict[int, set[str]] = {
     1: {
         "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
         "drift_simulation", "estimator_traits", "example_models", "explainability",
-        "explainers", "field_spec", "file_formats", "joint_rows", "leaf_particles", "metrics",
+        "explainers", "field_spec", "file_formats", "hard_rows", "joint_rows", "leaf_particles", "metrics",
         "model_facts", "model_loading", "model_moments", "model_schema",
         "model_splits", "model_utils",
         "pickle_allow_list", "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",

@@ -46,7 +46,9 @@ def answers(values: object) -> Predictions:
 
 
 def sound(frame: pd.DataFrame) -> Predictions:
-    """By name, row by row, whatever the value."""
+    """By name, row by row, whatever the value; a text is no number."""
+    if frame["x"].dtype == object or frame["n"].dtype == object:
+        raise PredictFailed("could not convert string to float")
     with np.errstate(over="ignore"):
         tamed = np.tanh(frame["x"].fillna(0.0)) + 0.01 * np.tanh(frame["n"].fillna(0.0))
     return answers(tamed + (frame["colour"] == "red"))
@@ -60,6 +62,17 @@ def behaviour(name: BehaviourName, predict: Predict, schema: Schema = SCHEMA, ro
         reference = sound(frame_of(rows))
     (found,) = examine(frame, schema, predict, reference, RobustnessPlan(checks=(name,)), 0).behaviours
     return found
+
+
+def test_a_text_that_is_answered_as_a_number_is_told_and_only_warns() -> None:
+    def forgiving(frame: pd.DataFrame) -> Predictions:
+        return answers(pd.to_numeric(frame["x"], errors="coerce").fillna(0.0))
+
+    found = behaviour("wrong_type", forgiving)
+    assert found.failing_share == 1.0 and not found.serious
+    assert found.example is not None and "'not a number' was answered" in found.example
+    only = Schema(features=(FieldSpec(name="colour", type="category", categories=("red", "blue")),))
+    assert behaviour("wrong_type", lambda f: answers(f["colour"] == "red"), only).status == "not_applicable"
 
 
 def test_a_sound_model_passes_every_behaviour() -> None:
@@ -79,6 +92,7 @@ def test_a_sound_model_passes_every_behaviour() -> None:
             "missing_values",
             "unseen_category",
             "extremes",
+            "wrong_type",
         )
     }
 
