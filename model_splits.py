@@ -6,6 +6,7 @@ them. Leaves the way through pipelines to `model_schema`. Runs in the locked chi
 
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boosted_trees import histogram_trees, lightgbm_trees
 from model_facts import (
     Column,
     Columns,
@@ -25,10 +27,11 @@ from model_facts import (
 )
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 from split_rows import ROWS, rows_of
-from tree_counts import TreeCounts, counts_of
+from tree_counts import BOOSTED, TreeCounts, counts_of
 
 __all__ = ["SPLIT_MINERS", "trees_of"]
 
+MOST_REPEATED = 5.0  # times that one made-up row is taken
 TREES = 50  # of a forest: enough thresholds, and a bound on the time
 
 
@@ -41,7 +44,8 @@ def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
         with suppress(ValueError):  # links that form no tree: the thresholds are still thresholds
             table = counts_of(step, fitted, len(columns), ROWS)
             if table is not None:
-                _tell_grown(rows_of(table, len(columns)), table, columns, facts)
+                rows = _balanced(step, rows_of(table, len(columns)))
+                _tell_grown(rows, table, columns, facts)
     features, thresholds, weights = [], [], []
     for tree, chosen in fitted[:TREES]:
         inner = tree.children_left >= 0
@@ -55,6 +59,33 @@ def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
         *(np.concatenate(parts) for parts in (features, thresholds, weights)),
         midpoints=True,
     )
+
+
+def _balanced(step: Any, rows: Floats) -> Floats:
+    """The rows of a boosted classifier, drawn again so that its predictions have the classes' known shares.
+
+    Its trees are grown on residuals and know no class, but what it starts from is the classes' shares.
+    """
+    known = getattr(getattr(step, "init_", None), "class_prior_", None)
+    if known is None or not hasattr(step, "classes_"):
+        return rows
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the columns have no names here
+        answers = step.predict(np.nan_to_num(rows).astype(np.float32))
+    said = np.searchsorted(step.classes_, answers)
+    counts = np.bincount(said, minlength=len(known))
+    weights = np.minimum(np.asarray(known) * len(rows) / np.maximum(counts, 1), MOST_REPEATED)[said]
+    even = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.asarray(rows[np.searchsorted(np.cumsum(weights) / weights.sum(), even)], dtype=np.float64)
+
+
+def _tell_boosted(step: Any, fitted: list[tuple[Any, Any]], columns: Columns, facts: Facts) -> None:
+    """Rows out of trees that were grown on residuals; a model whose trees cannot be read keeps its splits."""
+    if facts.count <= MAX_WITH_QUANTILES:
+        with suppress(ValueError):
+            table = counts_of(step, fitted, len(columns), ROWS, is_boosting=True)
+            if table is not None:
+                _tell_grown(rows_of(table, len(columns)), table, columns, facts)
 
 
 def _tell_grown(rows: Floats, table: TreeCounts, columns: Columns, facts: Facts) -> None:
@@ -109,6 +140,7 @@ def _mine_hist_boosting(step: Any, columns: Columns, facts: Facts) -> None:
             tell_spread(
                 facts, columns[position], _widened(np.asarray(edges, dtype=np.float64)), midpoints=True
             )
+    _tell_boosted(step, histogram_trees(step, order, BOOSTED), columns, facts)
 
 
 def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
@@ -167,6 +199,7 @@ def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
     splits = [split for tree in model["tree_info"] for split in _lightgbm_splits(tree["tree_structure"])]
     if splits:
         features, thresholds, counts = (np.asarray(part) for part in zip(*splits, strict=True))
+        _tell_boosted(step, lightgbm_trees(model), columns, facts)
         _tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
 
 

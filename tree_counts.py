@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TreeCounts", "counts_of"]
+__all__ = ["BOOSTED", "TreeCounts", "counts_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -44,15 +44,17 @@ class TreeCounts(NamedTuple):
         return np.flatnonzero(self.left >= 0)
 
 
-def counts_of(step: Any, fitted: Sequence[tuple[Any, Any]], columns: int, most: int) -> TreeCounts | None:
-    """The table of an estimator's fitted scikit-learn trees; None where no tree splits.
+def counts_of(
+    step: Any, fitted: Sequence[tuple[Any, Any]], columns: int, most: int, *, is_boosting: bool = False
+) -> TreeCounts | None:
+    """The table of an estimator's fitted trees; None where no tree splits.
 
     fitted: (tree, positions of its features or None). Groups are the classes of a classifier's trees; of a
     regressor's, GROUPS of leaves by value; boosting, whose leaves hold residuals, has one. Nodes with a share
     of the rows that would be less than FEW_ROWS of `most` rows are cut off. Raises ValueError for links
     that bend back or features out of range.
     """
-    is_boosting = hasattr(step, "init_")
+    is_boosting = is_boosting or hasattr(step, "init_")
     parts: list[tuple[Any, ...]] = []
     nodes = 0
     for tree, positions in fitted[: BOOSTED if is_boosting else TREES]:

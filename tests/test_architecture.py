@@ -12,7 +12,8 @@ from settings import PROJECT_ROOT
 LEVELS: dict[int, set[str]] = {
     0: {"errors", "records", "settings"},
     1: {
-        "answers", "auth", "behaviours", "breaking_points", "checks", "column_trace", "drift", "drift_shifts",
+        "answers", "auth", "behaviours", "boosted_trees", "breaking_points",
+        "checks", "column_trace", "drift", "drift_shifts",
         "drift_simulation", "estimator_traits", "example_models", "explainability",
         "explainers", "field_spec", "file_formats", "hard_rows", "joint_rows", "leaf_particles", "metrics",
         "model_facts", "model_loading", "model_moments", "model_schema",
