@@ -44,6 +44,7 @@ class FieldSpec(Record):
 
     mean: of a boolean, the share of true values. mean and std are always of the values themselves,
     for a lognormal too. weights: relative, need not sum to 1. missing_share: of the rows.
+    closed: the model rejects what is not among the categories (an encoder with handle_unknown="error").
     quantiles: the values at evenly spaced shares, the smallest first and the largest last; rows then
     follow these, and mean, std and distribution only describe them.
     """
@@ -58,6 +59,7 @@ class FieldSpec(Record):
     categories: tuple[str | int | float | bool, ...] | None = Field(None, max_length=MAX_CATEGORIES)
     weights: tuple[float, ...] | None = Field(None, max_length=MAX_CATEGORIES)
     quantiles: tuple[float, ...] | None = Field(None, min_length=2, max_length=MAX_QUANTILES)
+    closed: bool = False
     nullable: bool = False
     missing_share: float = Field(0.0, ge=0, lt=1)
     origin: Origin = "user"
@@ -96,6 +98,8 @@ class FieldSpec(Record):
                 "; for a list of allowed values set the type to category" if "categories" in given else ""
             )
             raise ValueError(f"{' and '.join(given)} cannot be used with type {self.type}; leave out{remedy}")
+        if self.closed and not self.categories:
+            raise ValueError("closed needs the list that it closes; give the categories, or leave it out")
         if self.type in ("category", "boolean") and self.distribution != "auto":
             raise ValueError(
                 f"distribution {self.distribution} cannot be used with type {self.type}; leave out"

@@ -29,10 +29,27 @@ FEW = 64  # distinct values up to which k + 0.5 midpoints speak of integers
 
 
 class Column(NamedTuple):
-    """Which raw feature a column of an inner step is; `raw` when its values are still the feature's own."""
+    """Which raw feature a column of an inner step is; `raw` when its values are still the feature's own.
+
+    undo: (factor, addend) that makes them so again where a scaler changed them. In any case they rise with
+    the feature's (a category's: with its place in the list).
+    """
 
     feature: int
     raw: bool
+    undo: tuple[float, float] | None = None
+
+    def own(self, values: Floats) -> Floats | None:
+        """The column's values in the feature's own unit; None where the way back is not known."""
+        if self.raw:
+            return values
+        if self.undo is None:
+            return None
+        factor, addend = self.undo
+        found = values * factor + addend
+        whole = np.rint(found)
+        close = np.abs(found - whole) <= 1e-9 * (1 + np.abs(whole))
+        return np.where(close, whole, found)  # a scaler's rounding makes no whole number a fraction
 
 
 Columns = list[Column | None]
@@ -45,6 +62,7 @@ class Facts:
         self.count = count
         self._told: list[dict[str, Any]] = [{} for _ in range(count)]
         self._suggested: list[dict[str, Any]] = [{} for _ in range(count)]
+        self.rows: Floats | None = None  # example rows x features; NaN in what is not known
 
     def tell(self, column: Column | None, **facts: Any) -> None:
         if column is not None:
@@ -55,6 +73,14 @@ class Facts:
         if column is not None:
             for key, value in facts.items():
                 self._suggested[column.feature].setdefault(key, value)
+
+    def tell_rows(self, columns: Columns, table: Floats) -> None:
+        """Example rows of whatever unit: they are looked at for their order only."""
+        if self.rows is None and self.count <= MAX_WITH_QUANTILES and len(table):
+            self.rows = np.full((len(table), self.count), np.nan)
+            for column, values in zip(columns, table.T, strict=True):
+                if column is not None:
+                    self.rows[:, column.feature] = values
 
     def of(self, index: int) -> dict[str, Any]:
         return {**self._suggested[index], **self._told[index]}
@@ -70,16 +96,30 @@ def tell_spread(
     facts: Facts, column: Column | None, values: Floats, *, whole: bool = False, midpoints: bool = False
 ) -> None:
     """Range, mean and std of values that stand for the training data."""
-    values = values[np.isfinite(values)]
-    if column is None or not column.raw or not len(values):
+    own = None if column is None else column.own(values)
+    values = values if own is None else own[np.isfinite(own)]
+    if column is None or not len(values):
+        return
+    if own is None:
+        _tell_weights(facts, column, values)
         return
     low, high = float(values.min()), float(values.max())
     if (midpoints and between_integers(values)) or (whole and np.all(values == np.rint(values))):
         facts.tell(column, type="integer")
         low, high = math.floor(low), math.ceil(high)
+    column = Column(column.feature, True)  # the values are the feature's own by now
     tell_raw(facts, column, min=low, max=high, mean=float(values.mean()), std=float(values.std()))
     if whole and facts.count <= MAX_WITH_QUANTILES:
         facts.tell(column, quantiles=quantiles_of(values))
+
+
+def _tell_weights(facts: Facts, column: Column, codes: Floats) -> None:
+    """How often each category occurs, by an ordinal encoder's codes."""
+    categories = facts.of(column.feature).get("categories") or ()
+    whole = codes == np.rint(codes)
+    if len(categories) and whole.all() and codes.min() >= 0 and codes.max() < len(categories):
+        counts = np.bincount(codes.astype(np.int64), minlength=len(categories))
+        facts.tell(column, weights=tuple((counts / counts.sum()).tolist()))
 
 
 def between_integers(values: Floats) -> bool:
@@ -88,6 +128,11 @@ def between_integers(values: Floats) -> bool:
     halves = np.abs(distinct % 1 - 0.5) < 1e-9
     multiples = np.abs(distinct * 2 - np.rint(distinct * 2)) < 1e-9
     return bool(len(distinct) <= FEW and multiples.all() and halves.mean() >= 0.5)
+
+
+def _is_closed(step: Any) -> bool:
+    kind = type(step).__name__
+    return kind in ("OneHotEncoder", "OrdinalEncoder") and step.handle_unknown == "error"
 
 
 def mine_categories(step: Any, columns: Columns, facts: Facts) -> None:
@@ -104,3 +149,5 @@ def mine_categories(step: Any, columns: Columns, facts: Facts) -> None:
         elif present:
             kept = [v if isinstance(v, str | int | float) else str(v) for v in present[:CATEGORIES_KEPT]]
             facts.tell(column, type="category", categories=tuple(kept))
+            # Infrequent ones are among the categories too; a list that was cut is no longer all.
+            facts.tell(column, closed=_is_closed(step) and len(kept) == len(present))

@@ -27,6 +27,7 @@ from model_utils import Adapter, Predictions
 from pickle_scan import ScanReport
 
 if TYPE_CHECKING:
+    from joint_rows import Joint
     from timing_rig import Rig
 
 __all__ = ["child_main"]
@@ -128,7 +129,7 @@ class _Child:
             adapter = model_utils.adapt(estimator)
         self.loaded_mb = _peak_memory_mb()
         memory = max(0.0, self.loaded_mb - self.before_mb)
-        mined, complaint = _mined_schema(estimator)
+        mined, joint, complaint = _mined(estimator)
         said = [*adapter.notes, *_warnings(caught), *complaint]
         self.adapter = adapter
         texts = {
@@ -137,6 +138,7 @@ class _Child:
             "warnings": list(dict.fromkeys(said))[:MAX_WARNINGS],
             "libraries": model_utils.installed_versions(),
             "schema": mined,
+            "joint": None if joint is None else list(joint.names),
         }
         header = {
             "framework": adapter.framework,
@@ -146,7 +148,10 @@ class _Child:
             "load_ms": load_ms,
             "load_memory_mb": memory,
         }
-        return wire.Message(header, {"texts": wire.json_to_array(_clean(texts))})
+        arrays: dict[str, wire.Array] = {"texts": wire.json_to_array(_clean(texts))}
+        if joint is not None:
+            arrays["joint"] = joint.ranks
+        return wire.Message(header, arrays)
 
     def _predict(self, request: wire.Message) -> wire.Message:
         adapter = self._loaded()
@@ -256,19 +261,22 @@ def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wir
     return wire.Message({}, arrays)
 
 
-def _mined_schema(estimator: Any) -> tuple[Any, list[str]]:
+def _mined(estimator: Any) -> tuple[Any, "Joint | None", list[str]]:
     """What the model remembers of its training data; not finding it never loses the load."""
     try:
-        from model_schema import infer_from_model
+        from model_schema import mine
 
-        schema = infer_from_model(estimator)
-        mined = None if schema is None else schema.model_dump(mode="json", exclude_defaults=True)
-        if mined is not None and len(json.dumps(mined)) > MAX_MINED:
-            return None, ["The model's own schema is too large to be used: send one, or a sample."]
+        found = mine(estimator)
+        if found is None:
+            return None, None, []
+        schema = found.schema.model_dump(mode="json", exclude_defaults=True)
+        if len(json.dumps(schema)) > MAX_MINED:
+            return None, None, ["The model's own schema is too large to be used: send one, or a sample."]
     except Exception as error:
         shown = f"{type(error).__name__}: {error}"[:MAX_SHOWN]
-        return None, [f"The model's schema could not be read from it ({shown}): send one, or a sample."]
-    return mined, []
+        complaint = f"The model's schema could not be read from it ({shown}): send one, or a sample."
+        return None, None, [complaint]
+    return schema, found.joint, []
 
 
 def _warnings(caught: list[warnings.WarningMessage]) -> list[str]:

@@ -7,24 +7,46 @@ that cannot be read loses that part only. Runs beside the model, in the locked c
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
 import onnx_graphs
-from model_facts import Column, Columns, Facts, mine_categories, tell_raw, tell_spread
+from joint_rows import Joint
+from model_facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
+from model_moments import MOMENT_MINERS
 from model_splits import SPLIT_MINERS, tell_thresholds, trees_of
-from schema_utils import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from schema_utils import (
+    MAX_FEATURES,
+    MAX_WITH_QUANTILES,
+    FieldSpec,
+    Schema,
+    is_placeholder,
+    quantiles_of,
+)
 
-__all__ = ["guessed", "infer_from_model"]
+__all__ = ["Mined", "guessed", "infer_from_model", "mine"]
 
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
 UNKNOWN_CATEGORY = "unknown"  # where a model takes text and keeps none of it
 MEMBERS = 3  # of an ensemble of different estimators that are looked into
 
 
+class Mined(NamedTuple):
+    """What a model remembers of its input: each feature, and how they hang together where it keeps that."""
+
+    schema: Schema
+    joint: Joint | None
+
+
 def infer_from_model(estimator: Any) -> Schema | None:
+    """The features alone: see `mine`."""
+    found = mine(estimator)
+    return None if found is None else found.schema
+
+
+def mine(estimator: Any) -> Mined | None:
     """The features that a fitted estimator takes, in its order; None when it knows neither names nor count.
 
     A model fitted without names has x0, x1, ... What is looked into: pipelines and column transformers
@@ -40,7 +62,8 @@ def infer_from_model(estimator: Any) -> Schema | None:
         names = [f"x{position}" for position in range(count)]
     facts = Facts(count)
     _walk(estimator, [Column(i, True) for i in range(count)], facts, 0)
-    return Schema(features=tuple(_field(name, facts.of(i)) for i, name in enumerate(names)))
+    schema = Schema(features=tuple(_field(name, facts.of(i)) for i, name in enumerate(names)))
+    return Mined(schema, None if facts.rows is None else Joint.of_values(names, facts.rows))
 
 
 def guessed(schema: Schema) -> tuple[str, ...]:
@@ -105,7 +128,7 @@ def _field(name: str, known: dict[str, Any]) -> FieldSpec:
     if kind == "category" and not known.get("categories"):
         kind = known["type"] = "number"
     if kind == "category":
-        keys = {"categories", "weights"}
+        keys = {"categories", "weights", "closed"}
     elif kind == "boolean":
         keys = {"mean"}
     else:
@@ -224,55 +247,37 @@ def _after(step: Any, columns: Columns) -> Columns:
         )
     if kind == "FunctionTransformer" and step.func is None:
         return columns
-    if kind in _ONE_TO_ONE:
+    if kind in _AFFINE:
+        addends = step.inverse_transform(np.zeros((1, len(columns))))[0]
+        factors = step.inverse_transform(np.ones((1, len(columns))))[0] - addends
+        return [
+            column and _scaled(column, float(factor), float(addend))
+            for column, factor, addend in zip(columns, factors, addends, strict=True)
+        ]
+    if kind in _RISING:
         return [column and Column(column.feature, False) for column in columns]
     return []
 
 
-_ONE_TO_ONE = {
-    "StandardScaler",
-    "MinMaxScaler",
-    "MaxAbsScaler",
-    "RobustScaler",
-    "QuantileTransformer",
-    "PowerTransformer",
-    "OrdinalEncoder",
-}
+_AFFINE = {"StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"}
+_RISING = {"QuantileTransformer", "PowerTransformer", "OrdinalEncoder"}
+
+
+def _scaled(column: Column, factor: float, addend: float) -> Column:
+    """The column behind a scaler, with the way back through this one and those before."""
+    before = (1.0, 0.0) if column.raw else column.undo
+    if before is None or not (math.isfinite(factor) and math.isfinite(addend)):
+        return Column(column.feature, False)
+    return Column(column.feature, False, (factor * before[0], addend * before[0] + before[1]))
 
 
 # --- transformers --------------------------------------------------------------------------------
-
-
-def _mine_scaler(step: Any, columns: Columns, facts: Facts) -> None:
-    kind = type(step).__name__
-    if kind == "StandardScaler":
-        variances = step.var_ if step.var_ is not None else [None] * len(columns)
-        for column, mean, variance in zip(columns, step.mean_, variances, strict=True):
-            tell_raw(facts, column, mean=mean, std=None if variance is None else math.sqrt(variance))
-    elif kind == "MinMaxScaler":
-        for column, low, high in zip(columns, step.data_min_, step.data_max_, strict=True):
-            tell_raw(facts, column, min=low, max=high)
-    elif kind == "RobustScaler":
-        # The scale is the range of two quantiles: for the default quartiles a normal's std is that / 1.349.
-        for column, middle, spread in zip(columns, step.center_, step.scale_, strict=True):
-            tell_raw(facts, column, mean=middle, std=spread / 1.349)
-    elif kind == "MaxAbsScaler":
-        for column, largest in zip(columns, step.max_abs_, strict=True):
-            tell_raw(facts, column, min=-largest, max=largest)
 
 
 def _mine_quantiles(step: Any, columns: Columns, facts: Facts) -> None:
     """QuantileTransformer: equally likely values, column by column."""
     for column, values in zip(columns, np.asarray(step.quantiles_).T, strict=True):
         tell_spread(facts, column, values, whole=True)
-
-
-def _mine_power(step: Any, columns: Columns, facts: Facts) -> None:
-    """PowerTransformer: undo it at -1, 0 and 1 standard deviations."""
-    if type(step).__name__ == "PowerTransformer":
-        below, middle, above = step.inverse_transform(np.repeat([[-1.0], [0.0], [1.0]], len(columns), axis=1))
-        for column, low, mean, high in zip(columns, below, middle, above, strict=True):
-            tell_raw(facts, column, mean=mean, std=(high - low) / 2)
 
 
 def _mine_edges(step: Any, columns: Columns, facts: Facts) -> None:
@@ -304,29 +309,27 @@ def _mine_rows(step: Any, columns: Columns, facts: Facts) -> None:
         rows = getattr(step, key, None)
         if rows is not None:
             table = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, dtype=np.float64)
+            facts.tell_rows(columns, table)
             for column, values in zip(columns, table.T, strict=True):
-                tell_spread(facts, column, values, whole=key == "_fit_X")
+                if key == "support_vectors_":
+                    _tell_stretched(facts, column, values)
+                tell_spread(facts, column, values, whole=key in ("_fit_X", "X_train_"))
             return
 
 
-def _mine_moments(step: Any, columns: Columns, facts: Facts) -> None:
-    """Means and variances: naive Bayes by class, mixtures by component, PCA over all."""
-    if hasattr(step, "theta_"):
-        # The smoothing added to the variances comes from the widest feature and swamps narrow ones.
-        means, variances, shares = step.theta_, step.var_ - step.epsilon_, np.asarray(step.class_prior_)
-    elif hasattr(step, "weights_") and hasattr(step, "means_"):
-        means, shares = step.means_, np.asarray(step.weights_)
-        if step.covariance_type not in ("full", "diag"):
-            return
-        full = step.covariance_type == "full"
-        variances = np.array([np.diag(c) for c in step.covariances_]) if full else step.covariances_
-    else:
-        means, variances = step.mean_[None, :], np.diag(step.get_covariance())[None, :]
-        shares = np.ones(1)
-    mean = shares @ means
-    std = np.sqrt(np.maximum(shares @ (variances + np.square(means)) - np.square(mean), 0))  # of the mixture
-    for column, m, s in zip(columns, mean, std, strict=True):
-        tell_raw(facts, column, mean=m, std=s)
+def _tell_stretched(facts: Facts, column: Column | None, values: Floats) -> None:
+    """The shape of support vectors, which lie near the boundary, to the mean and std that a scaler told."""
+    own = None if column is None else column.own(values)
+    if column is None or own is None or facts.count > MAX_WITH_QUANTILES:
+        return
+    known = facts.of(column.feature)
+    mean, std, spread = known.get("mean"), known.get("std"), float(own.std())
+    if mean is not None and std is not None and spread > 0:
+        stretched = (own - own.mean()) / spread * std + mean
+        low = max(0.0, float(stretched.min())) if own.min() >= 0 else float(stretched.min())
+        own = np.maximum(stretched, low)
+        tell_raw(facts, Column(column.feature, True), min=low, max=float(own.max()))
+    facts.tell(column, quantiles=quantiles_of(own))
 
 
 def _mine_codes(step: Any, columns: Columns, facts: Facts) -> None:
@@ -371,14 +374,12 @@ def _mine_network(step: Any, columns: Columns, facts: Facts) -> None:
 
 _MINERS = (
     mine_categories,
-    _mine_scaler,
     _mine_quantiles,
-    _mine_power,
     _mine_edges,
     _mine_imputer,
     *SPLIT_MINERS,
     _mine_rows,
-    _mine_moments,
+    *MOMENT_MINERS,
     _mine_codes,
     _mine_isotonic,
     _mine_catboost,

@@ -6,6 +6,7 @@ them. Leaves the way through pipelines to `model_schema`. Runs in the locked chi
 
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,54 +14,100 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leaf_walks import by_shares, by_walks, tree_of
-from model_facts import Columns, Facts, Floats, between_integers, mine_categories, tell_raw, tell_spread
+from boosted_trees import histogram_trees, lightgbm_trees
+from model_facts import (
+    Column,
+    Columns,
+    Facts,
+    Floats,
+    between_integers,
+    mine_categories,
+    tell_raw,
+    tell_spread,
+)
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
+from split_rows import ROWS, rows_of
+from tree_counts import BOOSTED, TreeCounts, counts_of
 
 __all__ = ["SPLIT_MINERS", "tell_thresholds", "trees_of"]
 
-BOOSTED = 300  # trees of a boosted model, which are small
+MOST_REPEATED = 5.0  # times that one made-up row is taken
 TREES = 50  # of a forest: enough thresholds, and a bound on the time
 
 
 def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
-    """Forests, single trees, gradient boosting, isolation forests: the thresholds of their splits."""
+    """Forests, single trees, gradient boosting, isolation forests: rows that agree with all node counts."""
+    fitted = trees_of(step)
+    if not fitted:
+        return
+    if facts.count <= MAX_WITH_QUANTILES:
+        with suppress(ValueError):  # links that form no tree: the thresholds are still thresholds
+            table = counts_of(step, fitted, len(columns), ROWS)
+            if table is not None:
+                rows = _balanced(step, rows_of(table, len(columns)))
+                _tell_grown(rows, table, columns, facts)
     features, thresholds, weights = [], [], []
-    for tree, chosen in trees_of(step)[:TREES]:
+    for tree, chosen in fitted[:TREES]:
         inner = tree.children_left >= 0
         split_on = tree.feature[inner]
         features.append(split_on if chosen is None else np.asarray(chosen)[split_on])
         thresholds.append(tree.threshold[inner])
         weights.append(tree.n_node_samples[inner])
-    if features:
-        tell_thresholds(
-            facts,
-            columns,
-            *(np.concatenate(parts) for parts in (features, thresholds, weights)),
-            midpoints=True,
-        )
-        _tell_marginals(step, columns, facts)
+    tell_thresholds(
+        facts,
+        columns,
+        *(np.concatenate(parts) for parts in (features, thresholds, weights)),
+        midpoints=True,
+    )
 
 
-def _tell_marginals(step: Any, columns: Columns, facts: Facts) -> None:
-    """The features' own distributions, as far as the trees remember them, within the bounds told."""
-    if facts.count > MAX_WITH_QUANTILES:
-        return
-    is_boosting = hasattr(step, "init_")  # its trees see the residuals of those before
-    fitted = trees_of(step)[: BOOSTED if is_boosting else TREES]
-    trees = [tree_of(tree, chosen) for tree, chosen in fitted]
-    if is_boosting:
-        reached = [tree.weighted_n_node_samples / tree.weighted_n_node_samples[0] for tree, _ in fitted]
-        found = by_shares(trees, [shares.tolist() for shares in reached])
-    else:
-        found = by_walks(trees, len(columns))
-    for position, values in found.items():
-        column = columns[position]
-        if column is None or not column.raw:
+def _balanced(step: Any, rows: Floats) -> Floats:
+    """The rows of a boosted classifier, drawn again so that its predictions have the classes' known shares.
+
+    Its trees are grown on residuals and know no class, but what it starts from is the classes' shares.
+    """
+    known = getattr(getattr(step, "init_", None), "class_prior_", None)
+    if known is None or not hasattr(step, "classes_"):
+        return rows
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the columns have no names here
+        answers = step.predict(np.nan_to_num(rows).astype(np.float32))
+    said = np.searchsorted(step.classes_, answers)
+    counts = np.bincount(said, minlength=len(known))
+    weights = np.minimum(np.asarray(known) * len(rows) / np.maximum(counts, 1), MOST_REPEATED)[said]
+    even = (np.arange(len(rows)) + 0.5) / len(rows)
+    return np.asarray(rows[np.searchsorted(np.cumsum(weights) / weights.sum(), even)], dtype=np.float64)
+
+
+def _tell_boosted(step: Any, fitted: list[tuple[Any, Any]], columns: Columns, facts: Facts) -> None:
+    """Rows out of trees that were grown on residuals; a model whose trees cannot be read keeps its splits."""
+    if facts.count <= MAX_WITH_QUANTILES:
+        with suppress(ValueError):
+            table = counts_of(step, fitted, len(columns), ROWS, is_boosting=True)
+            if table is not None:
+                _tell_grown(rows_of(table, len(columns)), table, columns, facts)
+
+
+def _tell_grown(rows: Floats, table: TreeCounts, columns: Columns, facts: Facts) -> None:
+    """What made-up training rows say of each feature, and how features hang together."""
+    facts.tell_rows(columns, rows)
+    for position, column in enumerate(columns):
+        values = rows[:, position]
+        if column is None or not np.isfinite(values).all():
             continue
+        own = column.own(values)
+        if own is None:
+            tell_spread(facts, column, values)
+            continue
+        feature = Column(column.feature, True)
+        low, high = float(own.min()), float(own.max())
         told = facts.of(column.feature)
-        bounded = np.clip(values, told.get("min", -np.inf), told.get("max", np.inf))
-        facts.tell(column, quantiles=quantiles_of(bounded))
+        own = np.clip(own, told.get("min", low), told.get("max", high))
+        thresholds = table.threshold[table.inner[table.feature[table.inner] == position]]
+        if column.raw and between_integers(thresholds):
+            facts.tell(feature, type="integer")
+        tell_raw(facts, feature, min=low, max=high, mean=float(own.mean()), std=float(own.std()))
+        facts.tell(feature, quantiles=quantiles_of(own))
 
 
 def trees_of(step: Any) -> list[tuple[Any, Any]]:
@@ -93,6 +140,7 @@ def _mine_hist_boosting(step: Any, columns: Columns, facts: Facts) -> None:
             tell_spread(
                 facts, columns[position], _widened(np.asarray(edges, dtype=np.float64)), midpoints=True
             )
+    _tell_boosted(step, histogram_trees(step, order, BOOSTED), columns, facts)
 
 
 def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
@@ -151,6 +199,7 @@ def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
     splits = [split for tree in model["tree_info"] for split in _lightgbm_splits(tree["tree_structure"])]
     if splits:
         features, thresholds, counts = (np.asarray(part) for part in zip(*splits, strict=True))
+        _tell_boosted(step, lightgbm_trees(model), columns, facts)
         tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
 
 

@@ -86,6 +86,7 @@ class RunReport(Record):
     model: ModelInfo
     # `schema` is the wire name; pydantic's BaseModel has an attribute of that name, hence the alias.
     schema_: Schema | None = Field(None, alias="schema")
+    rows_from: str = ""  # in words, how the generated rows hang together
     plan: RunPlan
     metrics: Section[Performance]
     accuracy: Section[Accuracy]

@@ -18,23 +18,14 @@ from typing import TypeVar
 import pandas as pd
 
 import drift_simulation
-import feature_effects
 import metrics
 import robustness
 import timing_trials
 from checks import BaselineFigures, Check, RunStatus, judge, verdict
-from drift import DriftAnalysis, ScenarioPlan
-from errors import (
-    BadAnswer,
-    Cancelled,
-    ChildDied,
-    ChildTimeout,
-    DashboardError,
-    ModelError,
-    NotFound,
-    PredictFailed,
-)
-from explainability import Explanation, ShiftExplanation, summarise
+from drift import DriftAnalysis
+from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
+from explainability import Explanation
+from joint_rows import joint_for
 from metrics import Accuracy, Performance
 from model_inspection import (
     complete,
@@ -50,9 +41,11 @@ from pickle_scan import Policy, ScanReport
 from records import Section
 from reports import RunError, RunReport, Stage
 from robustness import Robustness
+from run_explanation import Subject, explain_rows, with_effects, worst_shift
 from run_results import attributions_table, predictions_table, summary_of
 from samples import read_sample, split_target
 from sandbox import ModelHandle, open_model
+from schema_fit import check_agrees
 from schema_utils import Schema, check_complete, check_fits_model, combine, infer_from_frame
 from services import Services
 from storage import RunFile, RunRow, RunSummary
@@ -129,6 +122,7 @@ class Execution:
             name=self.row.model_name, sha256=self.row.model_sha256, bytes=self.row.model_bytes
         )
         self.schema: Schema | None = None
+        self.rows_from = ""
         self.metrics: Section[Performance] = Section[Performance].failed(_NOT_REACHED)
         self.accuracy: Section[Accuracy] = Section[Accuracy].failed(_NOT_REACHED)
         self.robustness: Section[Robustness] = Section[Robustness].failed(_NOT_REACHED)
@@ -185,9 +179,11 @@ class Execution:
         self.schema = combine(self.row.user_schema, sample_schema, handle.mined)
         check_complete(self.schema)
         check_fits_model(self.schema, self.info)
+        check_agrees(self.schema, handle.mined)
 
         self._begin("rows")
-        frame = generate(self.schema, self.plan.rows, self.plan.seed).frame
+        joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
+        frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
         self._keep("rows.parquet", frame)
 
         self._begin("predict")
@@ -266,16 +262,9 @@ class Execution:
         row = self.services.store.runs.get(self.plan.baseline or "")
         if row is None:
             return Section[PairedTiming].not_applicable("The baseline run was deleted.")
-        try:
-            with self._start_model(row) as baseline:
-                paired = timing_trials.in_turn(handle, baseline, frame, self.plan.latency, row.id)
-        except (NotFound, ModelError) as error:
-            return Section[PairedTiming].not_applicable(
-                f"The two could not be timed in turn: {error.message}"
-            )
-        except (ChildTimeout, ChildDied, BadAnswer) as error:
-            return Section[PairedTiming].failed(f"The two could not be timed in turn: {error.message}")
-        return Section[PairedTiming].ok(paired)
+        return timing_trials.in_turn_or_why_not(
+            handle, lambda: self._start_model(row), frame, self.plan.latency, row.id
+        )
 
     def _accuracy_section(self, inputs: pd.DataFrame | None, labels: pd.Series | None) -> Section[Accuracy]:
         if inputs is None or labels is None or self.row.target is None:
@@ -299,59 +288,29 @@ class Execution:
         plan = self.plan.explain
         if plan.method == "none":
             return Section[Explanation].not_applicable("The run's config asked for no explanation.")
-        columns = list(frame.columns)
         usable = frame[~reference.failed]
-
-        def explain() -> Explanation:
-            # Real rows where there are any: attributions on rows that occur say more than on made ones.
-            explained = (rows if rows is not frame else usable)[columns].head(plan.rows)
-            attributions = self._open().explain(explained, usable.head(BACKGROUND_ROWS), plan, self.plan.seed)
-            self._keep("shap.parquet", attributions_table(attributions))
-            found = summarise(attributions, explained)
-            found = self._with_shuffled_columns(found, rows if rows is not frame else usable, columns, labels)
-            return found.model_copy(update={"shift": self._explained_shift(explained, usable)})
-
-        return self._section("explain", explain)
-
-    def _with_shuffled_columns(
-        self, explanation: Explanation, rows: pd.DataFrame, columns: list[str], labels: pd.Series | None
-    ) -> Explanation:
-        target = self.row.target
-        scored = labels is not None and target is not None and self.accuracy.value is not None
-
-        def score(answers: Predictions) -> Accuracy:
-            assert labels is not None and target is not None
-            return metrics.score(labels.iloc[: len(answers.values)], answers, self.info.task, target)
-
-        return feature_effects.with_shuffled_columns(
-            explanation,
-            rows[columns],
-            self._predict,
-            score if scored else None,
-            budget_s=self.plan.explain.budget_s / 4,
-            seed=self.plan.seed,
+        played = self.drift.value.scenarios if self.drift.value else ()
+        scored = labels is not None and self.row.target is not None and self.accuracy.value is not None
+        subject = Subject(
+            rows=(rows if rows is not frame else usable)[list(frame.columns)],
+            background=usable.head(BACKGROUND_ROWS),
+            labels=labels if scored else None,
+            target=self.row.target or "",
+            task=self.info.task,
         )
 
-    def _explained_shift(self, explained: pd.DataFrame, usable: pd.DataFrame) -> ShiftExplanation | None:
-        """For the scenario that changes most answers; not finding it costs nothing else."""
-        played = self.drift.value.scenarios if self.drift.value else ()
-        worst = max(played, key=lambda scenario: scenario.changed_share or 0.0, default=None)
-        if worst is None or not worst.changed_share or self.schema is None:
-            return None
-        scenario = ScenarioPlan(kind=worst.kind, magnitude=worst.magnitude, features=worst.features)
-        try:
-            return feature_effects.explain_shift(
-                self._open().explain,
-                explained,
-                usable.head(BACKGROUND_ROWS),
-                self.schema,
-                scenario,
-                self.plan.explain,
-                self.plan.seed,
-            )
-        except ModelError as error:
-            self.warnings.append(f"What the drift changes could not be explained: {error.message}")
-            return None
+        def explain() -> Explanation:
+            attributions = explain_rows(self._open(), subject, plan, self.plan.seed)
+            self._keep("shap.parquet", attributions_table(attributions))
+            found = with_effects(attributions, subject, self._predict, plan, self.plan.seed)
+            try:
+                shift = worst_shift(self._open(), subject, self.schema, played, plan, self.plan.seed)
+            except ModelError as error:
+                self.warnings.append(f"What the drift changes could not be explained: {error.message}")
+                return found
+            return found.model_copy(update={"shift": shift})
+
+        return self._section("explain", explain)
 
     # The model ----------------------------------------------------------------------------------
 
@@ -492,6 +451,7 @@ class Execution:
             status=status,
             model=self.info,
             schema_=self.schema,
+            rows_from=self.rows_from,
             plan=self.plan,
             metrics=self.metrics,
             accuracy=self.accuracy,

@@ -32,6 +32,7 @@ from errors import (
     ModelError,
 )
 from explainability import Attributions, ExplainPlan
+from joint_rows import Joint
 from model_loading import check_policy
 from model_utils import Predictions, RowError, Task
 from pickle_scan import Policy, ScanReport
@@ -40,6 +41,7 @@ from sandbox_answers import (
     all_float,
     count_of,
     is_figure,
+    joint_of,
     scores_fit,
     text_of,
     texts_of,
@@ -122,6 +124,7 @@ class ModelHandle:
 
     info: LoadedModel
     mined: Schema | None
+    joint: Joint | None
     isolation: tuple[str, ...]
     scan: ScanReport
 
@@ -286,6 +289,7 @@ class ModelHandle:
                 warnings=texts_of(texts["warnings"], 50),
             )
             self.mined = None if texts["schema"] is None else Schema.model_validate(texts["schema"])
+            self.joint = joint_of(texts["joint"], answer.arrays.get("joint"), self.mined)
         except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
             raise self._bad(f"The model's description is malformed ({type(error).__name__}).") from None
         count = self.info.n_features

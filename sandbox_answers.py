@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 import wire
+from joint_rows import MAX_DONORS, Joint
+from schema_utils import Schema
 from timing import LatencyPlan, SizeTimings, TimedCalls
 
 __all__ = [
-    "all_float", "count_of", "is_figure", "scores_fit", "text_of", "texts_of", "timed_block", "timed_calls",
+    "all_float", "count_of", "is_figure", "joint_of", "scores_fit", "text_of", "texts_of", "timed_block",
+    "timed_calls",
 ]  # fmt: skip
 
 MAX_TEXT = 2_000
@@ -95,3 +98,16 @@ def _figure(value: Any) -> float:
     if not is_figure(value):
         raise ValueError("not a figure")
     return float(value)
+
+
+def joint_of(names: Any, ranks: np.ndarray | None, mined: Schema | None) -> Joint | None:
+    """The model's example rows as ranks: of its own features, each below the number of rows."""
+    if names is None or ranks is None or mined is None:
+        return None
+    known = texts_of(names, len(mined.names))
+    rows = len(ranks) if ranks.ndim == 2 else 0
+    if ranks.shape != (rows, len(known)) or ranks.dtype != np.uint16 or not 1 <= rows <= MAX_DONORS:
+        raise ValueError("not ranks of the features")
+    if len(set(known)) < len(known) or not set(known) <= set(mined.names) or ranks.max(initial=0) >= rows:
+        raise ValueError("not ranks of the features")
+    return Joint(known, ranks.copy())

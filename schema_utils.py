@@ -35,6 +35,7 @@ __all__ = [
     "CATEGORIES_KEPT",
     "MAX_CATEGORIES",
     "MAX_FEATURES",
+    "QUANTILES",
     "Distribution",
     "FeatureType",
     "FieldSpec",

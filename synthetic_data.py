@@ -1,8 +1,8 @@
 """Rows from a schema: seeded, columnar, within the bounds; and the values at a field's edges.
 
 Promises: the same schema and seed give the same rows everywhere; changing one feature changes no
-other; fewer rows are the first rows of more. Leaves shifting and breaking rows to `drift` and
-`robustness`.
+other; fewer rows are the first rows of more. Leaves how columns hang together to `joint_rows`, and
+shifting and breaking rows to `drift` and `robustness`.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from errors import InvalidPlan
+from joint_rows import Joint
 from schema_utils import FieldSpec, Schema, check_complete
 
 __all__ = ["MAX_ROWS", "SyntheticData", "boundary_values", "generate"]
@@ -46,8 +47,11 @@ class SyntheticData:
     seed: int
 
 
-def generate(schema: Schema, rows: int, seed: int) -> SyntheticData:
+def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -> SyntheticData:
     """`rows` rows (1 to MAX_ROWS) drawn from the schema, each feature independent of the others.
+
+    With a `joint`, features that it names hang together as its example rows do; each still follows its
+    own distribution of the schema, and which values are missing stays independent.
 
     Every value is drawn by inverting the distribution's cumulative function, so bounds cut it off
     (a truncated distribution) and nothing piles up at them. Each feature has its own stream, seeded
@@ -61,7 +65,8 @@ def generate(schema: Schema, rows: int, seed: int) -> SyntheticData:
     if seed < 0:
         raise InvalidPlan(f"The seed {seed} is negative.", hint="Use 0 or more.", field="seed")
     check_complete(schema)
-    columns = {field.name: _column(field, rows, seed) for field in schema.features}
+    donors = None if joint is None else joint.donors(rows, seed)
+    columns = {field.name: _column(field, rows, seed, joint, donors) for field in schema.features}
     return SyntheticData(pd.DataFrame(columns, copy=False), schema, seed)
 
 
@@ -94,10 +99,16 @@ def boundary_values(field: FieldSpec) -> tuple[Any, ...]:
     return tuple(int(n) if field.type == "integer" else n for n in numbers)
 
 
-def _column(field: FieldSpec, rows: int, seed: int) -> "pd.Series[Any]":
+def _column(
+    field: FieldSpec, rows: int, seed: int, joint: Joint | None, donors: npt.NDArray[np.int64] | None
+) -> "pd.Series[Any]":
     name = int.from_bytes(hashlib.sha256(field.name.encode()).digest()[:16], "little")
     values_seed, missing_seed = np.random.SeedSequence([seed, name]).spawn(2)
     shares = np.random.default_rng(values_seed).random(rows)
+    if joint is not None and donors is not None and field.name in joint.names:
+        shares = joint.shares(field.name, donors, shares)
+        if field.type == "boolean":
+            shares = 1 - shares  # the lowest shares are drawn as true, which is the higher value
     missing = None
     if field.missing_share > 0:
         missing = np.random.default_rng(missing_seed).random(rows) < field.missing_share

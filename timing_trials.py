@@ -8,13 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import pandas as pd
 
+from errors import BadAnswer, ChildDied, ChildTimeout, ModelError, NotFound
+from records import Section
 from sandbox import ModelHandle
 from timing import ConcurrencyRow, FloatArray, LatencyPlan, PairedTiming, concurrency_row, paired_timing
 
-__all__ = ["in_turn", "together", "with_callers"]
+__all__ = ["in_turn", "in_turn_or_why_not", "together", "with_callers"]
 
 LEVEL_SHARE = 0.25  # of the plan's budget, for each number of callers
 PAIRS = 24  # of blocks
@@ -66,3 +69,20 @@ def in_turn(
         one, other = (handle.time_block(MOST_CALLS, seconds) for handle in order)
         blocks.append((one, other) if i % 2 == 0 else (other, one))
     return paired_timing(run_id, batch_size, blocks)
+
+
+def in_turn_or_why_not(
+    handle: ModelHandle,
+    start_baseline: Callable[[], AbstractContextManager[ModelHandle]],
+    frame: pd.DataFrame,
+    plan: LatencyPlan,
+    baseline: str,
+) -> Section[PairedTiming]:
+    """`in_turn` with a baseline that has yet to be started; why not, where the two cannot be timed."""
+    try:
+        with start_baseline() as other:
+            return Section[PairedTiming].ok(in_turn(handle, other, frame, plan, baseline))
+    except (NotFound, ModelError) as error:
+        return Section[PairedTiming].not_applicable(f"The two could not be timed in turn: {error.message}")
+    except (ChildTimeout, ChildDied, BadAnswer) as error:
+        return Section[PairedTiming].failed(f"The two could not be timed in turn: {error.message}")

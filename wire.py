@@ -42,6 +42,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "f8": np.dtype("<f8"),
     "i8": np.dtype("<i8"),
     "i4": np.dtype("<i4"),
+    "u2": np.dtype("<u2"),
     "u1": np.dtype("u1"),
 }
 PREFIX = struct.Struct("<II")

@@ -48,6 +48,7 @@ PRELOADED = (
     "thread_trial",
     "explainability",
     "tree_shapley",
+    "leaf_particles",
     "model_schema",
     "networks",
     "restricted_unpickler",
@@ -86,7 +87,7 @@ def preload() -> list[str]:
                 missing.append(name)
         _import_lazy_parts()
         # Compilation costs seconds: paid here once. No module has to offer this.
-        for name in ("tree_shapley", "pickle_allow_list"):
+        for name in ("tree_shapley", "leaf_particles", "pickle_allow_list"):
             warm_up = getattr(sys.modules.get(name), "warm_up", None)
             if warm_up is not None:
                 warm_up()

@@ -1,5 +1,6 @@
 """The main job by the API's door, on a real server with a real worker and real models."""
 
+import io
 import json
 import pickle
 import signal
@@ -16,9 +17,14 @@ import psutil
 import pytest
 import sklearn
 from conftest import ExampleOnDisk, Server, start_server, stop_server
+from scipy.stats import spearmanr
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 FAST: dict[str, Any] = {
     "rows": 200,
@@ -282,6 +288,43 @@ def test_features_the_model_does_not_have_are_named(server: Server, tmp_path: Pa
     report = post(server, model, schema={"features": [{"name": "height", "type": "number"}]}).json()
     assert report["status"] == "error"
     assert report["errors"][0]["code"] == "invalid_schema" and "height" in report["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ({"name": "colour", "type": "category", "categories": ["red", "mauve"]}, "'mauve'"),
+        ({"name": "colour", "type": "number", "mean": 1}, "takes categories"),
+        ({"name": "age", "type": "category", "categories": ["old", "young"]}, "'old'"),
+        ({"name": "age", "type": "datetime"}, "datetime"),
+    ],
+    ids=str,
+)
+def test_a_schema_that_contradicts_the_model_is_refused_before_rows_are_made(
+    server: Server, tmp_path: Path, field: dict[str, Any], words: str
+) -> None:
+    frame = pd.DataFrame({"age": range(20, 60), "colour": ["red", "green"] * 20})
+    columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(), ["colour"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, [0, 1] * 20)
+    joblib.dump(model, tmp_path / "model.pkl")
+    report = post(server, (tmp_path / "model.pkl").read_bytes(), schema={"features": [field]}).json()
+    assert report["status"] == "error" and "rows" not in report["timings"]
+    (error,) = report["errors"]
+    assert error["code"] == "invalid_schema" and error["stage"] == "schema"
+    assert repr(field["name"]) in error["message"] and words in error["message"]
+
+
+def test_rows_hang_together_as_in_the_sample_or_the_model(server: Server, tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    joblib.dump(KNeighborsClassifier().fit(X, y), tmp_path / "model.pkl")
+    model = (tmp_path / "model.pkl").read_bytes()
+    kept = post(server, model, config={"rows": 2_000}).json()
+    given = post(server, model, sample=X.to_csv(index=False).encode(), config={"rows": 2_000}).json()
+    assert "model's file" in kept["rows_from"] and "150 rows of the sample" in given["rows_from"]
+    for report in (kept, given):
+        url = f"{server.url}/api/v1/runs/{report['id']}/artifacts/rows.parquet"
+        rows = pd.read_parquet(io.BytesIO(httpx.get(url, timeout=30).raise_for_status().content))
+        assert np.allclose(spearmanr(rows).statistic, spearmanr(X).statistic, atol=0.08)
 
 
 @pytest.mark.parametrize("config", [{"rowz": 5}, {"rows": 0}, {"rows": 10_000_000}, {"drift": {"kind": "x"}}])

@@ -191,10 +191,22 @@ def test_columns_may_be_chosen_in_any_way(chosen: Any) -> None:
     assert fields["size"].categories == ("L", "S")
 
 
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), RobustScaler(), MaxAbsScaler()])
+def test_what_is_behind_a_scaler_is_told_in_raw_units(scaler: Any) -> None:
+    kept = mined(make_pipeline(scaler, StandardScaler(), KNeighborsClassifier()))
+    for name, field in kept.items():
+        assert field.quantiles is not None
+        assert np.quantile(NUMBERS[name], 0.5, method="inverted_cdf") == pytest.approx(field.quantiles[50])
+    assert kept["age"].type == "integer"
+    grown = mined(make_pipeline(scaler, RandomForestClassifier(20, random_state=0)))
+    assert_like_the_data(grown, "mean std", 0.7)
+
+
 def test_thresholds_behind_a_scaler_are_not_taken_for_raw_values() -> None:
-    fields = mined(make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)))
-    assert_like_the_data(fields, "mean std", 0)
-    assert fields["income"].min is None
+    field = mined(make_pipeline(PowerTransformer(), RandomForestClassifier(5, random_state=0)))["income"]
+    assert field.min is None and field.max is None
+    assert field.quantiles is not None  # those of the transformer
+    assert field.quantiles[50] == pytest.approx(NUMBERS["income"].median(), rel=0.1)
 
 
 def test_what_passes_through_a_column_transformer_keeps_its_thresholds() -> None:

@@ -182,6 +182,8 @@ def _data(services: Any, report: RunReport) -> None:
             hide_index=True, column_config={"Feature": st.column_config.TextColumn(pinned=True)},
             alt="Features of the schema with where each was learnt from",
         )  # fmt: skip
+    if report.rows_from:
+        st.caption(ui.said(report.rows_from))
     _generated_rows(services, report)
     left, right = st.columns(2)
     with left:

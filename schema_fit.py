@@ -1,0 +1,93 @@
+"""Where a schema contradicts what the model remembers of its input, told before any row is made.
+
+Promises: only what the model would certainly reject is refused, with the feature named. Leaves names and
+counts to `schema_utils.check_fits_model`, and what a model remembers to `model_schema`.
+"""
+
+from errors import InvalidSchema
+from schema_utils import FieldSpec, Schema, is_placeholder
+
+__all__ = ["check_agrees"]
+
+NUMERIC = ("number", "integer")
+
+
+def check_agrees(schema: Schema, mined: Schema | None) -> None:
+    """Raises InvalidSchema for a feature whose values the model's own encoders or numbers cannot take.
+
+    Refused are: categories that a closed list (`FieldSpec.closed`) lacks, or of a sample, which may hold rare
+    new ones, when all are lacking; numbers, booleans and dates where the list holds texts only; whole
+    numbers that the list has none of; texts that are no numbers, and dates among other features, where the
+    model calculates with the values. A feature of which the model knows nothing agrees with everything.
+    """
+    if mined is None:
+        return
+    own = {field.name: field for field in mined.features}
+    if is_placeholder(mined.names) and not set(own) & set(schema.names):
+        if len(own) != len(schema.features):
+            return
+        own = dict(zip(schema.names, mined.features, strict=True))
+    all_dates = all(field.type == "datetime" for field in schema.features)
+    for field in schema.features:
+        known = own.get(field.name)
+        if known is None or field.origin == "model":
+            continue
+        fault, hint = (
+            _against_list(field, known) if known.closed else _against_numbers(field, known, all_dates)
+        )
+        if fault:
+            raise InvalidSchema(
+                f"The schema does not fit the model: feature {field.name[:60]!r} {fault}.",
+                hint=hint,
+                field=field.name,
+            )
+
+
+def _against_list(field: FieldSpec, known: FieldSpec) -> tuple[str, str]:
+    """What is wrong with a feature whose values the model knows completely; two empty texts for nothing."""
+    listed = known.categories or ()
+    allowed = f"The model was fitted on {_shown(listed)} and rejects all else."
+    if field.type == "category":
+        values = field.categories or ()
+        lacking = [value for value in values if not _has(listed, value)]
+        if lacking and (field.origin == "user" or len(lacking) == len(values)):
+            return f"has the category {lacking[0]!r}, which the model's encoder rejects", allowed
+    elif field.type == "datetime" or all(isinstance(value, str) for value in listed):
+        return f"is of type {field.type}, and the model takes categories", allowed
+    elif field.type == "integer" and field.min is not None and field.max is not None:
+        numbers = [float(value) for value in listed if not isinstance(value, str)]
+        if not any(float(field.min) <= number <= float(field.max) for number in numbers):
+            return "has only whole numbers that the model's encoder rejects", allowed
+    return "", ""
+
+
+def _against_numbers(field: FieldSpec, known: FieldSpec, all_dates: bool) -> tuple[str, str]:
+    """What is wrong with a feature that the model calculates with; two empty texts for nothing."""
+    figures = (known.min, known.max, known.mean, known.std)
+    if known.type not in NUMERIC or all(figure is None for figure in figures):
+        return "", ""
+    hint = "The model was fitted on numbers: set the type to number or integer."
+    if field.type == "datetime" and not all_dates:
+        return "is of type datetime, and the model calculates with its values", hint
+    texts = [v for v in field.categories or () if isinstance(v, str) and not _is_number(v)]
+    if texts and (field.origin == "user" or len(texts) == len(field.categories or ())):
+        return f"has the category {texts[0][:60]!r}, and the model calculates with its values", hint
+    return "", ""
+
+
+def _has(listed: tuple[str | int | float | bool, ...], value: str | int | float | bool) -> bool:
+    """Equal as the encoders compare: 1 and 1.0 and True are, 1 and "1" are not."""
+    return any(value == other and isinstance(value, str) == isinstance(other, str) for other in listed)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(values: tuple[str | int | float | bool, ...], limit: int = 10) -> str:
+    shown = ", ".join(repr(value)[:60] for value in values[:limit])
+    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
