@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from drift_columns import ColumnFigures
 from drift_decisions import Decision, DriftRules, DriftTest, decide
-from drift_histograms import CategoryHistogram, NumberHistogram, TableHistogram
+from drift_histograms import FARTHEST, CategoryHistogram, NumberHistogram, TableHistogram
 from drift_sorted import DISTINCT_LIMIT
 from drift_statistics import (
     SHARE_FLOOR,
@@ -237,6 +237,8 @@ def _distances(
     if r.below or r.above or c.below or c.above:
         return ks, None, None
     left, right = _ends(r, c)
+    if max(-left[0], right[-1]) >= FARTHEST:  # sums of values stop there, so that their squares are finite
+        return ks, None, None
     width = right - left
     # Areas that each side adds over a bin: from its height at the begin up, and from that at the end down.
     risen, lacked = [], []

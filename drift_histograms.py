@@ -16,14 +16,20 @@ from drift_statistics import Numbers
 from errors import InvalidInput
 from records import Figure, Record
 
-__all__ = ["CategoryHistogram", "ColumnHistogram", "NumberHistogram", "TableHistogram", "calibrate"]
+__all__ = [
+    "FARTHEST",
+    "CategoryHistogram",
+    "ColumnHistogram",
+    "NumberHistogram",
+    "TableHistogram",
+    "calibrate",
+]
 
 FINE_BINS = 64
 TAILS = tuple(2.0**-k for k in range(7, 13))  # shares: the outermost bins are halved that often, being wide
 TOP_CATEGORIES = 64
-FARTHEST = (
-    1e75  # widths of the reference; what lies farther is summed as if there, so that squares are finite
-)
+# Widths of the reference; no distance is told of columns that reach so far.
+FARTHEST = 1e75
 
 
 class NumberHistogram(Record):
@@ -231,7 +237,8 @@ def _number_bins(name: str, column: pd.Series, unit: float) -> NumberHistogram:
     edges = np.unique(np.concatenate((begins, fine.edges, _after(fine.atoms), outer, few, _after(few))))
     edges = edges[np.isfinite(edges)]
     begins = begins[np.isfinite(begins)]
-    width = float(edges[-1] / 2 - edges[0] / 2)
+    varies = len(values) > 1
+    width = float(edges[-1] / 2 - edges[0] / 2) if varies else max(1.0, abs(float(values[0])))
     return NumberHistogram(
         column=name,
         unit=unit,
