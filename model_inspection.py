@@ -91,6 +91,7 @@ def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
             "features": loaded.features,
             "n_features": loaded.n_features,
             "classes": loaded.labels or (),
+            "class_shares": loaded.class_shares,
             "load_ms": loaded.load_ms,
             "load_memory_mb": loaded.load_memory_mb,
         }

@@ -22,6 +22,7 @@ import model_scan
 import model_utils
 import native_models
 import wire
+from class_shares import class_shares
 from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
 from model_utils import Adapter, Predictions
 from pickle_scan import ScanReport
@@ -135,6 +136,7 @@ class _Child:
         texts = {
             "features": list(adapter.features),
             "labels": None if adapter.labels is None else list(adapter.labels),
+            "class_shares": class_shares(estimator) if adapter.labels is not None else None,
             "warnings": list(dict.fromkeys(said))[:MAX_WARNINGS],
             "libraries": model_utils.installed_versions(),
             "schema": mined,

@@ -70,6 +70,7 @@ class ModelInfo(Record):
     features: tuple[str, ...] = ()
     n_features: int | None = None
     classes: tuple[str, ...] = ()
+    class_shares: tuple[float, ...] | None = None  # of the training data, where the model kept them
     saved_with: dict[str, str] = Field(default_factory=dict)
     scan: ScanReport = ScanReport()
     load_ms: Figure = None

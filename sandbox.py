@@ -43,6 +43,7 @@ from sandbox_answers import (
     is_figure,
     joint_of,
     scores_fit,
+    shares_of,
     text_of,
     texts_of,
     timed_block,
@@ -75,6 +76,7 @@ class LoadedModel:
     features: tuple[str, ...]
     n_features: int | None
     labels: tuple[str, ...] | None
+    class_shares: tuple[float, ...] | None
     load_ms: float
     load_memory_mb: float
     libraries: dict[str, str]
@@ -283,6 +285,7 @@ class ModelHandle:
                 features=texts_of(texts["features"], 100_000),
                 n_features=header["n_features"],
                 labels=None if labels is None else texts_of(labels, MAX_LABELS),
+                class_shares=shares_of(texts["class_shares"], labels),
                 load_ms=header["load_ms"],
                 load_memory_mb=header["load_memory_mb"],
                 libraries={text_of(k): text_of(v) for k, v in list(texts["libraries"].items())[:50]},

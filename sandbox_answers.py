@@ -15,8 +15,8 @@ from schema_utils import Schema
 from timing import LatencyPlan, SizeTimings, TimedCalls
 
 __all__ = [
-    "all_float", "count_of", "is_figure", "joint_of", "scores_fit", "text_of", "texts_of", "timed_block",
-    "timed_calls",
+    "all_float", "count_of", "is_figure", "joint_of", "scores_fit", "shares_of",
+    "text_of", "texts_of", "timed_block", "timed_calls",
 ]  # fmt: skip
 
 MAX_TEXT = 2_000
@@ -98,6 +98,17 @@ def _figure(value: Any) -> float:
     if not is_figure(value):
         raise ValueError("not a figure")
     return float(value)
+
+
+def shares_of(values: Any, labels: Any) -> tuple[float, ...] | None:
+    """One share for each label, from 0 to 1, summing to 1."""
+    if values is None or labels is None:
+        return None
+    if not isinstance(values, list) or len(values) != len(labels) or not all(map(is_figure, values)):
+        raise ValueError("not a share for each class")
+    if abs(sum(values) - 1) > 1e-6:
+        raise ValueError("shares that do not sum to 1")
+    return tuple(float(value) for value in values)
 
 
 def joint_of(names: Any, ranks: np.ndarray | None, mined: Schema | None) -> Joint | None:

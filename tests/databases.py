@@ -38,7 +38,7 @@ def fresh_database(kind: str, folder: Path) -> Iterator[str]:
 
 
 LAUNCHER = """
-import os, sys, traceback
+import io, os, sys, traceback
 gate, opener = os.pipe()
 children = []
 for number in range(int(sys.argv[1])):
@@ -46,12 +46,13 @@ for number in range(int(sys.argv[1])):
     if child == 0:
         os.close(opener)
         os.read(gate, 1)  # ends for all of them at once, when the launcher closes its side
+        sys.stdout = io.StringIO()  # written in one piece: lines of several processes do not mix
         try:
             work(number, *sys.argv[2:])
         except BaseException:
             traceback.print_exc()
             os._exit(1)
-        sys.stdout.flush()
+        os.write(1, sys.stdout.getvalue().encode())
         os._exit(0)
     children.append(child)
 os.close(opener)

@@ -12,7 +12,8 @@ from settings import PROJECT_ROOT
 LEVELS: dict[int, set[str]] = {
     0: {"errors", "records", "settings"},
     1: {
-        "answers", "auth", "behaviours", "boosted_trees", "breaking_points", "checks", "column_trace",
+        "answers", "auth", "behaviours", "boosted_trees", "breaking_points", "checks",
+        "class_shares", "column_trace",
         "drift", "drift_columns", "drift_decisions", "drift_domain", "drift_estimates",
         "drift_false_alarms", "drift_histograms", "drift_refine", "drift_shifts", "drift_simulation",
         "drift_sorted", "drift_statistics", "estimator_traits", "example_models", "explainability",

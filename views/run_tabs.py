@@ -12,6 +12,7 @@ import streamlit as st
 import runs
 from drift import ColumnDrift, DriftAnalysis, judgement
 from errors import DashboardError
+from model_utils import ModelInfo
 from pickle_scan import ScanReport
 from reports import RunReport
 from views import charts, explanation_tab, performance_tab
@@ -217,12 +218,21 @@ def _model_facts(report: RunReport) -> dict[str, str]:
         "Estimator": f"{model.estimator}, {model.framework}",
         "Task": model.task,
         "Features": str(model.n_features if model.n_features is not None else ui.NONE),
-        "Classes": ", ".join(model.classes[:12]) or ui.NONE,
+        "Classes": ", ".join(_classes(model)) or ui.NONE,
         "Saved with": saved or "not recorded in the file",
         "Libraries named": ", ".join(model.scan.libraries) or ui.NONE,
         "Scan": _scan_facts(model.scan),
     }
     return {key: ui.plain(value) for key, value in facts.items()}
+
+
+def _classes(model: ModelInfo) -> list[str]:
+    """The first classes, each with its share of the training data where the model kept it."""
+    shares = model.class_shares
+    return [
+        c if shares is None else f"{c} ({shares[i]:.0%} of training)"
+        for i, c in enumerate(model.classes[:12])
+    ]
 
 
 def _scan_facts(scan: ScanReport) -> str:
