@@ -98,7 +98,7 @@ class Joint:
     def donors(self, rows: int, seed: int) -> Ints:
         """A donor for each row: all of them once in random order, then all again.
 
-        No donor is left to chance, which spares the columns its noise. Fewer rows have the first of more rows'.
+        No donor is left to chance, which spares the columns its noise. Fewer rows are the first of more.
         """
         rng = np.random.default_rng(np.random.SeedSequence([seed, STREAM]))
         count = len(self.ranks)
