@@ -246,4 +246,5 @@ def _checked(loaded: Any) -> Any:
 
 
 def _a(name: str) -> str:
-    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+    vowel = name[:1] in "AEIOaeio" and not name.startswith("One")
+    return f"{'an' if vowel else 'a'} {name}"

@@ -111,6 +111,8 @@ def check_allowed(report: ScanReport) -> None:
         )
     if not report.refused:
         what = "; ".join(report.findings[:NAMED]) or "it was not followed to its end"
+        if report.format not in ("pickle", "joblib"):
+            raise ModelRefused(f"The file is refused: {what}.", hint=OWN_RISK)
         raise ModelRefused(
             f"The file is not made as fitted models are: {what}.",
             hint="Save the model again with joblib.dump. " + OWN_RISK,

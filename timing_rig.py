@@ -67,8 +67,11 @@ class Rig:
 
 
 def _timed_method(adapter: Adapter, method: str) -> Callable[[Any], Any]:
-    """The estimator's bound method; a raw booster's `predict` gives probabilities already."""
-    name = "predict" if adapter.objective else method
+    """The estimator's bound method; a raw booster's `predict` gives probabilities already.
+
+    Where there is no predict, what is tested in its place is timed.
+    """
+    name = "predict" if adapter.objective else adapter.method if method == "predict" else method
     found = getattr(adapter.estimator, name, None)
     if found is None:
         raise PredictFailed(

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -24,6 +25,7 @@ from pickle_scan import Policy
 from schema_utils import check_complete, check_fits_model
 from settings import Settings
 from synthetic_data import generate
+from timing import LatencyPlan
 from zygote import Zygote
 
 IN_CHILD_ONLY = {"PyTorch", "Keras"}  # a gigabyte to import: not into the tests' own process
@@ -246,6 +248,21 @@ def test_what_scores_but_does_not_predict_is_tested_by_its_scores(name: str) -> 
     else:
         np.testing.assert_allclose(adapter.answer(rows).values, fitted.score_samples(rows))
         assert "score_samples" in adapter.notes[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="models run in forked processes")
+def test_what_scores_but_does_not_predict_is_timed_by_what_is_asked_of_it(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    from sklearn.datasets import load_iris
+    from sklearn.decomposition import PCA
+
+    rows = load_iris(as_frame=True).data
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(PCA(2).fit(rows)))
+    with sandbox.open_model(zygote, path, name=path.name, deadline_s=60) as handle:
+        timed = handle.measure(rows, LatencyPlan(batch_sizes=(1, 10), calls=5, budget_s=1))
+        assert [row.batch_size for row in timed.rows] == [1, 10]
 
 
 class OnlyProbabilities:

@@ -11,6 +11,8 @@ from views import components as ui
 
 __all__ = ["render"]
 
+ROUNDING = 1e-6  # of the change: what the parts miss by less is arithmetic
+
 
 def render(services: Any, report: RunReport) -> None:
     explanation = ui.section_value(report.explanation, "Explanation")
@@ -27,12 +29,15 @@ def render(services: Any, report: RunReport) -> None:
         f"Method {ui.plain(explanation.method)}, {ui.plain(explanation.explainer)}; output "
         f"{ui.plain(explanation.output)}; {ui.count(explanation.rows, 'row')}.{summed}{sampling}"
     )
-    ui.chart(
-        "Feature importance, mean absolute attribution", charts.importance(explanation), key="importance",
-        note=f"{ui.count(explanation.rows, 'row')}; lines show the sampling error where the method samples",
-        alt="Features by mean absolute attribution, largest first",
-    )  # fmt: skip
-    _shuffled(explanation)
+    left, right = st.columns(2)
+    with left:
+        ui.chart(
+            "Feature importance, mean absolute attribution", charts.importance(explanation), key="importance",
+            note=f"{ui.count(explanation.rows, 'row')}; lines show the sampling error where there is one",
+            alt="Features by mean absolute attribution, largest first",
+        )  # fmt: skip
+    with right:
+        _shuffled(explanation)
     if explanation.shift is not None:
         _shift(explanation.shift)
     if explanation.shap_values and explanation.feature_values:
@@ -50,7 +55,7 @@ def _shuffled(explanation: Explanation) -> None:
         return
     ui.chart(
         "Answers that change when a column is shuffled", charts.shuffled(explanation), key="shuffled",
-        note="The share of rows that get another class, or a number moved by more than a tenth of its spread",
+        note="Another class, or a number moved by more than a tenth of its spread",
         alt="Features by the share of answers that change when their column is shuffled",
     )  # fmt: skip
     dropped = [item for item in told if item.score_drop is not None]
@@ -63,11 +68,16 @@ def _shuffled(explanation: Explanation) -> None:
 
 
 def _shift(shift: ShiftExplanation) -> None:
+    rest = (
+        ""
+        if abs(shift.remainder) < ROUNDING * abs(shift.change)
+        else f" and a rest of {ui.number(shift.remainder)}"
+    )
     ui.chart(
         f"Who carries the change under {ui.plain(shift.scenario.replace('_', ' '))}", charts.shift(shift),
         key="shift",
         note=f"The mean {ui.plain(shift.output)} of {ui.plain(shift.of)} moves by {ui.number(shift.change)} "
-        f"over {ui.count(shift.rows, 'row')}, the sum of these and a rest of {ui.number(shift.remainder)}",
+        f"over {ui.count(shift.rows, 'row')}, the sum of these parts{rest}",
         alt="Features by their part of the change of the mean output, under the strongest drift",
     )  # fmt: skip
 
