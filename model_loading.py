@@ -6,6 +6,7 @@ what to do, for everything that goes wrong. Leaves calling the model to `model_u
 
 import importlib.metadata
 import importlib.util
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pickle import UnpicklingError
@@ -33,6 +34,7 @@ from pickle_scan import OWN_RISK, Policy, ScanReport, check_allowed
 
 __all__ = ["check_policy", "installed_versions", "load"]
 
+SOURCE_LINE = re.compile(r"^(?:\[[\d:]+\] )?\S+\.(?:cc|cpp|h):\d+: ")  # where in the library's sources it happened
 RESAVE = "Train and save it again with the version installed here, or install the version it was saved with."
 MODULES = {"scikit-learn": "sklearn"}  # where a library's module has another name
 LIBRARIES = (
@@ -176,7 +178,7 @@ def _native_error(error: Exception, report: ScanReport) -> DashboardError:
         return _load_error(error, report.saved_with)
     if (mismatch := _mismatch(error, report.saved_with)) is not None:
         return mismatch
-    text = " ".join(str(error).split())[:MAX_TEXT]
+    text = SOURCE_LINE.sub("", " ".join(str(error).split()))[:MAX_TEXT]
     return NotAModel(
         f"The file looks like {format_of(report).title} but cannot be read: {type(error).__name__}: {text}",
         hint="Read it with the library that wrote it; if that works, save it again with the version that is "

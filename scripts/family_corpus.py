@@ -162,6 +162,10 @@ def _xgboost() -> Iterator[ModelFile]:
     yield ModelFile("booster", "model.pkl", pickle.dumps(booster), rows, answers)
     for suffix in ("json", "ubj"):
         yield ModelFile(suffix.upper(), f"model.{suffix}", bytes(booster.save_raw(suffix)), rows, answers)
+    with TemporaryDirectory() as folder:  # saved by the wrapper, which adds what kind of model it is
+        path = Path(folder) / "model.json"
+        classifier.save_model(path)
+        yield ModelFile("JSON of a classifier", "model.json", path.read_bytes(), rows, answers)
     trained = xgboost.train(
         {"objective": "reg:squarederror", "nthread": 1}, xgboost.DMatrix(numbers, label=amounts), 20
     )
