@@ -34,7 +34,7 @@ from pickle_scan import OWN_RISK, Policy, ScanReport, check_allowed
 
 __all__ = ["check_policy", "installed_versions", "load"]
 
-SOURCE_LINE = re.compile(r"^(?:\[[\d:]+\] )?\S+\.(?:cc|cpp|h):\d+: ")  # where in the library's sources it happened
+SOURCE_LINE = re.compile(r"^(?:\[[\d:]+\] )?\S+\.(?:cc|cpp|h):\d+: ")
 RESAVE = "Train and save it again with the version installed here, or install the version it was saved with."
 MODULES = {"scikit-learn": "sklearn"}  # where a library's module has another name
 LIBRARIES = (
