@@ -102,7 +102,7 @@ def record(file: bytes, around: Callable[[Callable[[], Any]], Any] = lambda work
         settings = Settings(_env_file=None, data_dir=Path(folder))
         with build_services(settings) as services, Zygote(settings) as zygote:
 
-            def execute() -> None:
+            def execute(around: Callable[[Callable[[], Any]], Any]) -> None:
                 upload = runs.store_upload(services, io.BytesIO(file), "model.pkl")
                 row = services.store.runs.get(runs.submit(services, model=upload).id)
                 assert row is not None
@@ -114,10 +114,10 @@ def record(file: bytes, around: Callable[[Callable[[], Any]], Any] = lambda work
                 ):
                     around(execution.run)
 
-            execute()
+            execute(lambda work: work())
             found.asked.clear()
             found.explained.clear()
-            execute()
+            execute(around)
     found.frame = found.asked["predict"][0]
     return found
 
