@@ -4,6 +4,7 @@ Promises: an attribute that is missing or raises reads as not known. Leaves load
 and calling the estimator to `model_utils`.
 """
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ __all__ = [
     "lightgbm_categories",
     "notes_of",
     "real_names",
+    "scores_decide",
     "starts_with_columns",
     "task_of",
     "xgboost_categories",
@@ -86,6 +88,38 @@ def input_check(estimator: Any) -> Callable[[Any], Any] | None:
         return validate_data(first, x, reset=False, accept_sparse=True, ensure_all_finite="allow-nan")
 
     return check
+
+
+def scores_decide(estimator: Any) -> bool:
+    """Whether the estimator's predict is the most probable class of its predict_proba, the first of several.
+
+    So it is defined in scikit-learn's forests, bagging and calibration and in LightGBM's classifier, alone
+    or at the end of a pipeline. A class that overrides either method, or an objective of the user's own,
+    makes it False.
+    """
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+    from sklearn.pipeline import Pipeline
+
+    steps = attribute(estimator, "steps")
+    if type(estimator) is Pipeline and isinstance(steps, list) and steps:
+        return _own(estimator, Pipeline) and scores_decide(steps[-1][1])
+    if framework_of(estimator) == "lightgbm":
+        from lightgbm import LGBMClassifier
+
+        return _own(estimator, LGBMClassifier) and not callable(attribute(estimator, "objective_"))
+    defined = any(
+        _own(estimator, c) for c in (RandomForestClassifier, BaggingClassifier, CalibratedClassifierCV)
+    )
+    return defined and attribute(estimator, "n_outputs_") in (None, 1)
+
+
+def _own(estimator: Any, of: type) -> bool:
+    """Whether the estimator's two answering methods are those that the class `of` has."""
+    names = ("predict", "predict_proba")
+    return all(
+        inspect.getattr_static(estimator, name, None) is inspect.getattr_static(of, name) for name in names
+    )
 
 
 def framework_of(estimator: Any) -> str:

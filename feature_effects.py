@@ -86,17 +86,20 @@ def explain_shift(
     scenario: ScenarioPlan,
     plan: ExplainPlan,
     seed: int,
+    known: Attributions | None = None,
 ) -> ShiftExplanation | None:
     """Which features carry the change of the mean output under a drift; None when it changes no column.
 
     The same rows are explained before and after, by the same explainer: the difference of a feature's
     mean attribution is its part, and the parts sum to the change of the mean output but for `remainder`.
+    known: the attributions of `rows`, where they are exact; sampled ones are drawn anew, on the same budget
+    as after the drift.
     """
     if not applicable_features(rows, schema, scenario):
         return None
     shifted = simulate(rows, schema, scenario, np.random.default_rng(seed))
     quick = plan.model_copy(update={"budget_s": max(0.2, plan.budget_s * SHIFT_BUDGET_SHARE)})
-    before = explain(rows, background, quick, seed)
+    before = explain(rows, background, quick, seed) if known is None else known
     after = explain(shifted, background, quick, seed)
     n = min(len(before.values), len(after.values))
     if before.outputs != after.outputs or before.features != after.features:

@@ -21,6 +21,7 @@ Singles = npt.NDArray[np.float32]
 FIRST_HEAT, LAST_HEAT = 1.0, 0.1  # 1 accepts misfits as sampling noise would make them
 SHIFT = np.uint64(11)
 UNIT = 2.0**-53
+ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
 def _compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -80,11 +81,15 @@ def _settled(
     left, right, feature, cut, roots = paths
     rows, group, cumulated, first, columns = cloud
     counts = np.zeros_like(expected)
+    # Which features each row's path through each tree tests, as bits (beyond 64 they share): a value that
+    # the path does not test moves nothing there.
+    tested = np.zeros((rows.shape[0], roots.shape[0]), dtype=np.uint64)
     for i in range(rows.shape[0]):
-        for root in roots:
-            node = root
+        for tree in range(roots.shape[0]):
+            node = roots[tree]
             counts[node, group[i]] += 1
             while left[node] >= 0:
+                tested[i, tree] |= ONE << np.uint64(feature[node] & 63)
                 node = left[node] if rows[i, feature[node]] <= cut[node] else right[node]
                 counts[node, group[i]] += 1
     state = np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15)
@@ -115,13 +120,18 @@ def _settled(
         state ^= state << np.uint64(17)
         luck = np.float64(state >> SHIFT) * UNIT
         change = 0.0
+        bit = ONE << np.uint64(j & 63)
         for kept in range(2):  # the first time to weigh the move, the second to make it
             if kept == 1 and change > 0 and luck >= np.exp(-change / (2 * heat)):
                 break
-            for root in roots:
-                node = root
+            for tree in range(roots.shape[0]):
+                if tested[i, tree] & bit == ZERO:
+                    continue
+                node = roots[tree]
+                seen = ZERO
                 while left[node] >= 0:
                     f = feature[node]
+                    seen |= ONE << np.uint64(f & 63)
                     was = (old if f == j else rows[i, f]) <= cut[node]
                     if f == j and was != (new <= cut[node]):
                         break
@@ -141,8 +151,12 @@ def _settled(
                         if left[here] < 0:
                             break
                         f = feature[here]
+                        if side == 1:
+                            seen |= ONE << np.uint64(f & 63)
                         goes = (value if f == j else rows[i, f]) <= cut[here]
                         here = left[here] if goes else right[here]
+                if kept == 1:
+                    tested[i, tree] = seen
             if kept == 1:
                 rows[i, j] = new
     misfit = 0.0

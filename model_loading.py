@@ -4,6 +4,7 @@ Executes what is in the file, after its scan: for the locked child only. Promise
 what to do, for everything that goes wrong. Leaves calling the model to `model_utils`.
 """
 
+import functools
 import importlib.metadata
 import importlib.util
 import re
@@ -123,6 +124,11 @@ def _load_anything(file: BinaryIO) -> Any:
 
 def installed_versions() -> dict[str, str]:
     """Versions of the libraries that models are made of, as installed here."""
+    return dict(_versions())
+
+
+@functools.cache  # reading them takes tens of milliseconds, and each run asks several times
+def _versions() -> dict[str, str]:
     found = {}
     for package in LIBRARIES:
         for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own

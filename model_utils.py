@@ -28,6 +28,7 @@ from estimator_traits import (
     lightgbm_categories,
     notes_of,
     real_names,
+    scores_decide,
     starts_with_columns,
     task_of,
     xgboost_categories,
@@ -134,6 +135,7 @@ def adapt(estimator: Any) -> "Adapter":
         categories=categories,
         notes=(*notes, *notes_of(estimator)),
         method=answering_method(estimator) or "predict",
+        scores_decide=labels is not None and len(set(labels)) == len(labels) and scores_decide(estimator),
     )
 
 
@@ -146,6 +148,7 @@ class Adapter:
     clusterings their numbers), None when it answers with numbers or its classes are not known.
     objective: of a raw booster, whose answers are turned into codes; "" for all others.
     method: what is asked, where the estimator has no predict.
+    scores_decide: its predict is the most probable class by definition, so that one call tells both.
     """
 
     estimator: Any
@@ -160,6 +163,7 @@ class Adapter:
     notes: tuple[str, ...] = ()
     objective: str = ""
     method: str = "predict"
+    scores_decide: bool = False
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `predict` is called with: the model's columns in its order, float64 (n, f) when it takes
@@ -225,11 +229,13 @@ class Adapter:
 
         Raises PredictFailed only when the answer as a whole makes no sense (a wrong number of rows).
         """
-        outcome = isolate(self._first_output, frame)
+        outcome = isolate(self._probabilities if self.scores_decide else self._first_output, frame)
         failed, errors = outcome.failed.copy(), [RowError(*error) for error in outcome.errors]
         if len(outcome.answers) == 0:
             return Predictions(np.full(len(frame), np.nan), None, self.labels, failed, tuple(errors))
         answered = np.flatnonzero(~failed)
+        if self.scores_decide:
+            return self._decided(outcome.answers, failed, tuple(errors))
         codes, labels, problems = self._codes(outcome.answers)
         values = np.full(len(frame), np.nan)
         values[answered] = codes
@@ -239,6 +245,27 @@ class Adapter:
         values[failed] = np.nan
         scores = self._checked_scores(frame, ~failed) if labels == self.labels else None
         return Predictions(values, scores, labels, failed, tuple(errors))
+
+    def _decided(
+        self, found: npt.NDArray[Any], failed: npt.NDArray[np.bool_], errors: tuple[RowError, ...]
+    ) -> Predictions:
+        """The most probable class of each row that was answered; the first of several."""
+        values = np.full(len(failed), np.nan)
+        values[~failed] = found.argmax(axis=1)
+        scores = None
+        if np.isfinite(found).all():
+            scores = np.full((len(failed), found.shape[1]), np.nan)
+            scores[~failed] = found
+        return Predictions(values, scores, self.labels, failed, errors)
+
+    def _probabilities(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
+        found = self.scores(self.prepare(frame))
+        if found is None or len(found) != len(frame):
+            raise PredictFailed(
+                f"predict_proba did not return {len(self.labels or ())} probabilities a row.",
+                hint=ANSWER_HINT,
+            )
+        return found
 
     def _first_output(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
         """The answer as one value a row (n,); of several outputs the first."""

@@ -304,7 +304,9 @@ class Execution:
             self._keep("shap.parquet", attributions_table(attributions))
             found = with_effects(attributions, subject, self._predict, plan, self.plan.seed)
             try:
-                shift = worst_shift(self._open(), subject, self.schema, played, plan, self.plan.seed)
+                shift = worst_shift(
+                    self._open(), subject, self.schema, played, attributions, plan, self.plan.seed
+                )
             except ModelError as error:
                 self.warnings.append(f"What the drift changes could not be explained: {error.message}")
                 return found

@@ -65,15 +65,21 @@ def worst_shift(
     subject: Subject,
     schema: Schema | None,
     played: Sequence[Scenario],
+    attributions: Attributions,
     plan: ExplainPlan,
     seed: int,
 ) -> ShiftExplanation | None:
-    """Who carries the scenario that changed most answers; None where none changed any."""
+    """Who carries the scenario that changed most answers; None where none changed any.
+
+    attributions: those of `explain_rows`; where nothing was sampled they need not be computed again.
+    """
     worst = max(played, key=lambda scenario: scenario.changed_share or 0.0, default=None)
     if worst is None or not worst.changed_share or schema is None:
         return None
     scenario = ScenarioPlan(kind=worst.kind, magnitude=worst.magnitude, features=worst.features)
     rows = subject.rows.head(plan.rows)
+    exact = attributions.std_error is None and attributions.method != "lime"
+    known = attributions if exact else None
     return feature_effects.explain_shift(
-        handle.explain, rows, subject.background, schema, scenario, plan, seed
+        handle.explain, rows, subject.background, schema, scenario, plan, seed, known
     )

@@ -20,6 +20,7 @@ from typing import Any
 
 import kernel
 import lockdown
+import model_loading
 from model_process import child_main
 
 __all__ = ["PRELOADED", "preload", "zygote_main"]
@@ -105,6 +106,7 @@ def _import_lazy_parts() -> None:
         from sklearn.utils.parallel import _get_threadpool_controller
 
         _get_threadpool_controller()
+    model_loading.installed_versions()  # each child tells them; reading them once is enough
 
 
 def _tell(control: socket.socket, **event: Any) -> None:

@@ -54,11 +54,11 @@ def main(rows: int) -> None:
     crossover()
 
 
-def table(rows: int, seed: int, shift: float) -> pd.DataFrame:
+def table(rows: int, seed: int, shift: float, count: int = COLUMNS) -> pd.DataFrame:
     """Normal, skewed and heavy-tailed columns; half of them move by `shift` standard deviations."""
     rng = np.random.default_rng(seed)
     columns = {}
-    for i in range(COLUMNS):
+    for i in range(count):
         if i % 10 == 7:
             values = rng.exponential(size=rows)
         elif i % 10 == 8:

@@ -1,4 +1,4 @@
-"""The reported p50 against a bare loop around the same call: `python benchmarks/latency.py`.
+"""The reported p50 against a bare loop around the same call: `python benchmarks/latency.py [model]`.
 
 The bare loop runs in a plain Python process with the same thread settings, on the same prepared inputs;
 ours is what the locked child reports. The two take turns, for the machine's speed wanders: the ratio is
@@ -51,6 +51,7 @@ def fitted() -> tuple[dict[str, Any], pd.DataFrame]:
         "logistic pipeline": make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)),
         "forest of 100 trees": RandomForestClassifier(100, random_state=0),
         "XGBoost, 100 trees": XGBClassifier(n_estimators=100),
+        "XGBoost, one thread": XGBClassifier(n_estimators=100, n_jobs=1),  # no thread waits for another core
     }
     return {name: model.fit(x, y) for name, model in models.items()}, x
 
@@ -141,7 +142,7 @@ def compare(name: str, handle: ModelHandle, other: Other, frame: pd.DataFrame) -
     return worst
 
 
-def main() -> None:
+def main(only: str = "") -> None:
     models, frame = fitted()
     columns = ("ours", "bare", "ratio", "quiet", "a user")
     print(f"{'ms a call, p50':<22}{'rows':>6} {'method':<14}" + "".join(f"{c:>9}" for c in columns))
@@ -150,6 +151,8 @@ def main() -> None:
         folder = Path(text)
         frame.to_pickle(folder / "rows.pkl")
         for name, model in models.items():
+            if not name.startswith(only):
+                continue
             (folder / "model.pkl").write_bytes(pickle.dumps(model))
             other = Other(folder)
             try:
@@ -161,4 +164,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    bare(sys.argv[2]) if len(sys.argv) > 2 else main()
+    bare(sys.argv[2]) if len(sys.argv) > 2 else main(*sys.argv[1:])

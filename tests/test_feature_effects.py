@@ -76,6 +76,16 @@ def test_a_drift_is_carried_by_the_features_that_it_moves() -> None:
     assert {share.feature: share.change for share in found.features} == pytest.approx(expected, abs=1e-9)
     assert found.change == pytest.approx(sum(expected.values()))
     assert found.remainder == pytest.approx(0, abs=1e-9)
+    calls = 0
+
+    def counted(frame: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int) -> Attributions:
+        nonlocal calls
+        calls += 1
+        return ask(frame, background, plan, seed)
+
+    known = ask(rows, rows, ExplainPlan(rows=150), 0)
+    assert explain_shift(counted, rows, rows, schema, plan, ExplainPlan(rows=150), 0, known) == found
+    assert calls == 1
     only = ScenarioPlan(kind="unseen_category", magnitude=0.5)
     assert explain_shift(ask, rows, rows, schema, only, ExplainPlan(), 0) is None
 

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 
 import model_utils
 from errors import MissingLibrary, ModelError, NoPredict, NotAModel, PredictFailed, VersionMismatch
 from model_scan import first_glance
-from model_utils import adapt, load
+from model_utils import Adapter, adapt, load
 
 NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the first number only
 
@@ -197,6 +198,82 @@ def test_an_adapter_answers_as_the_model_does(
     assert found.scores is not None
     np.testing.assert_allclose(found.scores, model.predict_proba(rows))
     assert not found.failed.any()
+
+
+def deciding_by_scores() -> dict[str, tuple[Any, bool]]:
+    from lightgbm import LGBMClassifier
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import BaggingClassifier, ExtraTreesClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    def own_objective(_truth: Any, raw: Any) -> Any:
+        return np.zeros_like(raw), np.ones_like(raw)
+
+    return {
+        "forest": (RandomForestClassifier(2, max_depth=2, random_state=0), True),
+        "extra trees": (ExtraTreesClassifier(4, max_depth=3, random_state=0), True),
+        "bagging": (BaggingClassifier(n_estimators=2, random_state=0), True),
+        "calibrated": (CalibratedClassifierCV(LogisticRegression(), cv=2), True),
+        "pipeline": (make_pipeline(StandardScaler(), RandomForestClassifier(2, random_state=0)), True),
+        "lightgbm": (LGBMClassifier(n_estimators=3, verbose=-1), True),
+        "objective of its own": (LGBMClassifier(n_estimators=3, objective=own_objective, verbose=-1), False),
+        "overrides predict": (OwnPredict(4, random_state=0), False),
+        "logistic": (LogisticRegression(), False),
+    }
+
+
+class OwnPredict(RandomForestClassifier):  # type: ignore[misc]
+    def predict(self, x: Any) -> Any:
+        return np.roll(super().predict(x), 1)
+
+
+@pytest.mark.parametrize("name", deciding_by_scores())
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_classifier_whose_scores_decide_is_asked_once_and_answers_as_its_predict(
+    name: str, classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, decides = deciding_by_scores()[name]
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.integers(0, 4, (200, 3)).astype(float), columns=list("abc"))  # many ties
+    truth = rng.integers(0, classes, 200)
+    if name == "objective of its own":
+        truth = np.minimum(truth, 1)
+    model.fit(rows, np.array([3, 7, 9])[truth])
+    adapter = adapt(model)
+    assert adapter.scores_decide is decides
+    if name == "objective of its own":
+        return  # both methods answer with raw numbers then: there is no class to compare
+    expected, scores = model.predict(rows), model.predict_proba(rows)
+    if decides:
+        monkeypatch.setattr(Adapter, "predict", None)  # asking again would be twice the work
+    found = adapter.answer(rows)
+    assert found.labels is not None
+    assert [int(found.labels[int(code)]) for code in found.values] == list(expected)
+    np.testing.assert_array_equal(found.scores, scores)
+
+
+def test_rows_that_a_forest_refuses_are_found_when_its_scores_decide() -> None:
+    class Picky(RandomForestClassifier):  # type: ignore[misc]
+        def _validate_X_predict(self, x: Any) -> Any:
+            checked = super()._validate_X_predict(x)
+            if (checked[:, 0] > 2).any():
+                raise ValueError("too large")
+            return checked
+
+    rows = pd.DataFrame({"a": [0.0, 1, 3, 2, 3], "b": [1.0, 2, 3, 4, 5]})
+    model = Picky(3, random_state=0).fit(rows.to_numpy()[:, :2] * 0.5, [0, 1, 0, 1, 0])
+    adapter = adapt(model)
+    assert adapter.scores_decide
+    found = adapter.answer(rows)
+    np.testing.assert_array_equal(found.failed, rows["a"] > 2)
+    fine = rows[~found.failed].to_numpy()
+    np.testing.assert_array_equal(found.values[~found.failed], model.predict(fine))
+    assert found.scores is not None and np.isnan(found.scores[found.failed]).all()
+    np.testing.assert_array_equal(found.scores[~found.failed], model.predict_proba(fine))
+    assert [(e.kind, e.message, e.rows, e.first_row) for e in found.errors] == [
+        ("ValueError", "too large", 2, 2)
+    ]
 
 
 def test_a_regressor_fitted_without_names_gets_an_array_and_answers_numbers() -> None:

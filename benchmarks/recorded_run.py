@@ -1,0 +1,148 @@
+"""One default run of a forest, with every table that it asks the model for: to make the same calls bare.
+
+A part of `default_run.py`, not a benchmark of its own. Promises: the bare calls are the library's alone, on
+inputs made beforehand: no process, no checks, nothing judged. A table asked for is one `predict_proba`, which
+tells class and probability; one that the model refuses costs the call that refuses it.
+"""
+
+import contextlib
+import io
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import joblib
+import numpy as np
+import pandas as pd
+from start import ROOT
+
+sys.path.insert(0, str(ROOT))
+
+import run_execution
+import runs
+import tree_shapley
+from sandbox import ModelHandle
+from services import build_services
+from settings import Settings
+from timing import inputs_of
+from zygote import Zygote
+
+__all__ = ["RecordedRun", "record"]
+
+
+@dataclass
+class RecordedRun:
+    """The tables of each stage, in the order they were asked for."""
+
+    file: bytes
+    asked: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
+    explained: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def calls_of(self, stage: str) -> str:
+        """The bare calls of a stage in words."""
+        fixed = {
+            "load": "joblib.load",
+            "rows": "numpy draws",
+            "latency": "predict, as often as the report says",
+        }
+        asked = self.asked.get(stage, [])
+        parts = [fixed[stage]] if stage in fixed else []
+        if asked:
+            parts.append(f"predict_proba of {len(asked)} tables, {sum(map(len, asked)):,} rows")
+        if stage in self.explained:
+            rows = [len(frame) for frame in self.explained[stage]]
+            parts.append(f"tree SHAP of {' + '.join(map(str, rows))} rows")
+        return ", ".join(parts)
+
+    def bare_seconds(self, report: dict[str, Any]) -> dict[str, float]:
+        """Seconds of the bare calls of each stage; the number of timed calls is the report's."""
+        found: dict[str, float] = {}
+        with _timed(found, "load"):
+            model = joblib.load(io.BytesIO(self.file))
+        rows, width = self.frame.shape
+        with _timed(found, "rows"):
+            pd.DataFrame(np.random.default_rng(0).normal(size=(rows, width)))
+        first = True
+        for size in report["metrics"]["value"]["latency"]:
+            inputs, _ = inputs_of(pd.DataFrame.to_numpy, self.frame, size["batch_size"])
+            with _timed(found, "latency"):
+                for i in range(first + size["warmup"] + size["n"]):
+                    model.predict(inputs[i % len(inputs)])
+            first = False
+        for stage, tables in self.asked.items():
+            arrays = [table.to_numpy() for table in tables]
+            with _timed(found, stage):
+                for x in arrays:
+                    with contextlib.suppress(ValueError, TypeError):  # the model refuses it
+                        model.predict_proba(x)
+        for stage, tables in self.explained.items():
+            arrays = [table.to_numpy() for table in tables]
+            with _timed(found, stage):
+                forest = tree_shapley.flatten(model)
+                for x in arrays:
+                    tree_shapley.forest_shapley(forest, x)
+        return found
+
+
+def record(file: bytes, around: Callable[[Callable[[], Any]], Any] = lambda work: work()) -> RecordedRun:
+    """Execute a default run of the model in this process's worker code; the second, for the first warms up.
+
+    around: runs the recorded execution, for a profiler.
+    """
+    tree_shapley.warm_up()
+    found = RecordedRun(file)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(_env_file=None, data_dir=Path(folder))
+        with build_services(settings) as services, Zygote(settings) as zygote:
+
+            def execute(around: Callable[[Callable[[], Any]], Any]) -> None:
+                upload = runs.store_upload(services, io.BytesIO(file), "model.pkl")
+                row = services.store.runs.get(runs.submit(services, model=upload).id)
+                assert row is not None
+                with (
+                    run_execution.Execution(
+                        services, zygote, row, threading.Event(), lambda *_: None
+                    ) as execution,
+                    _recording(found, execution),
+                ):
+                    around(execution.run)
+
+            execute(lambda work: work())
+            found.asked.clear()
+            found.explained.clear()
+            execute(around)
+    found.frame = found.asked["predict"][0]
+    return found
+
+
+@contextlib.contextmanager
+def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
+    predict, together, explain = ModelHandle.predict, ModelHandle.predict_together, ModelHandle.explain
+
+    def note(tables: dict[str, list[pd.DataFrame]], original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(handle: ModelHandle, frame: pd.DataFrame, *rest: Any) -> Any:
+            tables.setdefault(execution.stage, []).append(frame)
+            return original(handle, frame, *rest)
+
+        return call
+
+    with (
+        patch.object(ModelHandle, "predict", note(found.asked, predict)),
+        patch.object(ModelHandle, "predict_together", note(found.asked, together)),
+        patch.object(ModelHandle, "explain", note(found.explained, explain)),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _timed(found: dict[str, float], stage: str) -> Any:
+    started = time.perf_counter()
+    yield
+    found[stage] = found.get(stage, 0.0) + time.perf_counter() - started
