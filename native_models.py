@@ -22,7 +22,13 @@ __all__ = ["format_of", "import_libraries", "load_native"]
 
 MAX_TEXT = 300
 _failed: dict[str, Exception] = {}
-SLOW_TO_IMPORT = ("catboost", "onnxruntime", "onnx", "skops.io", "torch", "keras")
+SLOW_TO_IMPORT = {
+    "catboost": ("catboost",),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "skops": ("skops.io",),
+    "torch": ("torch",),
+    "keras": ("keras",),
+}
 """Libraries that the zygote does not hold; a model that needs one imports it before its load is timed."""
 
 
@@ -35,14 +41,14 @@ def import_libraries(libraries: Collection[str]) -> None:
     ctypes.util.find_library = lambda name: None
     tempfile.tempdir = "/"
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = "/"  # a folder that exists need not be made
-    for name in SLOW_TO_IMPORT:
-        if name.partition(".")[0] in libraries:
-            if name == "keras":
-                _choose_backend()
+    for library in libraries:
+        if library == "keras":
+            _choose_backend()
+        for name in SLOW_TO_IMPORT.get(library, ()):
             try:
                 importlib.import_module(name)
             except Exception as error:  # the second attempt's would only say that there was a first
-                _failed.setdefault(name.partition(".")[0], error)
+                _failed.setdefault(library, error)
 
 
 def load_native(file: BinaryIO, policy: Policy, report: ScanReport) -> Any:
