@@ -215,6 +215,15 @@ class BreakingPoint(Record):
     rows: int | None = None
     monotone: bool | None = None
 
+    @property
+    def distances(self) -> tuple[float | None, float | None] | None:
+        """The interval without its sign, the nearer end first; an end that was not reached is None."""
+        if self.interval is None:
+            return None
+        down = self.direction == "down" or (self.magnitude or 0.0) < 0
+        near, far = self.interval[::-1] if down else self.interval
+        return (None if near is None else abs(near)), (None if far is None else abs(far))
+
 
 class SingleEffect(Record):
     """What one feature's part of a joint shift does alone."""

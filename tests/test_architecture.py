@@ -20,7 +20,7 @@ LEVELS: dict[int, set[str]] = {
         "explainers", "feature_effects", "field_spec", "file_formats", "hard_rows", "integrated_gradients",
         "joint_rows", "leaf_particles", "local_surrogate", "metrics", "model_facts",
         "model_loading", "model_moments", "model_scan", "model_schema", "model_splits", "model_utils",
-        "monotonicity", "native_formats", "native_models", "networks", "onnx_graphs",
+        "monitoring_thresholds", "monotonicity", "native_formats", "native_models", "networks", "onnx_graphs",
         "pickle_allow_list",
         "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
         "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_fit", "schema_utils",
