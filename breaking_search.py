@@ -83,6 +83,8 @@ class Search:
 
     def bracket(self, grade: int) -> tuple[float, float | None]:
         """The first crossing to `grade` is above the first and, once known, at most the second."""
+        if self.hopeless:
+            return LEVELS[-1], None
         high = min((shift for shift, found in self.grades.items() if found >= grade), default=None)
         below = (shift for shift in self.grades if high is None or shift < high)
         return max(below, default=self.ruled_out), high

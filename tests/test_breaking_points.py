@@ -181,6 +181,21 @@ class TestOtherModels:
             "0.25, 0.5, 1, 2, 4 standard deviations is given.",
         )
 
+    def test_a_feature_that_all_rows_rule_out_counts_as_searched_to_the_end(self) -> None:
+        """One answer in twenty changes: too many for 64 rows to rule a tenth out, not for 256."""
+        low = np.arange(256) % 20 == 0
+        frame = pd.DataFrame({"a": np.where(low, 0.0, 10.0)})
+        predict, asked = classes(lambda f: (f["a"] > 1) * 1.0), []
+
+        def counted(rows: pd.DataFrame) -> Predictions:
+            asked.append(len(rows))
+            return predict(rows)
+
+        schema = Schema(features=SCHEMA.features[:1])
+        (point,), notes = find_breaking_points(frame, schema, counted, predict(frame), plan(), 0)
+        assert sum(asked) > 64 + 2 * 5 * 64
+        assert (point.magnitude, point.interval, point.searched_to, notes) == (None, None, 4.0, ())
+
     def test_an_effect_near_the_limit_has_an_open_end(self) -> None:
         """A tenth of the rows can change at most: whether more than a tenth do is not for 256 rows to say."""
         frame = table()

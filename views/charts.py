@@ -204,9 +204,8 @@ def decomposition(parts: Decomposition, followed: Literal["changed", "output"]) 
         hovertemplate=f"%{{y}}: %{{delta:.3~g}}{' %' if changed else ''}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(
-        title="Changed answers (%)" if changed else f"Change of the mean {_label(parts.output or 'answer')}"
-    )
+    output = "answer" if parts.output in (None, "answer") else f"probability of {_label(str(parts.output))}"
+    figure.update_xaxes(title="Changed answers (%)" if changed else f"Change of the mean {output}")
     return _finish(figure, height=_height(len(names) + 1), legend=False)
 
 
