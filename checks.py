@@ -65,6 +65,9 @@ class Gates(Record):
     max_changed_share: float | None = Field(
         None, ge=0, le=1, description="Largest share of changed answers under the simulated drift."
     )
+    min_breaking_point: float | None = Field(
+        None, gt=0, le=4, description="Standard deviations that any feature's mean must be able to move."
+    )
     baseline_p95_ratio: float = Field(1.5, gt=0, description="Largest p95 relative to the baseline run's.")
     baseline_latency_ratio: float = Field(
         1.1, gt=0, description="Largest median time a call relative to the baseline's model, timed in turn."
@@ -307,7 +310,39 @@ def _drift_checks(drift: Section[DriftAnalysis], gates: Gates, thresholds: Setti
         changed = limit.unjudged("error", "No drift scenario could be simulated on this model's inputs.")
     else:
         changed = limit.of(drift, max(shares, default=None))
-    return [changed, _prediction_psi_check(drift, thresholds)]
+    return [changed, _prediction_psi_check(drift, thresholds), *_breaking_point_check(drift, gates)]
+
+
+def _breaking_point_check(drift: Section[DriftAnalysis], gates: Gates) -> list[Check]:
+    """The nearest breaking point; a failure only when its whole interval is nearer than the limit."""
+    limit = gates.min_breaking_point
+    if limit is None:
+        return []
+    judged = _Limit(
+        "drift_breaking_point", "Nearest breaking point", "sd", fail=limit, direction="at_least", gate=True
+    )
+    if drift.value is None:
+        return [judged.of(drift, None)]
+    points = drift.value.breaking_points
+    near, far = (
+        [p for p in points if p.distances and (end := p.distances[side]) is not None and end < limit]
+        for side in (0, 1)
+    )
+    unsearched = sum(p.magnitude is None and p.searched_to < limit for p in points)
+    if not far and (unsearched or not points):
+        some = f"Not searched that far: {unsearched} of {len(points)} features."
+        return [judged.unjudged("error", some if points else "None was searched for.")]
+    told = (far or near or points)[0]  # they are sorted, nearest first
+    value = None if told.magnitude is None else abs(told.magnitude)
+    if not (far or near):
+        at = f"{told.feature} breaks first, at {_number(value or 0.0, 'sd')}; none"
+        first = "No feature breaks" if value is None else at
+        reason = f"{first} nearer than {limit:g} sd, 95 % intervals included."
+        return [judged.unjudged("pass", reason, value)]
+    ends = _interval(told.distances or (None, None), "sd")
+    where = "is wholly nearer than" if far else "reaches nearer than"
+    reason = f"{told.feature}: the 95 % interval {ends} {where} the limit, at least {limit:g} sd."
+    return [judged.unjudged("fail" if far else "warn", reason, value)]
 
 
 def _prediction_psi_check(drift: Section[DriftAnalysis], thresholds: Settings) -> Check:
@@ -424,4 +459,6 @@ def _number(value: float, unit: str) -> str:
     if unit == "share":
         return f"{value * 100:.3g} %"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{text} {unit}".strip() if unit in ("ms", "MB", "rows/s") else text + ("x" if unit == "x" else "")
+    if unit in ("ms", "MB", "rows/s", "sd"):
+        return f"{text} {unit}"
+    return text + ("x" if unit == "x" else "")

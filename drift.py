@@ -22,6 +22,7 @@ from records import Figure, Record
 __all__ = [
     "BreakingPoint",
     "ColumnDrift",
+    "Decomposition",
     "Distances",
     "DriftAnalysis",
     "DriftPlan",
@@ -30,6 +31,7 @@ __all__ = [
     "Scenario",
     "ScenarioKind",
     "ScenarioPlan",
+    "SingleEffect",
     "compare",
     "jensen_shannon_distance",
     "judgement",
@@ -40,14 +42,18 @@ __all__ = [
 PARALLEL_CELLS = 4_000_000  # below, starting threads costs more than it saves
 MAX_THREADS = 4
 
-ScenarioKind = Literal["mean_shift", "variance_scale", "missing_values", "unseen_category", "category_mix"]
+ScenarioKind = Literal[
+    "mean_shift", "variance_scale", "missing_values", "unseen_category", "category_mix",
+    "noise", "quantile_shift", "correlated_shift", "segment_swap",
+]  # fmt: skip
 
 
 class ScenarioPlan(Record):
     """One simulated shift. `features` empty means every feature that the kind applies to.
 
-    magnitude: standard deviations (mean_shift), factor (variance_scale), share of rows (the others; for
-    category_mix the rows that take the rarest category).
+    magnitude: standard deviations (mean_shift, noise, quantile_shift on average, correlated_shift along the
+    main axis), factor (variance_scale), share of rows (the others; for category_mix the rows that take the
+    rarest category, for segment_swap those that take the values of a row of the other segment).
     """
 
     kind: ScenarioKind
@@ -62,6 +68,8 @@ DEFAULT_SCENARIOS = (
     ScenarioPlan(kind="missing_values", magnitude=0.1),
     ScenarioPlan(kind="unseen_category", magnitude=0.1),
     ScenarioPlan(kind="category_mix", magnitude=0.5),
+    ScenarioPlan(kind="noise", magnitude=0.5),
+    ScenarioPlan(kind="correlated_shift", magnitude=1.0),
 )
 
 
@@ -71,7 +79,16 @@ class DriftPlan(Record):
     scenarios: tuple[ScenarioPlan, ...] = Field(DEFAULT_SCENARIOS, max_length=100)
     changed_limit: float = Field(0.1, gt=0, le=1)
     breaking_points: bool = True
-    budget_s: float = Field(2.0, gt=0, le=600, description="Seconds for the breaking points.")
+    score_limit: float | None = Field(
+        None, gt=0, le=10, description="Largest drop of accuracy or R2; needs a labelled sample."
+    )
+    decomposition: bool = True
+    each_feature: bool = Field(
+        False, description="Play each scenario of several features on each of them alone as well."
+    )
+    budget_s: float = Field(
+        2.0, gt=0, le=600, description="Seconds for the breaking points, for each_feature, and to decompose."
+    )
 
 
 class ColumnDrift(Record):
@@ -172,18 +189,70 @@ class Scenario(Record):
 
 
 class BreakingPoint(Record):
-    """The smallest shift of one feature at which more than the plan's share of answers change.
+    """The smallest shift of one feature, up or down, at which the answers or the score pass the plan's limit.
 
-    magnitude: standard deviations, the midpoint of `interval`; null when even the largest shift tried
-    did not reach the limit (`searched_to`). psi: the PSI that this shift makes on the feature.
+    magnitude: standard deviations of the generated rows' column, negative for a shift down; null when even
+    the largest shift tried (`searched_to`) did not reach the limit on the rows asked. interval: 95 %, for
+    the rows asked are a sample; a shift nearer than its nearer end most likely breaks nothing, one beyond its
+    farther end most likely does. An end that the search did not reach is null. shift: the magnitude in the
+    feature's unit. psi: the PSI that the shift makes on the feature; psi_interval: at the interval's nearer
+    and farther end. by: what passes its `limit`, and value: how far, at the magnitude. monotone: false where
+    a farther shift was seen to change clearly less. Null where an older report does not tell.
     """
 
     feature: str
     kind: ScenarioKind
     magnitude: Figure
     psi: Figure
-    interval: tuple[float, float] | None
+    interval: tuple[Figure, Figure] | None
     searched_to: float
+    direction: Literal["up", "down"] | None = None
+    shift: Figure = None
+    psi_interval: tuple[Figure, Figure] | None = None
+    by: Literal["changed_answers", "score"] | None = None
+    limit: Figure = None
+    value: Figure = None
+    rows: int | None = None
+    monotone: bool | None = None
+
+    @property
+    def distances(self) -> tuple[float | None, float | None] | None:
+        """The interval without its sign, the nearer end first; an end that was not reached is None."""
+        if self.interval is None:
+            return None
+        down = self.direction == "down" or (self.magnitude or 0.0) < 0
+        near, far = self.interval[::-1] if down else self.interval
+        return (None if near is None else abs(near)), (None if far is None else abs(far))
+
+
+class SingleEffect(Record):
+    """What one feature's part of a joint shift does alone."""
+
+    feature: str
+    changed_share: Figure
+    output_change: Figure = None
+
+
+class Decomposition(Record):
+    """A joint shift's effect, taken apart: what each feature's part does alone, and what is left over.
+
+    All tables differ from the same rows by the same shifted columns (common random numbers), so that nothing
+    but the shift differs. remainder: joint minus the sum of the singles; below 0 the parts overlap, above 0
+    they strengthen each other. output: whose mean is followed in output_change, "answer" for numbers, else
+    the class whose probability it is; null where the model gives none. A row without an answer has changed.
+    """
+
+    kind: ScenarioKind
+    magnitude: float
+    rows: int
+    singles: tuple[SingleEffect, ...]  # the largest changed share first
+    joint_changed_share: Figure
+    single_changed_sum: Figure
+    changed_remainder: Figure
+    output: str | None = None
+    joint_output_change: Figure = None
+    single_output_sum: Figure = None
+    output_remainder: Figure = None
 
 
 class DriftAnalysis(Record):
@@ -191,6 +260,7 @@ class DriftAnalysis(Record):
 
     scenarios: tuple[Scenario, ...]
     breaking_points: tuple[BreakingPoint, ...] = ()
+    decomposition: Decomposition | None = None
     changed_tolerance: Figure = None
     columns: tuple[ColumnDrift, ...] = ()  # every column under the strongest simulated scenario
     columns_scenario: str | None = None

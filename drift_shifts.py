@@ -27,8 +27,10 @@ __all__ = [
 Numbers = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-NUMERIC: tuple[ScenarioKind, ...] = ("mean_shift", "variance_scale")
-SHARES: tuple[ScenarioKind, ...] = ("missing_values", "unseen_category", "category_mix")
+NUMERIC: tuple[ScenarioKind, ...] = (
+    "mean_shift", "variance_scale", "noise", "quantile_shift", "correlated_shift",
+)  # fmt: skip
+SHARES: tuple[ScenarioKind, ...] = ("missing_values", "unseen_category", "category_mix", "segment_swap")
 UNSEEN = "unseen_category"
 
 
@@ -44,6 +46,18 @@ def simulate(
                     "unseen_category", or the largest code + 1
     category_mix    that share of rows gets the feature's rarest category, so that the category shares
                     move from p to (1 - magnitude) p + magnitude (1 for the rarest, 0 for the others)
+    noise           numbers + magnitude * their standard deviation * a standard normal of each row's own
+    quantile_shift  numbers + 2 * magnitude * their standard deviation * their rank, which runs from 0 for
+                    the smallest to 1 for the largest (mid-ranks): by `magnitude` on average, twice that at
+                    the top, not at all at the bottom
+    correlated_shift  numbers move together along the main axis of their correlation matrix, by `magnitude`
+                    standard deviations of the rows' own positions on it: each by magnitude * its correlation
+                    with the axis * its standard deviation
+    segment_swap    that share of rows gets the values of rows of the other segment, all features of a
+                    row from the same one. The segments: either side of the median along the main axis of
+                    all numbers; where no number varies, rows with the most frequent value of the first
+                    category or boolean against the others. Each column keeps about its own values, and
+                    loses what goes with them
 
     At one seed a larger share contains the rows of a smaller one. Column types change only where the
     new value has no place in the old one (a missing whole number, a missing boolean).
@@ -52,20 +66,32 @@ def simulate(
     check_scenario(frame, schema, scenario)
     specs = {spec.name: spec for spec in schema.features}
     shifted = frame.copy()
-    for name in applicable_features(frame, schema, scenario):
+    names = list(applicable_features(frame, schema, scenario))
+    if scenario.kind == "correlated_shift" and names:
+        for name, by in zip(names, _along_the_axis(frame[names], scenario.magnitude), strict=True):
+            shifted[name] = shifted_numbers(frame[name], specs[name], by)
+        return shifted
+    if scenario.kind == "segment_swap":
+        return _swapped(shifted, names, _segment(frame, schema), scenario.magnitude, rng)
+    for name in names:
         shifted[name] = _shift(frame[name], specs[name], scenario, rng)
     return shifted
 
 
 def applicable_features(frame: pd.DataFrame, schema: Schema, scenario: ScenarioPlan) -> tuple[str, ...]:
     """The scenario's features (all, when it names none) that its kind can change, in the schema's order."""
-    return tuple(
+    found = tuple(
         spec.name
         for spec in schema.features
         if (not scenario.features or spec.name in scenario.features)
         and spec.name in frame.columns
         and _applies(scenario.kind, spec, frame[spec.name])
     )
+    if scenario.kind == "correlated_shift" and len(found) < 2:
+        return ()
+    if scenario.kind == "segment_swap" and found and _segment(frame, schema) is None:
+        return ()
+    return found
 
 
 def shifted_numbers(column: pd.Series, spec: FieldSpec, by: Numbers | float) -> pd.Series:
@@ -101,6 +127,8 @@ def _applies(kind: ScenarioKind, spec: FieldSpec, column: pd.Series) -> bool:
         return spec.type in ("number", "integer") and _is_number(column) and spread_of(column) > 0
     if kind == "unseen_category":
         return spec.type == "category"
+    if kind == "segment_swap":
+        return bool(column.nunique(dropna=False) > 1)
     if kind == "category_mix":
         return spec.type in ("category", "boolean") and int(column.nunique()) > 1
     return bool(column.notna().any())
@@ -119,6 +147,11 @@ def _shift(column: pd.Series, spec: FieldSpec, scenario: ScenarioPlan, rng: np.r
         with np.errstate(over="ignore", invalid="ignore"):
             away = (scenario.magnitude - 1) * (values - finite.mean())
         return shifted_numbers(column, spec, np.where(np.isfinite(values), away, 0.0))
+    if scenario.kind == "noise":
+        by = scenario.magnitude * spread_of(column) * rng.standard_normal(len(column))
+        return shifted_numbers(column, spec, by)
+    if scenario.kind == "quantile_shift":
+        return shifted_numbers(column, spec, 2 * scenario.magnitude * spread_of(column) * _ranks(column))
     rows = rng.permutation(len(column))[: max(1, round(scenario.magnitude * len(column)))]
     if scenario.kind == "missing_values":
         return _with_missing(column, rows)
@@ -128,6 +161,97 @@ def _shift(column: pd.Series, spec: FieldSpec, scenario: ScenarioPlan, rng: np.r
     counts = counts[counts > 0]  # a categorical lists levels that do not occur
     rarest = min(counts.index, key=lambda value: (int(counts[value]), str(value)))
     return _with_value(column, rows, rarest)
+
+
+def _ranks(column: pd.Series) -> Numbers:
+    """Mid-ranks of the finite values as shares between 0 and 1, on average a half; 0 for the others."""
+    values = as_numbers(column)
+    finite = np.isfinite(values)
+    ranks = np.zeros(len(values))
+    ranks[finite] = (pd.Series(values[finite]).rank().to_numpy() - 0.5) / max(int(finite.sum()), 1)
+    return ranks
+
+
+def _standardised(frame: pd.DataFrame) -> Numbers:
+    """(rows, columns) of numbers that vary, each with mean 0 and deviation 1; what is missing is average."""
+    table = np.zeros(frame.shape)
+    for place, name in enumerate(frame.columns):
+        values = as_numbers(frame[name])
+        finite = np.isfinite(values)
+        own = values[finite]
+        table[finite, place] = (own - own.mean()) / spread(own)
+    return table
+
+
+def _main_axis(table: Numbers) -> tuple[Numbers, float]:
+    """The first eigenvector of the correlation matrix and its eigenvalue; its largest entry is positive."""
+    correlations = table.T @ table / len(table)
+    values, vectors = np.linalg.eigh(correlations)
+    axis = vectors[:, -1]
+    axis = axis * np.sign(axis[np.argmax(np.abs(axis))])
+    return axis, float(values[-1])
+
+
+def _along_the_axis(frame: pd.DataFrame, magnitude: float) -> list[float]:
+    """How far each column moves, in its own unit.
+
+    A row's position is z . v, whose variance is the eigenvalue: a step of one deviation moves z by
+    sqrt(eigenvalue) * v, which are the columns' correlations with the position (Jolliffe 2002, ch. 2.3).
+    """
+    axis, eigenvalue = _main_axis(_standardised(frame))
+    stds = [spread_of(frame[name]) for name in frame.columns]
+    steps = magnitude * np.sqrt(max(eigenvalue, 0.0)) * axis * stds
+    return [float(step) for step in steps]
+
+
+def _segment(frame: pd.DataFrame, schema: Schema) -> npt.NDArray[np.bool_] | None:
+    """bool (rows,), which of two segments a row is in, neither of them empty; None where nothing varies."""
+    numeric = [
+        spec.name
+        for spec in schema.features
+        if spec.name in frame.columns and _applies("mean_shift", spec, frame[spec.name])
+    ]
+    if numeric:
+        table = _standardised(frame[numeric])
+        position = table @ _main_axis(table)[0]
+        middle = np.median(position)
+        # Where more than half of the rows share the largest position, none is above the median.
+        return np.asarray(position > middle if (position > middle).any() else position >= middle)
+    for spec in schema.features:
+        if spec.name in frame.columns and _applies("category_mix", spec, frame[spec.name]):
+            column = frame[spec.name]
+            counts = column.value_counts(sort=False)
+            commonest = min(counts.index, key=lambda value: (-int(counts[value]), str(value)))
+            return np.asarray((column == commonest).fillna(False), dtype=np.bool_)
+    return None
+
+
+def _swapped(
+    frame: pd.DataFrame,
+    names: list[str],
+    segment: npt.NDArray[np.bool_] | None,
+    share: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """`frame` with the named columns of that share of rows taken from rows of the other segment.
+
+    Donors are drawn for every row before the share is, so that a larger share contains a smaller one; each
+    donor serves as often as any other, give or take one.
+    """
+    if segment is None or not names:
+        return frame
+    donors = np.empty(len(frame), dtype=np.intp)
+    for side in (segment, ~segment):
+        others = rng.permutation(np.flatnonzero(~side))
+        donors[side] = np.resize(others, int(side.sum()))
+    rows = rng.permutation(len(frame))[: max(1, round(share * len(frame)))]
+    source = np.arange(len(frame))
+    source[rows] = donors[rows]
+    for name in names:
+        taken = frame[name].take(source)
+        taken.index = frame.index
+        frame[name] = taken
+    return frame
 
 
 def as_numbers(column: pd.Series) -> Numbers:

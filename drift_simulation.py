@@ -4,14 +4,17 @@ Promises: one scenario that fails never loses the others. Leaves the shifts to `
 the model to the caller (a `predict` function is handed in) and verdicts to `checks`.
 """
 
+import time
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from answers import Predict, ask, change_tolerance, changed_answers, in_labels_of
+from breaking_criteria import Labelled
 from breaking_points import find_breaking_points
 from drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan, compare
+from drift_decomposition import decompose, joint_scenario
 from drift_shifts import applicable_features, check_scenario, scenario_title, simulate, spread_of
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from model_utils import Predictions
@@ -29,9 +32,11 @@ def analyse(
     reference: Predictions,
     plan: DriftPlan,
     seed: int,
+    labelled: Labelled | None = None,
 ) -> DriftAnalysis:
     """Every scenario of the plan on `frame` (n rows), whose answers are `reference`; then breaking points.
 
+    labelled: rows of a sample with their labels, which the plan's score limit needs.
     Each scenario draws from the same seed, so that two magnitudes differ by nothing but the magnitude.
     Raises InvalidPlan for a scenario that cannot be meant; what the model does wrong is recorded in
     the scenario. Cancelled, ChildDied and ChildTimeout pass through.
@@ -41,19 +46,46 @@ def analyse(
     tolerance = change_tolerance(reference)
     played = [_play(frame, schema, s, predict, reference, tolerance, seed) for s in plan.scenarios]
     columns, name = _strongest(frame, schema, plan.scenarios, played, seed)
-    points, notes = (
-        find_breaking_points(frame, schema, predict, reference, plan, seed)
+    notes: tuple[str, ...] = ()
+    if plan.each_feature:
+        single = _single_plans(plan.scenarios, played)
+        ends_at = time.monotonic() + plan.budget_s
+        for done, scenario in enumerate(single):
+            if time.monotonic() > ends_at:
+                notes = (f"{len(single) - done} single-feature scenarios were not played: the budget ended.",)
+                break
+            played.append(_play(frame, schema, scenario, predict, reference, tolerance, seed))
+    joint = joint_scenario(frame, schema, plan.scenarios) if plan.decomposition else None
+    decomposition = None
+    if joint is not None and not reference.failed.all():
+        decomposition, why_not = decompose(
+            frame, schema, joint, predict, reference, tolerance, plan.budget_s, seed
+        )
+        notes += why_not
+    points, cut = (
+        find_breaking_points(frame, schema, predict, reference, plan, seed, labelled)
         if plan.breaking_points
         else ((), ())
     )
     return DriftAnalysis(
         scenarios=tuple(played),
         breaking_points=points,
+        decomposition=decomposition,
         changed_tolerance=None if reference.labels is not None else tolerance,
         columns=columns,
         columns_scenario=name,
-        notes=notes,
+        notes=notes + cut,
     )
+
+
+def _single_plans(plans: tuple[ScenarioPlan, ...], played: list[Scenario]) -> list[ScenarioPlan]:
+    """Each scenario of several features on each of these alone; what needs two features has none."""
+    return [
+        plan.model_copy(update={"features": (feature,)})
+        for plan, scenario in zip(plans, played, strict=True)
+        if len(scenario.features) > 1 and plan.kind != "correlated_shift"
+        for feature in scenario.features
+    ]
 
 
 def _play(
@@ -105,6 +137,10 @@ def _why_not(scenario: ScenarioPlan) -> str:
         "missing_values": "has a value to remove",
         "unseen_category": "is a category",
         "category_mix": "is a category or boolean with two values or more",
+        "noise": "is a number that varies",
+        "quantile_shift": "is a number that varies",
+        "correlated_shift": "goes with another: it takes two numbers that vary",
+        "segment_swap": "varies, or the rows have no two segments",
     }[scenario.kind]
     return f"{whose} {needed}."
 

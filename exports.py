@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from checks import Check, SectionName, section_of
-from drift import judgement
+from drift import BreakingPoint, DriftAnalysis, judgement
 from metrics import Performance, headline
+from monitoring_thresholds import monitoring_thresholds
 from records import Section
 from reports import RunReport
 from settings import PROJECT_ROOT
@@ -22,7 +23,7 @@ from settings import PROJECT_ROOT
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["metrics_csv", "to_html", "to_junit", "to_markdown"]
+__all__ = ["metrics_csv", "thresholds_json", "to_html", "to_junit", "to_markdown"]
 
 SECTIONS: tuple[tuple[SectionName, str], ...] = (
     ("metrics", "Performance"),
@@ -38,6 +39,7 @@ SCORES = (
     ("rmse", "Root mean squared error"),
 )  # fmt: skip
 MOST_BARS = 20
+MOST_PARTS = 12
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 # What XML 1.0 cannot hold, in any spelling: controls, surrogates, the two non-characters.
 UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -56,6 +58,7 @@ def to_html(report: RunReport) -> str:
         importance_bars=_importance_bars(report),
         drift_bars=_drift_bars(report),
         worst_columns=_worst_columns(report),
+        decomposition_bars=_decomposition_bars(report),
     )
     return _writable(page)
 
@@ -131,6 +134,12 @@ def metrics_csv(report: RunReport) -> str:
     return out.getvalue()
 
 
+def thresholds_json(report: RunReport) -> str:
+    """The run's `thresholds.json`, made anew; also of reports older than that file."""
+    analysis = report.drift.value or DriftAnalysis(scenarios=())
+    return monitoring_thresholds(analysis, report.plan.drift, report.model.sha256).model_dump_json(indent=2)
+
+
 _VERDICTS = {
     "passed": "Passed",
     "warned": "Passed with warnings",
@@ -178,6 +187,9 @@ def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
         shares = [s.changed_share for s in report.drift.value.scenarios if s.changed_share is not None]
         if shares:
             yield "Largest share of changed answers under drift", _share(max(shares))
+        first = next((p for p in report.drift.value.breaking_points if p.magnitude is not None), None)
+        if first is not None:
+            yield "Nearest breaking point", f"{first.feature}, {_breaking_distance(first)}"
     if report.explanation.value and report.explanation.value.importance:
         yield "Most important feature", report.explanation.value.importance[0].feature
 
@@ -218,14 +230,44 @@ def _drift_bars(report: RunReport) -> list[dict[str, Any]]:
 
 
 def _scenario(scenario: Any) -> str:
-    kind = scenario.kind.replace("_", " ")
-    where = (
-        f", {len(scenario.features)} features" if len(scenario.features) != 1 else f", {scenario.features[0]}"
-    )
-    size = {"mean_shift": f"{scenario.magnitude:g} sd", "variance_scale": f"x {scenario.magnitude:g}"}.get(
-        scenario.kind, f"{scenario.magnitude * 100:g} % of rows"
-    )
-    return f"{kind.capitalize()} {size}{where}"
+    features = scenario.features
+    return f"{_scenario_name(scenario)}, {features[0] if len(features) == 1 else f'{len(features)} features'}"
+
+
+def _scenario_name(scenario: Any) -> str:
+    """`Mean shift 0.5 sd`; of a scenario or of one taken apart."""
+    in_std = f"{scenario.magnitude:g} sd"
+    sizes = {
+        "mean_shift": in_std,
+        "variance_scale": f"x {scenario.magnitude:g}",
+        "noise": in_std,
+        "quantile_shift": f"{in_std} on average",
+        "correlated_shift": f"{in_std} along the main axis",
+    }
+    size = sizes.get(scenario.kind, f"{scenario.magnitude * 100:g} % of rows")
+    return f"{scenario.kind.replace('_', ' ').capitalize()} {size}"
+
+
+def _breaking_distance(point: BreakingPoint) -> str:
+    """`0.44 sd up (95 % interval 0.31 to 0.52)`; an end that the search did not reach is open."""
+    if point.magnitude is None:
+        return f"none up to {_short(point.searched_to, 'sd')}"
+    text = f"{_short(abs(point.magnitude), 'sd')} {'up' if point.magnitude > 0 else 'down'}"
+    # Intervals of older reports are those of the search alone.
+    return f"{text} (95 % interval {_range(point.distances)})" if point.rows else text
+
+
+def _decomposition_bars(report: RunReport) -> list[dict[str, Any]]:
+    """Single effects, the largest first, then what interaction adds or takes away."""
+    parts = report.drift.value.decomposition if report.drift.value else None
+    if parts is None:
+        return []
+    singles = [(s.feature, s.changed_share, _share(s.changed_share)) for s in parts.singles[:MOST_PARTS]]
+    rest = [s.changed_share or 0.0 for s in parts.singles[MOST_PARTS:]]
+    if rest:
+        singles.append((f"{len(rest)} more, summed", sum(rest), _share(sum(rest))))
+    remainder = ("Interaction (joint less the sum)", parts.changed_remainder, _share(parts.changed_remainder))
+    return _bars([*singles, remainder])
 
 
 def _worst_columns(report: RunReport) -> list[Any]:
@@ -304,7 +346,22 @@ def _drift_figures(drift: Any) -> Iterator[tuple[str, str, Any]]:
         yield "drift", f"{key}.input_psi", scenario.input.psi
         yield "drift", f"{key}.prediction_psi", scenario.prediction.psi
     for point in drift.breaking_points:
-        yield "drift", f"breaking_point.{point.feature}.{point.kind}", point.magnitude
+        at = f"breaking_point.{point.feature}.{point.kind}"
+        near, far = point.distances or (None, None)
+        yield "drift", at, point.magnitude
+        yield "drift", f"{at}.near", near
+        yield "drift", f"{at}.far", far
+        yield "drift", f"{at}.shift", point.shift
+        yield "drift", f"{at}.psi", point.psi
+    parts = drift.decomposition
+    if parts is not None:
+        at = f"decomposition.{parts.kind}_{parts.magnitude:g}"
+        for single in parts.singles:
+            yield "drift", f"{at}.{single.feature}.changed_share", single.changed_share
+            yield "drift", f"{at}.{single.feature}.output_change", single.output_change
+        for key in ("joint_changed_share", "single_changed_sum", "changed_remainder", "joint_output_change",
+                    "single_output_sum", "output_remainder"):  # fmt: skip
+            yield "drift", f"{at}.{key}", getattr(parts, key)
 
 
 def _junit_case(section: SectionName, check: Check) -> ET.Element:
@@ -394,7 +451,13 @@ def _template() -> "Template":
         lstrip_blocks=True,
     )
     environment.filters.update(
-        short=_short, share=_share, scenario=_scenario, range=_range, judgement=judgement
+        short=_short,
+        share=_share,
+        scenario=_scenario,
+        range=_range,
+        judgement=judgement,
+        scenario_name=_scenario_name,
+        breaking_distance=_breaking_distance,
     )
     environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS)
     return environment.get_template("report.html")

@@ -17,7 +17,7 @@ from records import Figure, Record, Section
 from timing import ConcurrencyRow, LatencyPlan, LatencyRow, PairedTiming, Timings
 
 __all__ = [
-    "Accuracy", "LatencyPlan", "LatencyRow", "Performance", "Timings", "headline", "score",
+    "Accuracy", "LatencyPlan", "LatencyRow", "Performance", "Timings", "class_codes", "headline", "score",
 ]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -109,6 +109,14 @@ def headline(accuracy: Accuracy) -> tuple[str, float | None]:
     if accuracy.accuracy is not None:
         return "accuracy", accuracy.accuracy
     return "r2", accuracy.r2
+
+
+def class_codes(y_true: "pd.Series[Any]", classes: tuple[str, ...]) -> Codes:
+    """Positions of the labels (n,) in `classes`, compared as `score` does; beyond them what the model lacks.
+
+    InvalidSample when no label is one of the model's.
+    """
+    return _label_codes([str(v) for v in y_true.tolist()], classes)[0]
 
 
 def _regression(

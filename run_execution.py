@@ -21,6 +21,7 @@ import drift_simulation
 import metrics
 import robustness
 import timing_trials
+from breaking_criteria import Labelled
 from checks import BaselineFigures, Check, RunStatus, judge, verdict
 from drift import DriftAnalysis
 from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
@@ -37,12 +38,13 @@ from model_inspection import (
     with_scan,
 )
 from model_utils import ModelInfo, Predictions
+from monitoring_thresholds import monitoring_thresholds
 from pickle_scan import Policy, ScanReport
 from records import Section
 from reports import RunError, RunReport, Stage
 from robustness import Robustness
 from run_explanation import Subject, explain_rows, with_effects, worst_shift
-from run_results import attributions_table, predictions_table, summary_of
+from run_results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
 from samples import read_sample, split_target
 from sandbox import ModelHandle, open_model
 from schema_fit import check_agrees
@@ -71,6 +73,7 @@ STAGE_STARTS: dict[Stage, float] = {
 BACKGROUND_ROWS = 100
 MAX_OPENINGS = 3  # a model that kills its process in every stage is not opened for ever
 PARQUET = "application/vnd.apache.parquet"
+JSON = "application/json"
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -189,7 +192,7 @@ class Execution:
         self._begin("predict")
         reference = handle.predict(frame)
         self._keep("predictions.parquet", predictions_table(reference))
-        self._report_row_errors(reference)
+        self.errors.extend(row_errors(reference))
 
         self.metrics = self._section("latency", lambda: self._performance(frame, reference))
         self.accuracy = self._accuracy_section(inputs, labels)
@@ -202,8 +205,8 @@ class Execution:
         schema = self.schema
         self.drift = self._section(
             "drift",
-            lambda: drift_simulation.analyse(
-                frame, schema, self._predict, reference, self.plan.drift, self.plan.seed
+            lambda: self._drift_analysis(
+                frame, schema, reference, labelled_rows(schema, inputs, labels, self.accuracy)
             ),
         )
         self.robustness = self._section(
@@ -221,6 +224,19 @@ class Execution:
         self.explanation = self._explanation_section(
             inputs if inputs is not None else frame, labels, frame, reference
         )
+
+    def _drift_analysis(
+        self, frame: pd.DataFrame, schema: Schema, reference: Predictions, labelled: Labelled | None
+    ) -> DriftAnalysis:
+        """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
+        plan = self.plan.drift
+        found = drift_simulation.analyse(
+            frame, schema, self._predict, reference, plan, self.plan.seed, labelled
+        )
+        if found.breaking_points:
+            thresholds = monitoring_thresholds(found, plan, self.info.sha256).model_dump_json(indent=2)
+            self._keep_bytes("thresholds.json", thresholds.encode(), JSON)
+        return found
 
     def _performance(self, frame: pd.DataFrame, reference: Predictions) -> Performance:
         handle, plan = self._open(), self.plan.latency
@@ -406,18 +422,6 @@ class Execution:
             RunError(code=error.code, stage=self.stage, message=error.message, hint=error.hint)
         )
 
-    def _report_row_errors(self, reference: Predictions) -> None:
-        for row_error in reference.errors:
-            self.errors.append(
-                RunError(
-                    code="predict_failed",
-                    stage="predict",
-                    message=f"{row_error.rows:,} of {len(reference.failed):,} rows got no usable answer: "
-                    f"{row_error.kind}: {row_error.message}"[:500],
-                    hint=f"The first is row {row_error.first_row} of rows.parquet.",
-                )
-            )
-
     def _sample(self) -> tuple[pd.DataFrame, pd.Series | None] | None:
         if self.row.sample_sha256 is None:
             return None
@@ -436,10 +440,11 @@ class Execution:
     def _keep(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
-        size = buffer.tell()
-        buffer.seek(0)
-        stored = self.services.artifacts.add(buffer, size)
-        self.files.append(RunFile(name=name, sha256=stored.sha256, bytes=stored.bytes, media_type=PARQUET))
+        self._keep_bytes(name, buffer.getvalue(), PARQUET)
+
+    def _keep_bytes(self, name: str, content: bytes, media_type: str) -> None:
+        stored = self.services.artifacts.add(io.BytesIO(content), len(content))
+        self.files.append(RunFile(name=name, sha256=stored.sha256, bytes=stored.bytes, media_type=media_type))
 
     def _outcome(self, status: RunStatus, checks: tuple[Check, ...] = ()) -> Outcome:
         self.timings[self.stage] = round(time.monotonic() - self.started, 4)

@@ -1,4 +1,4 @@
-"""What an executed run leaves beside its report: sortable figures, and tables for download.
+"""What an executed run hands on and leaves beside its report: sortable figures, and tables for download.
 
 Promises: a figure that was not measured is None. Arithmetic alone.
 """
@@ -7,12 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from breaking_criteria import Labelled
 from explainability import Attributions
+from metrics import Accuracy
 from model_utils import Predictions
-from reports import RunReport
+from records import Section
+from reports import RunError, RunReport
+from schema_utils import Schema
 from storage import RunSummary
 
-__all__ = ["attributions_table", "predictions_table", "summary_of"]
+__all__ = ["attributions_table", "labelled_rows", "predictions_table", "row_errors", "summary_of"]
 
 
 def summary_of(report: RunReport) -> RunSummary:
@@ -40,6 +44,29 @@ def summary_of(report: RunReport) -> RunSummary:
         checks_warned=sum(c.status == "warn" for c in report.checks),
         error_message=report.errors[0].message if report.status == "error" and report.errors else None,
     )
+
+
+def labelled_rows(
+    schema: Schema, inputs: pd.DataFrame | None, labels: "pd.Series | None", accuracy: Section[Accuracy]
+) -> Labelled | None:
+    """The sample's features with their labels; None where none came, or none fits the model."""
+    if inputs is None or labels is None or accuracy.value is None:
+        return None
+    return Labelled(inputs[[field.name for field in schema.features]], labels)
+
+
+def row_errors(predictions: Predictions) -> list[RunError]:
+    """One error for each kind of row that got no usable answer."""
+    return [
+        RunError(
+            code="predict_failed",
+            stage="predict",
+            message=f"{error.rows:,} of {len(predictions.failed):,} rows got no usable answer: "
+            f"{error.kind}: {error.message}"[:500],
+            hint=f"The first is row {error.first_row} of rows.parquet.",
+        )
+        for error in predictions.errors
+    ]
 
 
 def predictions_table(predictions: Predictions) -> pd.DataFrame:

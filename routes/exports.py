@@ -1,4 +1,4 @@
-"""A finished run as a file: HTML, JUnit, Markdown, CSV, and its Parquet artifacts.
+"""A finished run as a file: HTML, JUnit, Markdown, CSV, and its artifacts.
 
 Leaves rendering to `exports`; here are media types, file names and the headers that keep an HTML
 report from running anything.
@@ -20,7 +20,7 @@ from services import Services
 
 __all__ = ["REPORT_CSP", "router"]
 
-PARQUET = "application/vnd.apache.parquet"
+MEDIA_TYPES = {".parquet": "application/vnd.apache.parquet", ".json": "application/json"}
 # One self-contained file: its own styles and drawings, no script, nothing fetched, no forms.
 REPORT_CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -64,9 +64,10 @@ async def csv(request: Request, services: ServicesDep, run_id: RunId) -> Respons
 
 @router.get("/artifacts/{name}", summary="A large result", response_class=FileResponse)
 async def artifact(request: Request, services: ServicesDep, run_id: RunId, name: str) -> FileResponse:
-    """`rows.parquet` (generated rows), `predictions.parquet` or `shap.parquet`."""
+    """`rows.parquet` (generated rows), `predictions.parquet`, `shap.parquet` or `thresholds.json`."""
     path: Path = await blocking(request, runs.artifact, services, run_id, name)
-    return FileResponse(path, media_type=PARQUET, filename=f"{run_id}-{name}")
+    media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
+    return FileResponse(path, media_type=media_type, filename=f"{run_id}-{name}")
 
 
 def _rendered(services: Services, run_id: str, render: Callable[[RunReport], str]) -> str:

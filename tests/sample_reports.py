@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from checks import Check, Gates, RunStatus
-from drift import BreakingPoint, ColumnDrift, Distances, DriftAnalysis, Scenario
+from drift import (
+    BreakingPoint,
+    ColumnDrift,
+    Decomposition,
+    Distances,
+    DriftAnalysis,
+    Scenario,
+    SingleEffect,
+)
 from explainability import Explanation, FeatureImportance
 from metrics import Accuracy, LatencyRow, Performance
 from model_utils import ModelInfo
@@ -255,7 +263,7 @@ def _drift() -> DriftAnalysis:
         breaking_points=(
             _point("worst concave points", 0.44, 0.18),
             _point("worst radius", 0.61, 0.34),
-            _point("mean perimeter", 1.12, 1.14),
+            _point("mean perimeter", -1.12, 1.14),
             _point("worst texture", 1.87, 2.6),
             BreakingPoint(
                 feature="mean smoothness",
@@ -265,6 +273,15 @@ def _drift() -> DriftAnalysis:
                 interval=None,
                 searched_to=4.0,
             ),
+        ),
+        decomposition=Decomposition(
+            kind="mean_shift", magnitude=1.0, rows=256,
+            singles=tuple(
+                SingleEffect(feature=name, changed_share=0.09 / (i + 1), output_change=0.06 / (i + 1))
+                for i, name in enumerate(FEATURES)
+            ),
+            joint_changed_share=0.187, single_changed_sum=0.232, changed_remainder=-0.045,
+            output="malignant", joint_output_change=0.171, single_output_sum=0.155, output_remainder=0.016,
         ),
         columns=tuple(
             ColumnDrift(
@@ -287,6 +304,14 @@ def _point(feature: str, magnitude: float, psi: float) -> BreakingPoint:
         psi=psi,
         interval=(magnitude - 0.06, magnitude + 0.06),
         searched_to=4.0,
+        direction="up" if magnitude > 0 else "down",
+        shift=magnitude * 0.34,
+        psi_interval=(psi * 0.7, psi * 1.4),
+        by="changed_answers",
+        limit=0.1,
+        value=0.102,
+        rows=256,
+        monotone=True,
     )
 
 

@@ -458,6 +458,8 @@ def test_an_artifact_is_sent_as_a_file_and_an_unknown_one_is_404(
     assert response.content == b"PAR1"
     assert response.headers["content-type"] == "application/vnd.apache.parquet"
     assert f"{run_id}-rows.parquet" in response.headers["content-disposition"]
+    thresholds = server.client.get(f"/api/v1/runs/{run_id}/artifacts/thresholds.json")
+    assert thresholds.headers["content-type"] == "application/json"
 
 
 # Who may do what

@@ -5,7 +5,7 @@
 import pytest
 
 from checks import BaselineFigures, Check, Gates, judge, section_of, single_row_p95, verdict
-from drift import Distances, DriftAnalysis, Scenario
+from drift import BreakingPoint, Distances, DriftAnalysis, Scenario
 from explainability import Explanation
 from metrics import Accuracy, LatencyRow, Performance
 from records import Section
@@ -197,6 +197,44 @@ def test_simulated_drift_without_a_gate_never_fails():
     assert checks["drift_changed_share"].value == 1.0
     assert checks["prediction_psi"].status == "warn"
     assert status_of(checks) == "warned"
+
+
+def broken_at(magnitude, interval, feature="a", searched_to=4.0):
+    return BreakingPoint(
+        feature=feature, kind="mean_shift", magnitude=magnitude, psi=0.3, interval=interval,
+        searched_to=searched_to, direction=None if interval is None else "down" if interval[1] is not None
+        and interval[1] < 0 else "up", rows=256,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("points", "status", "words"),
+    [
+        ([broken_at(0.4, (0.3, 0.48))], "fail", "a: the 95 % interval 0.3 sd to 0.48 sd is wholly nearer"),
+        ([broken_at(-0.4, (-0.48, -0.3))], "fail", "0.3 sd to 0.48 sd is wholly nearer than the limit"),
+        ([broken_at(0.4, (0.3, 0.6))], "warn", "reaches nearer than the limit, at least 0.5 sd"),
+        ([broken_at(0.4, (0.3, None))], "warn", "0.3 sd to not known reaches nearer"),
+        ([broken_at(0.7, (0.6, 0.9))], "pass", "a breaks first, at 0.7 sd; none nearer than 0.5 sd"),
+        ([broken_at(0.6, (0.55, 0.7)), broken_at(0.7, (0.4, 0.9), "b")], "warn", "b: the 95 % interval"),
+        ([broken_at(None, None)], "pass", "No feature breaks nearer than 0.5 sd"),
+        ([broken_at(None, (0.4, None))], "warn", "0.4 sd to not known"),
+        ([broken_at(None, None, searched_to=0.25)], "error", "Not searched that far: 1 of 1 features."),
+        ([broken_at(0.4, (0.3, 0.4)), broken_at(None, None, "b", 0.25)], "fail", "wholly nearer"),
+        ([], "error", "None was searched for."),
+    ],
+)
+def test_the_nearest_breaking_point_is_judged_by_its_whole_interval(points, status, words):
+    drift = Section[DriftAnalysis].ok(DriftAnalysis(scenarios=(), breaking_points=tuple(points)))
+    check = checks_of(Gates(min_breaking_point=0.5), drift=drift)["drift_breaking_point"]
+    assert check.status == status and words in check.reason
+    assert (check.threshold, check.direction, check.unit, check.gate) == (0.5, "at_least", "sd", True)
+    assert section_of(check) == "drift"
+
+
+def test_breaking_points_are_judged_on_request_only():
+    assert "drift_breaking_point" not in checks_of()
+    failed = Section[DriftAnalysis].failed("It broke.")
+    assert checks_of(Gates(min_breaking_point=1), drift=failed)["drift_breaking_point"].status == "error"
 
 
 def test_predictions_that_drift_no_more_than_their_inputs_are_fine():

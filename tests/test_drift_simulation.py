@@ -1,17 +1,21 @@
-"""Simulated shifts, what they do to a model's answers, and breaking points known in closed form."""
+"""Simulated shifts, and what they do to a model's answers."""
 
 import math
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ks_2samp, wasserstein_distance
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from predictors import classes, numbers
+from scipy.stats import ks_2samp, kstest, norm, rankdata, wasserstein_distance
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 
-import breaking_points
 from drift import DriftPlan, ScenarioKind, ScenarioPlan, compare
+from drift_shifts import applicable_features
 from drift_simulation import analyse, simulate
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, InvalidPlan, PredictFailed
 from model_utils import Predictions
@@ -51,29 +55,8 @@ def shifted(
     return simulate(frame_of() if frame is None else frame, SCHEMA, scenario, np.random.default_rng(0))
 
 
-def numbers(function: Callable[[pd.DataFrame], Any]) -> Callable[[pd.DataFrame], Predictions]:
-    def predict(frame: pd.DataFrame) -> Predictions:
-        values = np.asarray(function(frame), dtype=np.float64)
-        return Predictions(values, None, None, ~np.isfinite(values))
-
-    return predict
-
-
-def classes(function: Callable[[pd.DataFrame], Any]) -> Callable[[pd.DataFrame], Predictions]:
-    """Two classes from the probability of the second; a NaN probability is a failed row."""
-
-    def predict(frame: pd.DataFrame) -> Predictions:
-        p = np.asarray(function(frame), dtype=np.float64)
-        failed = np.isnan(p)
-        return Predictions(
-            np.where(failed, np.nan, p > 0.5), np.column_stack((1 - p, p)), ("no", "yes"), failed
-        )
-
-    return predict
-
-
 def plan(*scenarios: ScenarioPlan, breaking: bool = False, budget_s: float = 60.0) -> DriftPlan:
-    return DriftPlan(scenarios=scenarios, breaking_points=breaking, budget_s=budget_s)
+    return DriftPlan(scenarios=scenarios, breaking_points=breaking, budget_s=budget_s, decomposition=False)
 
 
 class TestShifts:
@@ -125,8 +108,134 @@ class TestShifts:
             assert new == pytest.approx(0.5 * old + 0.5, abs=0.06)  # 100 rows drawn without replacement
         assert after["flag"].dtype == bool
 
-    def test_the_same_seed_gives_the_same_shift(self) -> None:
-        pd.testing.assert_frame_equal(shifted("missing_values", 0.3), shifted("missing_values", 0.3))
+    def test_noise_adds_to_the_spread_and_is_another_for_each_row_and_feature(self) -> None:
+        before, after = frame_of(20_000), shifted("noise", 0.5, frame=frame_of(20_000))
+        std = before["x"].std(ddof=0)
+        added = (after["x"] - before["x"]).to_numpy()
+        assert kstest(added, norm(0, 0.5 * std).cdf).pvalue > 1e-3
+        assert abs(np.corrcoef(added, before["x"])[0, 1]) < 0.03
+        assert after["x"].std() == pytest.approx(std * math.sqrt(1.25), rel=0.02)
+        assert abs(np.corrcoef(added, after["n"] - before["n"])[0, 1]) < 0.03
+        assert list(after.dtypes) == list(before.dtypes)
+
+    def test_more_noise_is_the_same_noise_larger(self) -> None:
+        weak, strong = (shifted("noise", m, "x")["x"] - frame_of()["x"] for m in (0.5, 1.5))
+        np.testing.assert_allclose(strong, 3 * weak, atol=1e-9)
+
+    def test_a_quantile_shift_moves_a_value_by_its_rank_and_by_its_magnitude_on_average(self) -> None:
+        before = frame_of()
+        before.loc[3, "x"] = np.nan
+        after = shifted("quantile_shift", 0.5, "x", frame=before)
+        finite = before["x"].notna()
+        shares = (rankdata(before["x"][finite]) - 0.5) / finite.sum()
+        moved = (after["x"] - before["x"])[finite]
+        np.testing.assert_allclose(moved, 2 * 0.5 * before["x"].std(ddof=0) * shares)
+        assert moved.mean() == pytest.approx(0.5 * before["x"].std(ddof=0))
+        assert after["x"].isna().tolist() == before["x"].isna().tolist()
+
+    def test_equal_values_stay_equal_under_a_quantile_shift(self) -> None:
+        frame = frame_of().assign(x=np.repeat([1.0, 2.0], N // 2))
+        after = shifted("quantile_shift", 1.0, "x", frame=frame)["x"]
+        assert after.nunique() == 2
+        # The lower half has the mean rank 1/4, the upper 3/4.
+        np.testing.assert_allclose(sorted(after.unique()), [1 + 0.5 * 0.5, 2 + 1.5 * 0.5])
+
+    def test_a_correlated_shift_moves_every_row_by_its_own_deviation_along_the_main_axis(self) -> None:
+        rng = np.random.default_rng(5)
+        hidden = rng.normal(size=400)
+        table = np.column_stack([3 * hidden, -hidden, 0.2 * hidden]) + 0.5 * rng.normal(size=(400, 3))
+        frame = pd.DataFrame(table * [1, 20, 0.1], columns=["a", "b", "c"])
+        schema = Schema(features=tuple(FieldSpec(name=name) for name in frame.columns))
+        scenario = ScenarioPlan(kind="correlated_shift", magnitude=2.0)
+        after = simulate(frame, schema, scenario, np.random.default_rng(0))
+        pca = PCA().fit(StandardScaler().fit_transform(frame))
+        scaler = StandardScaler().fit(frame)
+        before_at, after_at = (pca.transform(scaler.transform(f)) for f in (frame, after))
+        moved = after_at - before_at
+        assert np.abs(moved[:, 0]) == pytest.approx(2 * before_at[:, 0].std())
+        np.testing.assert_allclose(moved[:, 1:], 0, atol=1e-9)
+        correlation = [np.corrcoef(frame[name], before_at[:, 0])[0, 1] for name in frame.columns]
+        np.testing.assert_allclose(
+            np.abs((after - frame).iloc[0] / frame.std(ddof=0)), 2 * np.abs(correlation), rtol=1e-9
+        )
+
+    def test_a_correlated_shift_needs_two_numbers_and_a_swap_two_segments(self) -> None:
+        alone = Schema(features=SCHEMA.features[:1])
+        for kind in ("correlated_shift", "segment_swap"):
+            frame = frame_of()[["x"]] if kind == "correlated_shift" else frame_of()[["x"]].assign(x=1.0)
+            scenario = ScenarioPlan(kind=kind, magnitude=1)
+            assert applicable_features(frame, alone, scenario) == ()
+            pd.testing.assert_frame_equal(simulate(frame, alone, scenario, np.random.default_rng(0)), frame)
+
+    def test_a_segment_swap_takes_whole_rows_from_the_other_side_of_the_median(self) -> None:
+        frame = frame_of()[["x", "colour", "flag"]].assign(row=np.arange(N) % 2 == 0)
+        schema = Schema(features=SCHEMA.features[:1] + SCHEMA.features[2:3] + SCHEMA.features[4:5])
+        scenario = ScenarioPlan(kind="segment_swap", magnitude=0.3)
+        after = simulate(frame, schema, scenario, np.random.default_rng(0))
+        other = after["x"] != frame["x"]
+        assert other.sum() == 60  # no two numbers are equal
+        middle = frame["x"].median()
+        assert ((after["x"] > middle) != (frame["x"] > middle)).equals(other)
+        rows = {tuple(row) for row in frame[["x", "colour", "flag"]].to_numpy()}
+        assert all(tuple(row) in rows for row in after[["x", "colour", "flag"]].to_numpy())
+        assert after["row"].equals(frame["row"])
+        assert list(after.dtypes) == list(frame.dtypes)
+
+    def test_swapping_all_rows_keeps_each_columns_values(self) -> None:
+        after = shifted("segment_swap", 1.0)
+        for name in ("x", "n", "colour", "when"):
+            assert sorted(after[name]) == sorted(frame_of()[name])
+
+    def test_without_numbers_the_segments_are_the_commonest_category_and_the_rest(self) -> None:
+        frame = frame_of()[["colour", "flag"]]
+        schema = Schema(features=(SCHEMA.features[2], SCHEMA.features[4]))
+        scenario = ScenarioPlan(kind="segment_swap", magnitude=1.0, features=("colour",))
+        after = simulate(frame, schema, scenario, np.random.default_rng(0))
+        assert ((after["colour"] == "red") != (frame["colour"] == "red")).all()
+        assert after["flag"].equals(frame["flag"])
+
+    @pytest.mark.parametrize("kind", get_args(ScenarioKind))
+    def test_the_same_seed_gives_the_same_shift_and_leaves_the_table_alone(self, kind: ScenarioKind) -> None:
+        frame = frame_of()
+        pd.testing.assert_frame_equal(shifted(kind, 0.3, frame=frame), shifted(kind, 0.3))
+        pd.testing.assert_frame_equal(frame, frame_of())
+
+    @pytest.mark.parametrize("kind", get_args(ScenarioKind))
+    @pytest.mark.parametrize("types", ["float32", "nullable", "reindexed"])
+    def test_every_kind_keeps_types_order_and_index(self, kind: ScenarioKind, types: str) -> None:
+        frame = {
+            "float32": frame_of().astype({"x": "float32", "n": "int16"}),
+            "nullable": frame_of().astype({"x": "Float64", "n": "Int64", "flag": "boolean"}),
+            "reindexed": frame_of().set_index(np.arange(N)[::-1] * 3),
+        }[types]
+        after = shifted(kind, 0.3, frame=frame)
+        assert list(after.columns) == list(frame.columns)
+        assert after.index.equals(frame.index)
+        # A missing whole number or boolean has no place in NumPy's own types.
+        widened = {"code"} if types == "nullable" else {"code", "n", "flag"}
+        for name in set(frame.columns) - (widened if kind == "missing_values" else set()):
+            assert after[name].dtype == frame[name].dtype
+
+    @given(
+        shares=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
+        kind=st.sampled_from(["missing_values", "unseen_category", "category_mix", "segment_swap"]),
+        seed=st.integers(0, 5),
+    )
+    @settings(max_examples=40, deadline=None)
+    def test_a_larger_share_changes_the_rows_of_a_smaller_one_in_the_same_way(
+        self, shares: tuple[float, float], kind: ScenarioKind, seed: int
+    ) -> None:
+        frame = frame_of()[["colour"]].assign(x=np.arange(N) * 1.0)
+        schema = Schema(features=(SCHEMA.features[2], SCHEMA.features[0]))
+        few, many = (
+            simulate(frame, schema, ScenarioPlan(kind=kind, magnitude=m), np.random.default_rng(seed))
+            for m in sorted(shares)
+        )
+        for name in frame.columns:
+            changed = (few[name] != frame[name]) | (few[name].isna())
+            assert (few[name].isna() == many[name].isna())[changed].all()
+            kept = changed & few[name].notna()
+            assert (few[name][kept] == many[name][kept]).all()
 
     def test_a_scenario_that_cannot_be_meant_is_refused(self) -> None:
         with pytest.raises(InvalidPlan, match="nonsense") as caught:
@@ -173,6 +282,7 @@ class TestAnalysis:
         frame, schema = frame_of()[["x"]], Schema(features=SCHEMA.features[:1])
         predict = numbers(lambda f: f["x"])
         result = analyse(frame, schema, predict, predict(frame), DriftPlan(breaking_points=False), 0)
+        assert result.decomposition is None
         assert [s.kind for s in result.scenarios] == [s.kind for s in DriftPlan().scenarios]
         unseen = result.scenarios[4]
         assert (unseen.changed_share, unseen.reason) == (None, "No feature is a category.")
@@ -225,110 +335,29 @@ class TestAnalysis:
         (played,) = analyse(frame, SCHEMA, predict, predict(frame), plan(scenario), 0).scenarios
         assert (played.changed_share, played.prediction.psi) == (0.0, 0.0)
 
+    def test_each_feature_plays_a_joint_scenario_on_every_feature_alone(self) -> None:
+        frame, predict = frame_of(), numbers(lambda f: f["x"] + 0 * f["n"])
+        both = DriftPlan(
+            scenarios=(ScenarioPlan(kind="mean_shift", magnitude=1),
+                       ScenarioPlan(kind="correlated_shift", magnitude=1)),
+            breaking_points=False, each_feature=True,
+        )  # fmt: skip
+        played = analyse(frame, SCHEMA, predict, predict(frame), both, 0).scenarios
+        assert [(s.kind, s.features) for s in played] == [
+            ("mean_shift", ("x", "n")),
+            ("correlated_shift", ("x", "n")),
+            ("mean_shift", ("x",)),
+            ("mean_shift", ("n",)),
+        ]
+        assert [s.changed_share for s in played[2:]] == [1.0, 0.0]
 
-def threshold_crossing(x: np.ndarray, threshold: float, limit: float) -> float:
-    """The smallest shift, in standard deviations, that carries more than `limit` of x over the threshold."""
-    needed = math.floor(limit * len(x))
-    up, down = np.sort(threshold - x[x <= threshold]), np.sort(x[x > threshold] - threshold)
-    found = [(gaps[needed], sign) for gaps, sign in ((up, 1), (down, -1)) if len(gaps) > needed]
-    distance, sign = min(found)
-    return float(sign * distance / x.std())
-
-
-class TestBreakingPoints:
-    schema = Schema(features=tuple(FieldSpec(name=n) for n in ("a", "b", "c")))
-
-    def table(self) -> pd.DataFrame:
-        rng = np.random.default_rng(3)
-        return pd.DataFrame(rng.normal(size=(256, 3)) * [1, 5, 2] + [0, 3, -1], columns=["a", "b", "c"])
-
-    @pytest.mark.parametrize("threshold", [-0.4, 0.0, 0.3])
-    def test_the_crossing_of_a_threshold_model_lies_in_the_interval(self, threshold: float) -> None:
-        frame, predict = self.table(), classes(lambda f: (f["a"] > threshold) * 1.0)
-        result = analyse(frame, self.schema, predict, predict(frame), plan(breaking=True, budget_s=60), 0)
-        first, *rest = result.breaking_points
-        truth = threshold_crossing(frame["a"].to_numpy(), threshold, 0.1)
-        assert first.feature == "a" and first.interval is not None and first.magnitude is not None
-        assert first.interval[0] <= truth <= first.interval[1]
-        assert first.interval[1] - first.interval[0] <= breaking_points.WIDTH
-        assert first.magnitude == pytest.approx(sum(first.interval) / 2)
-        moved = frame[["a"]] + first.magnitude * frame["a"].std(ddof=0)
-        assert first.psi == pytest.approx(compare(frame[["a"]], moved).columns[0].psi)
-        assert {(p.feature, p.magnitude, p.searched_to) for p in rest} == {("b", None, 4.0), ("c", None, 4.0)}
-        assert result.notes == ()
-
-    def test_a_linear_model_breaks_where_its_answer_moves_by_the_tolerance(self) -> None:
-        frame = self.table()
-        predict = numbers(lambda f: f["a"] + 0.1 * f["b"])
-        points = analyse(
-            frame, self.schema, predict, predict(frame), plan(breaking=True, budget_s=60), 0
-        ).breaking_points
-        spread = (frame["a"] + 0.1 * frame["b"]).std(ddof=0)
-        for point, slope in zip(
-            points[:2], (frame["a"].std(ddof=0), 0.1 * frame["b"].std(ddof=0)), strict=True
-        ):
-            assert point.magnitude is not None
-            assert abs(point.magnitude) == pytest.approx(0.1 * spread / slope, abs=breaking_points.WIDTH)
-        assert [p.feature for p in points] == ["a", "b", "c"]
-
-    def test_all_features_share_each_call_and_no_call_is_larger_than_its_bound(self) -> None:
-        names = [f"f{i}" for i in range(120)]
-        rng = np.random.default_rng(0)
-        frame = pd.DataFrame(rng.normal(size=(500, 120)), columns=names)
-        predict, calls = numbers(lambda f: f["f3"]), []
-
-        def counted(table: pd.DataFrame) -> Predictions:
-            calls.append(len(table))
-            return predict(table)
-
-        schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
-        result = analyse(frame, schema, counted, predict(frame), plan(breaking=True, budget_s=60), 0)
-        assert max(calls) <= breaking_points.MAX_CALL_ROWS
-        assert len(calls) <= 1 + breaking_points.EXPECTED_CALLS
-        assert result.breaking_points[0].feature == "f3"
-        assert "rest on 83 rows" in result.notes[0]
-
-    def test_a_slow_model_still_gets_the_features_that_matter_most(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        now = [0.0]
-        monkeypatch.setattr(time, "monotonic", lambda: now[0])
-        names = [f"f{i}" for i in range(30)]
-        frame = pd.DataFrame(np.random.default_rng(0).normal(size=(256, 30)), columns=names)
-        predict = numbers(lambda f: f["f29"] + 0.001 * f["f0"])
-
-        def slow(table: pd.DataFrame) -> Predictions:
-            now[0] += len(table) / 3_000
-            return predict(table)
-
-        schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
-        result = analyse(frame, schema, slow, predict(frame), plan(breaking=True, budget_s=2), 0)
-        first = result.breaking_points[0]
-        assert first.feature == "f29" and first.interval is not None
-        assert first.interval[1] - first.interval[0] <= breaking_points.WIDTH
-        assert now[0] <= 2
-        assert "time budget ended" in result.notes[0]
-
-    def test_what_the_budget_cut_is_stated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_single_scenarios_that_the_budget_cut_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = iter(range(10_000))
         monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
-        frame, predict = self.table(), numbers(lambda f: f["a"] * 0)
-        result = analyse(frame, self.schema, predict, predict(frame), plan(breaking=True, budget_s=8), 0)
-        assert "time budget ended" in result.notes[0]
-        assert "3 of 3 features were not searched to 4" in result.notes[0]
-        assert all(p.magnitude is None and p.searched_to < 4 for p in result.breaking_points)
-
-    def test_a_model_that_raises_ends_the_search_with_a_note(self) -> None:
-        def predict(frame: pd.DataFrame) -> Predictions:
-            raise PredictFailed("no")
-
-        frame = self.table()
-        reference = numbers(lambda f: f["a"])(frame)
-        result = analyse(frame, self.schema, predict, reference, plan(breaking=True), 0)
-        assert result.notes[0].startswith("The search for breaking points stopped early (no)")
-
-    def test_a_constant_feature_is_named_and_not_searched(self) -> None:
-        frame, predict = self.table().assign(b=0.1), numbers(lambda f: f["a"])
-        result = analyse(frame, self.schema, predict, predict(frame), plan(breaking=True, budget_s=60), 0)
-        assert {p.feature for p in result.breaking_points} == {"a", "c"}
-        assert result.notes == ("No breaking point was searched for b: constant or without numbers.",)
+        frame, predict = frame_of(), numbers(lambda f: f["x"])
+        cut = plan(ScenarioPlan(kind="mean_shift", magnitude=1), budget_s=1.5).model_copy(
+            update={"each_feature": True}
+        )
+        result = analyse(frame, SCHEMA, predict, predict(frame), cut, 0)
+        assert [s.features for s in result.scenarios] == [("x", "n"), ("x",)]
+        assert result.notes == ("1 single-feature scenarios were not played: the budget ended.",)

@@ -5,6 +5,7 @@
 
 import csv
 import io
+import json
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -13,9 +14,17 @@ import pytest
 from sample_reports import sample_report
 
 from checks import Check
-from drift import BreakingPoint, ColumnDrift, Distances, DriftAnalysis, Scenario
+from drift import (
+    BreakingPoint,
+    ColumnDrift,
+    Decomposition,
+    Distances,
+    DriftAnalysis,
+    Scenario,
+    SingleEffect,
+)
 from explainability import Explanation, FeatureImportance
-from exports import metrics_csv, to_html, to_junit, to_markdown
+from exports import metrics_csv, thresholds_json, to_html, to_junit, to_markdown
 from metrics import Accuracy, LatencyRow, Performance
 from model_utils import ModelInfo
 from records import Section
@@ -200,7 +209,7 @@ def test_the_page_states_verdict_then_checks_then_sections():
     ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
-    for figure in ("3.25", "12,345 rows/s", "12.3 %", "210 MB", "above 5", "0.5 ± 0.1", "numpy 2"):
+    for figure in ("3.25", "12,345 rows/s", "12.3 %", "210 MB", "none up to 5 sd", "0.5 ± 0.1", "numpy 2"):
         assert figure in text
 
 
@@ -315,6 +324,75 @@ def test_the_csv_has_one_figure_a_row_and_numbers_stay_numbers():
 def test_a_formula_becomes_text_in_the_csv(name):
     rows = list(csv.reader(io.StringIO(metrics_csv(full_report(name)))))
     assert ["run", "name", f"'{name}"] in rows
+
+
+def taken_apart(report):
+    """The full report with the figures that newer runs have."""
+    drift = report.drift.value
+    point = drift.breaking_points[0].model_copy(
+        update={
+            "magnitude": -0.7, "interval": (None, -0.6), "direction": "down", "shift": -2.1, "rows": 256,
+            "psi_interval": (0.31, None), "by": "score", "limit": 0.05, "monotone": True,
+        }
+    )  # fmt: skip
+    parts = Decomposition(
+        kind="mean_shift", magnitude=1.0, rows=200,
+        singles=(SingleEffect(feature="age", changed_share=0.2, output_change=0.04),
+                 SingleEffect(feature="b", changed_share=0.1, output_change=-0.01)),
+        joint_changed_share=0.25, single_changed_sum=0.3, changed_remainder=-0.05,
+        output="yes", joint_output_change=0.02, single_output_sum=0.03, output_remainder=-0.01,
+    )  # fmt: skip
+    points = (point, *drift.breaking_points[1:])
+    drift = drift.model_copy(update={"breaking_points": points, "decomposition": parts})
+    return report.model_copy(update={"drift": Section.ok(drift)})
+
+
+def test_breaking_points_name_direction_interval_unit_and_psi():
+    report = taken_apart(full_report())
+    text = Page(to_html(report)).text
+    assert "0.7 sd down (95 % interval 0.6 to open) -2.1 0.4 0.31" in text
+    assert "| Nearest breaking point | age, 0.7 sd down (95 % interval 0.6 to open) |" in to_markdown(report)
+    # Intervals of older reports are not 95 %.
+    assert "0.7 sd up 0.4 b none up to 5 sd" in Page(to_html(full_report())).text
+    assert "| Nearest breaking point | age, 0.7 sd up |" in to_markdown(full_report())
+
+
+def test_a_joint_shift_taken_apart_is_in_the_page_and_the_csv():
+    report = taken_apart(full_report())
+    text = Page(to_html(report)).text
+    assert "Mean shift 1 sd taken apart" in text
+    assert "age 20 % b 10 % Interaction (joint less the sum) -5 %" in text
+    assert "Together the shifts change 25 %, one by one 30 % in sum" in text
+    assert "The mean probability of yes moves by 0.02 together, by 0.03 in sum." in text
+    figures = {tuple(row[:2]): row[2] for row in csv.reader(io.StringIO(metrics_csv(report)))}
+    assert figures["drift", "decomposition.mean_shift_1.age.changed_share"] == "0.2"
+    assert figures["drift", "decomposition.mean_shift_1.output_remainder"] == "-0.01"
+    assert figures["drift", "breaking_point.age.mean_shift"] == "-0.7"
+    assert figures["drift", "breaking_point.age.mean_shift.near"] == "0.6"
+    assert figures["drift", "breaking_point.age.mean_shift.far"] == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("noise", "Noise 0.5 sd"), ("quantile_shift", "Quantile shift 0.5 sd on average"),
+     ("correlated_shift", "Correlated shift 0.5 sd along the main axis"),
+     ("segment_swap", "Segment swap 50 % of rows")],
+)  # fmt: skip
+def test_every_kind_of_shift_has_its_unit(kind, words):
+    report = full_report()
+    drift = report.drift.value
+    scenario = drift.scenarios[0].model_copy(update={"kind": kind})
+    section = Section.ok(drift.model_copy(update={"scenarios": (scenario,)}))
+    assert words in Page(to_html(report.model_copy(update={"drift": section}))).text
+
+
+def test_thresholds_are_the_breaking_points_of_the_report():
+    found = json.loads(thresholds_json(taken_apart(full_report())))
+    assert (found["model_sha256"], found["changed_limit"], found["confidence"]) == ("ab" * 32, 0.1, 0.95)
+    assert [t["feature"] for t in found["thresholds"]] == ["age"]
+    assert found["steady"] == [{"feature": "b", "searched_to_std": 5.0}]
+    skipped = Section.not_applicable("Not asked for.")
+    assert json.loads(thresholds_json(full_report(drift=skipped)))["thresholds"] == []
 
 
 def test_a_long_list_of_features_shows_the_largest_only():

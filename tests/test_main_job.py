@@ -119,6 +119,35 @@ def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
     assert report["model"]["scan"]["ok"] is True and report["model"]["scan"]["globals_count"] > 3
 
 
+def test_breaking_points_of_answers_and_score_are_left_as_thresholds(server: Server, tmp_path: Path) -> None:
+    model, X, y = iris_model(tmp_path / "iris.pkl")
+    sample = X.assign(species=y).to_csv(index=False).encode()
+    config = {"drift": {"score_limit": 0.05, "each_feature": True}}
+    report = post(server, model, sample=sample, target="species", config=config).json()
+    drift = report["drift"]["value"]
+    points = {p["feature"]: p for p in drift["breaking_points"]}
+    assert set(points) == set(X.columns)
+    nearest = drift["breaking_points"][0]
+    assert nearest["feature"].startswith("petal") and nearest["rows"] > 0
+    assert nearest["interval"][0] < nearest["magnitude"] < nearest["interval"][1]
+    parts = drift["decomposition"]
+    assert {s["feature"] for s in parts["singles"]} == set(X.columns)
+    remainder = parts["joint_changed_share"] - sum(s["changed_share"] for s in parts["singles"])
+    assert parts["changed_remainder"] == pytest.approx(remainder)
+    alone = [s for s in drift["scenarios"] if s["features"] == [nearest["feature"]]]
+    assert {s["kind"] for s in alone} >= {"mean_shift", "noise", "missing_values"}
+    url = f"{server.url}/api/v1/runs/{report['id']}/artifacts/thresholds.json"
+    answer = httpx.get(url, timeout=30).raise_for_status()
+    assert answer.headers["content-type"] == "application/json"
+    kept = answer.json()
+    assert kept["model_sha256"] == report["model"]["sha256"]
+    assert (kept["changed_limit"], kept["score_limit"]) == (0.1, 0.05)
+    first = kept["thresholds"][0]
+    assert (first["feature"], first["psi"]) == (nearest["feature"], nearest["psi"])
+    assert first["shift_std"] == abs(nearest["magnitude"])
+    assert len(kept["thresholds"]) + len(kept["steady"]) == 4
+
+
 def test_accuracy_on_the_sample_is_scikit_learns(server: Server, tmp_path: Path) -> None:
     model, X, y = iris_model(tmp_path / "iris.pkl")
     sample = X.assign(species=y).to_csv(index=False).encode()

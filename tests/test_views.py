@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 import lockdown
 import services as holder
+from drift import BreakingPoint
 from errors import NotAModel
 from records import Section
 from reports import RunReport
@@ -251,6 +252,42 @@ def test_every_tab_draws(services: Services, tab: str) -> None:
         "Data": "Generated rows", "Downloads": "Checks, JUnit XML",
     }  # fmt: skip
     assert expected[tab] in words(page("run", run="run2", tab=tab))
+
+
+def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(services: Services) -> None:
+    keep(services, id="run2p")
+    test = page("run", run="run2p", tab="Drift")
+    table = next(t.value for t in test.dataframe if "95 % interval" in t.value.columns)
+    plain = table.map(lambda text: text.replace(components.THIN, " "))
+    assert plain.iloc[2].tolist() == [
+        "mean perimeter", "down", "1.12 SD", "1.06 to 1.18 SD", "-0.381", "1.14", "0.798", "changed answers",
+    ]  # fmt: skip
+    shown = words(test).replace(components.THIN, " ")
+    assert "One by one and together" in shown
+    assert "Single shifts sum to 23.2 %, together they change 18.7 %" in shown
+    assert "Change of the mean probability of malignant" in shown
+    assert "1 feature did not break up to 4.00 SD" in shown
+
+
+def test_breaking_points_of_older_reports_are_shown_without_what_they_lack(services: Services) -> None:
+    drift = sample_report().drift.value
+    assert drift is not None
+    old = BreakingPoint(
+        feature="x", kind="mean_shift", magnitude=-0.5, psi=0.3, interval=(-0.6, -0.4), searched_to=4.0
+    )
+    changes = {"breaking_points": (old,), "decomposition": None}
+    keep(services, id="run2o", drift=Section[Any].ok(drift.model_copy(update=changes)))
+    test = page("run", run="run2o", tab="Drift")
+    assert "the line spans the search interval" in words(test)
+    assert "One by one and together" not in words(test)
+    assert not [t for t in test.dataframe if "95 % interval" in t.value.columns]
+
+
+def test_thresholds_are_offered_where_breaking_points_were_searched(services: Services) -> None:
+    keep(services, id="run2t")
+    assert "Monitoring thresholds, JSON" in words(page("run", run="run2t", tab="Downloads"))
+    keep(services, id="run2u", drift=Section[Any].failed("The budget ended."))
+    assert "Monitoring thresholds" not in words(page("run", run="run2u", tab="Downloads"))
 
 
 def test_every_column_under_drift_says_which_test_judged_it(services: Services) -> None:

@@ -6,11 +6,12 @@ names from files are escaped. Leaves titles, captions and alt text to the pages.
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
-from drift import BreakingPoint, Scenario
+from drift import BreakingPoint, Decomposition, Scenario
 from explainability import Explanation, ShiftExplanation
 from metrics import Accuracy, LatencyRow
 from timing import ConcurrencyRow
@@ -22,6 +23,7 @@ __all__ = [
     "changed_share",
     "compared",
     "confusion",
+    "decomposition",
     "dependence",
     "importance",
     "latency",
@@ -36,6 +38,7 @@ LONGEST_LABEL = 26
 ROW_HEIGHT = 30
 PAIR_HEIGHT = 44
 SHOWN_FEATURES = 15
+SHOWN_PARTS = 10
 
 KINDS = {
     "mean_shift": "Mean shift",
@@ -43,14 +46,29 @@ KINDS = {
     "missing_values": "Missing values",
     "unseen_category": "Unseen category",
     "category_mix": "Category mix",
+    "noise": "Noise",
+    "quantile_shift": "Shift growing with rank",
+    "correlated_shift": "Shift along the main axis",
+    "segment_swap": "Swap between segments",
 }
-UNITS = {"mean_shift": "{:g} SD", "variance_scale": "x {:g}"}
+UNITS = {"variance_scale": "x {:g}"} | dict.fromkeys(
+    ("mean_shift", "noise", "quantile_shift", "correlated_shift"), "{:g} SD"
+)
 
 
 def scenario_name(kind: str, magnitude: float) -> str:
     """`Mean shift 0.5 SD`, `Wider spread x 2`, `Missing values 10 %`."""
     size = UNITS[kind].format(magnitude) if kind in UNITS else f"{magnitude * 100:g} %"
     return f"{KINDS.get(kind, kind)} {size}"
+
+
+def _scenario_names(scenarios: Sequence[Scenario]) -> list[str]:
+    """With the feature where one stands beside the same shift of several: equal names share a bar."""
+    names = [scenario_name(s.kind, s.magnitude) for s in scenarios]
+    return [
+        f"{name}, {_label(s.features[0])}" if len(s.features) == 1 and names.count(name) > 1 else name
+        for name, s in zip(names, scenarios, strict=True)
+    ]
 
 
 def latency(rows: Sequence[LatencyRow], limit_ms: float | None = None) -> go.Figure:
@@ -111,7 +129,7 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
     ran = [s for s in scenarios if s.changed_share is not None][::-1]
     figure = go.Figure()
     figure.add_bar(
-        y=[scenario_name(s.kind, s.magnitude) for s in ran], x=[100 * (s.changed_share or 0) for s in ran],
+        y=_scenario_names(ran), x=[100 * (s.changed_share or 0) for s in ran],
         orientation="h", hovertemplate="%{y}: %{x:.3~g} % changed<extra></extra>",
     )  # fmt: skip
     figure.add_vline(
@@ -125,7 +143,7 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
 def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> go.Figure:
     """Largest PSI of the inputs beside that of the answers, a pair of bars a scenario."""
     ran = [s for s in scenarios if s.changed_share is not None][::-1]
-    names = [scenario_name(s.kind, s.magnitude) for s in ran]
+    names = _scenario_names(ran)
     figure = go.Figure()
     for title, values in (
         ("Answers", [s.prediction.psi for s in ran]),
@@ -143,21 +161,52 @@ def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> 
 
 
 def breaking_points(points: Sequence[BreakingPoint]) -> go.Figure:
-    """Shift in standard deviations at which answers begin to change, with the interval searched."""
+    """Distance in standard deviations at which a model breaks, with its interval and direction."""
     found = [p for p in points if p.magnitude is not None]
-    found = sorted(found, key=lambda p: p.magnitude or 0)[:SHOWN_FEATURES][::-1]
+    found = sorted(found, key=lambda p: abs(p.magnitude or 0))[:SHOWN_FEATURES][::-1]
+    distances = [abs(p.magnitude or 0) for p in found]
+    measured = [(abs(p.magnitude or 0), p.distances or (None, None)) for p in found]
     figure = go.Figure()
     figure.add_bar(
-        y=[_label(p.feature) for p in found], x=[p.magnitude for p in found], orientation="h",
+        y=[_label(p.feature) for p in found], x=distances, orientation="h",
+        text=["up" if (p.magnitude or 0) > 0 else "down" for p in found], textposition="inside",
+        insidetextanchor="start",
         error_x={
             "type": "data", "symmetric": False, "color": GREY, "thickness": 1.5,
-            "array": [(p.interval[1] - (p.magnitude or 0)) if p.interval else 0 for p in found],
-            "arrayminus": [((p.magnitude or 0) - p.interval[0]) if p.interval else 0 for p in found],
+            "array": [max((d if far is None else far) - d, 0) for d, (_, far) in measured],
+            "arrayminus": [max(d - (d if near is None else near), 0) for d, (near, _) in measured],
         },
-        hovertemplate="%{y} breaks at %{x:.3~g} SD<extra></extra>",
+        hovertemplate="%{y} breaks at %{x:.3~g} SD %{text}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title="Shift (standard deviations)", rangemode="tozero")
     return _finish(figure, height=_height(len(found)), legend=False)
+
+
+def decomposition(parts: Decomposition, followed: Literal["changed", "output"]) -> go.Figure:
+    """Single effects, the largest first, then what interaction adds or takes away, up to the joint effect."""
+    changed = followed == "changed"
+    scale = 100.0 if changed else 1.0
+    effects = {s.feature: s.changed_share if changed else s.output_change for s in parts.singles}
+    ranked = sorted(effects, key=lambda name: -abs(effects[name] or 0.0))
+    names = [_label(name) for name in ranked[:SHOWN_PARTS]]
+    steps = [effects[name] or 0.0 for name in ranked[:SHOWN_PARTS]]
+    if rest := ranked[SHOWN_PARTS:]:
+        names.append(f"{len(rest)} more")
+        steps.append(sum(effects[name] or 0.0 for name in rest))
+    names.append("Interaction")
+    steps.append((parts.changed_remainder if changed else parts.output_remainder) or 0.0)
+    figure = go.Figure()
+    figure.add_waterfall(
+        orientation="h", y=[*names, "All together"], x=[*(scale * step for step in steps), 0],
+        measure=[*["relative"] * len(steps), "total"], connector={"line": {"color": GREY, "width": 1}},
+        totals={"marker": {"color": GREY}}, increasing={"marker": {"color": "#3B7DDD"}},
+        decreasing={"marker": {"color": "#D9772B"}},
+        hovertemplate=f"%{{y}}: %{{delta:.3~g}}{' %' if changed else ''}<extra></extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    output = "answer" if parts.output in (None, "answer") else f"probability of {_label(str(parts.output))}"
+    figure.update_xaxes(title="Changed answers (%)" if changed else f"Change of the mean {output}")
+    return _finish(figure, height=_height(len(names) + 1), legend=False)
 
 
 def importance(explanation: Explanation) -> go.Figure:

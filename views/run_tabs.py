@@ -1,22 +1,22 @@
 """The tabs of a run's page: performance, drift, robustness, explainability, data, downloads.
 
 Promises: only the open tab is drawn, and its name is in the address. Leaves the verdict to `run`,
-performance to `performance_tab` and figures to `charts`.
+three tabs to modules of their own and figures to `charts`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 import runs
-from drift import ColumnDrift, DriftAnalysis, judgement
 from errors import DashboardError
 from model_utils import ModelInfo
 from pickle_scan import ScanReport
 from reports import RunReport
-from views import charts, explanation_tab, performance_tab
 from views import components as ui
+from views import drift_tab, explanation_tab, performance_tab
 
 __all__ = ["render"]
 
@@ -27,110 +27,12 @@ SAMPLE_ROWS = 50
 @st.fragment
 def render(services: Any, report: RunReport) -> None:
     """The tabs; opening one reruns only this part of the page."""
-    drawn = (performance_tab.render, _drift, _robustness, explanation_tab.render, _data, _downloads)
+    drawn = (performance_tab.render, drift_tab.render, _robustness, explanation_tab.render, _data, _downloads)
     tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, drawn, strict=True):
         if tab.open:
             with tab:
                 draw(services, report)
-
-
-def _drift(services: Any, report: RunReport) -> None:
-    drift = ui.section_value(report.drift, "Drift")
-    if drift is None:
-        return
-    warn, fail = services.settings.psi_warn, services.settings.psi_fail
-    limit = report.plan.drift.changed_limit
-    if any(s.changed_share is not None for s in drift.scenarios):
-        left, right = st.columns(2)
-        with left:
-            ui.chart(
-                "Share of changed answers by simulated shift", charts.changed_share(drift.scenarios, limit),
-                note=f"{ui.count(report.plan.rows, 'generated row')}, each shift on all features that fit",
-                key="changed_share", alt="Share of changed answers, one bar for each simulated shift",
-            )  # fmt: skip
-        with right:
-            ui.chart(
-                "PSI of the inputs and of the answers", charts.psi_by_scenario(drift.scenarios, warn, fail),
-                note=f"Largest over the columns; lines at {warn:g} (moderate) and {fail:g} (major)",
-                key="psi", alt="Population stability index of inputs and answers for each simulated shift",
-            )  # fmt: skip
-    _skipped(drift)
-    _breaking_points(drift, limit)
-    _columns(drift)
-    for note in drift.notes:
-        st.caption(ui.plain(note))
-
-
-def _skipped(drift: DriftAnalysis) -> None:
-    for scenario in drift.scenarios:
-        if scenario.changed_share is None:
-            name = charts.scenario_name(scenario.kind, scenario.magnitude)
-            st.caption(f"{name}: not simulated. {ui.plain(scenario.reason or '')}")
-
-
-def _breaking_points(drift: DriftAnalysis, limit: float) -> None:
-    found = [p for p in drift.breaking_points if p.magnitude is not None]
-    steady = [p for p in drift.breaking_points if p.magnitude is None]
-    if found:
-        ui.chart(
-            f"Breaking point of each feature: the shift that changes more than {limit * 100:g} % of answers",
-            charts.breaking_points(drift.breaking_points),
-            note="One feature shifted at a time; the line spans the interval that the search ended with",
-            key="breaking", alt="Smallest shift in standard deviations that changes the answers, by feature",
-        )  # fmt: skip
-    if steady:
-        names = ", ".join(ui.plain(p.feature) for p in steady[:8]) + (" and more" if len(steady) > 8 else "")
-        furthest = ui.number(max(p.searched_to for p in steady), "SD")
-        st.caption(f"{ui.count(len(steady), 'feature')} did not break up to {furthest}: {names}.")
-
-
-def _named(scenario: str | None) -> str:
-    """`mean_shift 1` in the words of the charts."""
-    kind, _, magnitude = (scenario or "").rpartition(" ")
-    return charts.scenario_name(kind, float(magnitude)) if kind in charts.KINDS else "not named"
-
-
-def _columns(drift: DriftAnalysis) -> None:
-    if not drift.columns:
-        return
-    st.subheader("Column by column")
-    st.caption(f"Under the strongest simulated shift: {_named(drift.columns_scenario)}")
-    if any(c.p_adjusted is not None for c in drift.columns):
-        st.caption("p-values that judge are adjusted for the number of columns (Benjamini-Hochberg).")
-    ranked = sorted(drift.columns, key=lambda c: -(c.psi or 0))
-    st.dataframe(
-        {
-            "Column": [c.column for c in ranked],
-            "Kind": [c.kind for c in ranked],
-            **_judged(ranked),
-            **{
-                title: [getattr(c, key) for c in ranked]
-                for key, title in (("psi", "PSI"), ("ks", "KS"), ("ks_p", "KS p-value"),
-                                   ("wasserstein", "Wasserstein"), ("js", "Jensen-Shannon"))
-            },
-        },
-        hide_index=True,
-        column_config={
-            "Column": st.column_config.TextColumn(pinned=True),
-            **{
-                title: st.column_config.NumberColumn(format="%.3g")
-                for title in ("PSI", "KS", "KS p-value", "Wasserstein", "Jensen-Shannon")
-            },
-        },
-        alt="Distances of each column, largest PSI first",
-    )  # fmt: skip
-
-
-def _judged(columns: list[ColumnDrift]) -> dict[str, list[str]]:
-    """Reports stored before columns were judged have nothing to show here."""
-    if all(c.drifted is None for c in columns):
-        return {}
-    words = {True: "yes", False: "no", None: "-"}
-    return {
-        "Drifted": [words[c.drifted] for c in columns],
-        "Judged by": [judgement(c) for c in columns],
-    }
 
 
 def _robustness(services: Any, report: RunReport) -> None:
@@ -271,6 +173,7 @@ def _downloads(services: Any, report: RunReport) -> None:
          lambda: exports.metrics_csv(report)),
         ("Report, HTML", "One file that opens without a network", "html", "text/html",
          lambda: exports.to_html(report)),
+        *_thresholds(report),
         ("Checks, JUnit XML", "For the test view of a CI system", "xml", "application/xml",
          lambda: exports.to_junit(report)),
         ("Summary, Markdown", "For a pull request or a wiki", "md", "text/markdown",
@@ -285,6 +188,18 @@ def _downloads(services: Any, report: RunReport) -> None:
                     f"Download .{ending}", data=make, file_name=f"{stem}.{ending}", mime=mime,
                     on_click="ignore", icon=":material/download:", key=f"download_{ending}", width="stretch",
                 )  # fmt: skip
+
+
+def _thresholds(report: RunReport) -> tuple[tuple[str, str, str, str, Callable[[], str]], ...]:
+    """Offered where breaking points were searched."""
+    if report.drift.value is None or not report.drift.value.breaking_points:
+        return ()
+    import exports
+
+    return (
+        ("Monitoring thresholds, JSON", "The breaking points, to set up a monitor for this model",
+         "thresholds.json", "application/json", lambda: exports.thresholds_json(report)),
+    )  # fmt: skip
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,157 @@
+"""A joint shift's effect, taken apart: what each feature's part does alone, and the interaction left over.
+
+Promises: the parts and the whole are asked about the same rows and the same shifted values. Leaves the shifts
+to `drift_shifts` and running the model to the caller.
+"""
+
+import time
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from answers import Predict, ask, changed_answers, subset
+from breaking_points import picked_rows
+from breaking_search import MAX_CALL_ROWS, MIN_ROWS
+from drift import Decomposition, ScenarioPlan, SingleEffect
+from drift_shifts import applicable_features, scenario_title, simulate
+from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
+from model_utils import Predictions
+from schema_utils import Schema
+
+__all__ = ["decompose", "joint_scenario"]
+
+Numbers = npt.NDArray[np.float64]
+BUDGET_SHARE = 0.25  # of the plan's seconds; the breaking points have their own
+
+
+def joint_scenario(
+    frame: pd.DataFrame, schema: Schema, scenarios: tuple[ScenarioPlan, ...]
+) -> ScenarioPlan | None:
+    """The largest mean shift that moves two features or more, else the first other scenario that does."""
+    shifts = sorted((s for s in scenarios if s.kind == "mean_shift"), key=lambda s: -s.magnitude)
+    others = [s for s in scenarios if s.kind != "mean_shift"]
+    joint = (s for s in (*shifts, *others) if len(applicable_features(frame, schema, s)) > 1)
+    return next(joint, None)
+
+
+def decompose(
+    frame: pd.DataFrame,
+    schema: Schema,
+    scenario: ScenarioPlan,
+    predict: Predict,
+    reference: Predictions,
+    tolerance: float,
+    budget_s: float,
+    seed: int,
+) -> tuple[Decomposition | None, tuple[str, ...]]:
+    """The scenario on at most 256 rows of `frame` (n rows, answers `reference`), jointly and one by one.
+
+    The shift is drawn once, as `simulate` draws it for the whole frame; a single effect takes one column of
+    it. Returns the decomposition, or None with a note why: the model raised, or time for 64 rows was lacking.
+    """
+    ends_at = time.monotonic() + budget_s * BUDGET_SHARE
+    picked = picked_rows(reference, seed)
+    names = applicable_features(frame, schema, scenario)
+    shifted = simulate(frame, schema, scenario, np.random.default_rng(seed))
+    title = scenario_title(scenario)
+    try:
+        begun = time.monotonic()
+        joint = ask(predict, shifted.iloc[picked])
+        per_row_s = (time.monotonic() - begun) / len(picked)
+        affordable = int(min((ends_at - time.monotonic()) / max(per_row_s, 1e-9), 1e9) / len(names))
+        rows = min(len(picked), affordable)
+        if rows < min(MIN_ROWS, len(picked)):
+            return None, (f"{title} was not taken apart: {len(names)} features take more than the budget.",)
+        picked, joint = picked[:rows], subset(joint, np.arange(rows))
+        singles = _singles(frame.iloc[picked], shifted.iloc[picked], names, predict)
+    except (Cancelled, ChildDied, ChildTimeout):
+        raise
+    except DashboardError as error:
+        return None, (f"{title} was not taken apart: {error.message}",)
+    return _figures(scenario, names, subset(reference, picked), joint, singles, tolerance), ()
+
+
+def _singles(
+    rows: pd.DataFrame, shifted: pd.DataFrame, names: tuple[str, ...], predict: Predict
+) -> list[Predictions]:
+    """The answers with one column shifted, a table a feature; several features a call."""
+    n = len(rows)
+    at_once = max(1, MAX_CALL_ROWS // n)
+    found: list[Predictions] = []
+    for start in range(0, len(names), at_once):
+        some = names[start : start + at_once]
+        # assign, not a cell-wise write: a shifted column may have another type
+        table = pd.concat([rows.assign(**{name: shifted[name]}) for name in some], ignore_index=True)
+        answers = ask(predict, table)
+        found += [subset(answers, np.arange(i * n, (i + 1) * n)) for i in range(len(some))]
+    return found
+
+
+def _figures(
+    scenario: ScenarioPlan,
+    names: tuple[str, ...],
+    reference: Predictions,
+    joint: Predictions,
+    singles: list[Predictions],
+    tolerance: float,
+) -> Decomposition:
+    tables = [joint, *singles]
+    shares = [float((changed_answers(reference, t, tolerance) | t.failed).mean()) for t in tables]
+    output, changes = _output_changes(reference, tables)
+    effects = [
+        SingleEffect(feature=name, changed_share=share, output_change=change)
+        for name, share, change in zip(names, shares[1:], changes[1:], strict=True)
+    ]
+    effects.sort(key=lambda e: -(e.changed_share or 0.0))
+    total = float(np.sum(shares[1:]))
+    known = [c for c in changes[1:] if c is not None]
+    single_sum = float(np.sum(known)) if known else None
+    return Decomposition(
+        kind=scenario.kind,
+        magnitude=scenario.magnitude,
+        rows=len(reference.values),
+        singles=tuple(effects),
+        joint_changed_share=shares[0],
+        single_changed_sum=total,
+        changed_remainder=shares[0] - total,
+        output=output,
+        joint_output_change=changes[0],
+        single_output_sum=single_sum,
+        output_remainder=None if changes[0] is None or single_sum is None else changes[0] - single_sum,
+    )
+
+
+def _output_changes(
+    reference: Predictions, tables: list[Predictions]
+) -> tuple[str | None, list[float | None]]:
+    """How far each table moves the mean output, over the rows that every table got an answer for."""
+    answered = ~np.any([reference.failed, *(t.failed for t in tables)], axis=0)
+    nothing: list[float | None] = [None] * len(tables)
+    if not answered.any():
+        return None, nothing
+    if reference.labels is None:
+        before, name = reference.values, "answer"
+        after = [t.values for t in tables]
+    else:
+        column = _followed_class(reference, tables)
+        if column is None or reference.scores is None:
+            return None, nothing
+        before, name = reference.scores[:, column], reference.labels[column]
+        after = [t.scores[:, column] for t in tables if t.scores is not None]
+    base = before[answered].astype(np.float64)
+    return name, [float((values[answered] - base).mean()) for values in after]
+
+
+def _followed_class(reference: Predictions, tables: list[Predictions]) -> int | None:
+    """Of two classes the second, of more the commonest; None where scores or labels do not line up."""
+    labels, scores = reference.labels, reference.scores
+    if labels is None or scores is None or scores.shape[1] != len(labels):
+        return None
+    for table in tables:
+        if table.labels != labels or table.scores is None or table.scores.shape != scores.shape:
+            return None
+    if len(labels) == 2:
+        return 1
+    codes = reference.values[~reference.failed].astype(np.int64)
+    return int(np.bincount(codes, minlength=len(labels)).argmax())

@@ -1,0 +1,190 @@
+"""The Drift tab of a run: simulated shifts, breaking points, a joint shift taken apart, columns."""
+
+from typing import Any
+
+import streamlit as st
+
+from drift import BreakingPoint, ColumnDrift, Decomposition, DriftAnalysis, DriftPlan, judgement
+from reports import RunReport
+from views import charts
+from views import components as ui
+
+__all__ = ["render"]
+
+
+def render(services: Any, report: RunReport) -> None:
+    drift = ui.section_value(report.drift, "Drift")
+    if drift is None:
+        return
+    warn, fail = services.settings.psi_warn, services.settings.psi_fail
+    limit = report.plan.drift.changed_limit
+    if any(s.changed_share is not None for s in drift.scenarios):
+        left, right = st.columns(2)
+        with left:
+            ui.chart(
+                "Share of changed answers by simulated shift", charts.changed_share(drift.scenarios, limit),
+                note=f"{ui.count(report.plan.rows, 'generated row')}, {_on_what(report.plan.drift)}",
+                key="changed_share", alt="Share of changed answers, one bar for each simulated shift",
+            )  # fmt: skip
+        with right:
+            ui.chart(
+                "PSI of the inputs and of the answers", charts.psi_by_scenario(drift.scenarios, warn, fail),
+                note=f"Largest over the columns; lines at {warn:g} (moderate) and {fail:g} (major)",
+                key="psi", alt="Population stability index of inputs and answers for each simulated shift",
+            )  # fmt: skip
+    _skipped(drift)
+    _breaking_points(drift, report.plan.drift)
+    if drift.decomposition is not None:
+        _decomposition(drift.decomposition)
+    _columns(drift)
+    for note in drift.notes:
+        st.caption(ui.plain(note))
+
+
+def _skipped(drift: DriftAnalysis) -> None:
+    for scenario in drift.scenarios:
+        if scenario.changed_share is None:
+            name = charts.scenario_name(scenario.kind, scenario.magnitude)
+            if len(scenario.features) == 1:
+                name += f", {ui.plain(scenario.features[0])}"
+            st.caption(f"{name}: not simulated. {ui.plain(scenario.reason or '')}")
+
+
+def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
+    found = [p for p in drift.breaking_points if p.magnitude is not None]
+    steady = [p for p in drift.breaking_points if p.magnitude is None]
+    if found:
+        breaks = f"the shift that changes more than {plan.changed_limit * 100:g} % of answers"
+        if plan.score_limit is not None:
+            breaks += f" or costs more than {plan.score_limit:g} of the score"
+        ui.chart(
+            f"Breaking point of each feature: {breaks}", charts.breaking_points(drift.breaking_points),
+            note="One feature shifted at a time, up and down, the nearer one shown; "
+            f"the line spans the {'95 %' if found[0].rows else 'search'} interval",
+            key="breaking", alt="Smallest shift in standard deviations that breaks the model, by feature",
+        )  # fmt: skip
+        if found[0].rows:
+            _breaking_table(found)
+    if steady:
+        names = ", ".join(ui.plain(p.feature) for p in steady[:8]) + (" and more" if len(steady) > 8 else "")
+        furthest = ui.number(min(p.searched_to for p in steady), "SD")
+        st.caption(f"{ui.count(len(steady), 'feature')} did not break up to {furthest}: {names}.")
+
+
+def _breaking_table(found: list[BreakingPoint]) -> None:
+    words = {"changed_answers": "changed answers", "score": "score", None: ui.NONE}
+    st.dataframe(
+        {
+            "Feature": [p.feature for p in found],
+            "Direction": [p.direction or ui.NONE for p in found],
+            "Shift": [ui.number(abs(p.magnitude or 0.0), "SD") for p in found],
+            "95 % interval": [_range(p.distances, "SD") for p in found],
+            "In its unit": [ui.number(p.shift) for p in found],
+            "PSI there": [ui.number(p.psi) for p in found],
+            "Watch from PSI": [ui.number(p.psi_interval[0] if p.psi_interval else None) for p in found],
+            "Broken by": [words[p.by] for p in found],
+        },
+        hide_index=True,
+        column_config={
+            "Feature": st.column_config.TextColumn(pinned=True),
+            "Watch from PSI": st.column_config.TextColumn(
+                help="The PSI at the nearer end of the interval: below it the model most likely holds"
+            ),
+        },
+        alt="Breaking points with their intervals, nearest first",
+    )
+    st.caption(
+        f"Measured on {ui.count(found[0].rows, 'row')}. Downloads has these as thresholds.json, to set up a "
+        "monitor for this model."
+    )
+
+
+def _range(distances: tuple[float | None, float | None] | None, unit: str) -> str:
+    if distances is None:
+        return ui.NONE
+    near, far = distances
+    return f"{ui.number(near)} to {'open' if far is None else ui.number(far, unit)}"
+
+
+def _decomposition(parts: Decomposition) -> None:
+    """What each feature's part of a joint shift does alone, and what only all of them together do."""
+    name = charts.scenario_name(parts.kind, parts.magnitude)
+    st.subheader("One by one and together")
+    st.caption(
+        f"{name} on {ui.count(len(parts.singles), 'feature')}, alone and together, on the same "
+        f"{ui.count(parts.rows, 'row')}. Interaction is what the joint shift does beyond the sum of the "
+        "single ones; below zero their effects overlap."
+    )
+    left, right = st.columns(2)
+    with left:
+        ui.chart(
+            "Share of changed answers", charts.decomposition(parts, "changed"),
+            note=f"Single shifts sum to {ui.share(parts.single_changed_sum)}, together they change "
+            f"{ui.share(parts.joint_changed_share)}",
+            key="parts_changed", alt="Changed answers by each feature's shift alone, and by interaction",
+        )  # fmt: skip
+    if parts.joint_output_change is not None:
+        what = "mean answer" if parts.output == "answer" else f"mean probability of {ui.plain(parts.output)}"
+        with right:
+            ui.chart(
+                f"Change of the {what}", charts.decomposition(parts, "output"),
+                note=f"Single shifts sum to {ui.number(parts.single_output_sum)}, together they make "
+                f"{ui.number(parts.joint_output_change)}",
+                key="parts_output", alt="Mean output by each feature's shift alone, and by interaction",
+            )  # fmt: skip
+
+
+def _named(scenario: str | None) -> str:
+    """`mean_shift 1` in the words of the charts."""
+    kind, _, magnitude = (scenario or "").rpartition(" ")
+    return charts.scenario_name(kind, float(magnitude)) if kind in charts.KINDS else "not named"
+
+
+def _columns(drift: DriftAnalysis) -> None:
+    if not drift.columns:
+        return
+    st.subheader("Column by column")
+    st.caption(f"Under the strongest simulated shift: {_named(drift.columns_scenario)}")
+    if any(c.p_adjusted is not None for c in drift.columns):
+        st.caption("p-values that judge are adjusted for the number of columns (Benjamini-Hochberg).")
+    ranked = sorted(drift.columns, key=lambda c: -(c.psi or 0))
+    st.dataframe(
+        {
+            "Column": [c.column for c in ranked],
+            "Kind": [c.kind for c in ranked],
+            **_judged(ranked),
+            **{
+                title: [getattr(c, key) for c in ranked]
+                for key, title in (("psi", "PSI"), ("ks", "KS"), ("ks_p", "KS p-value"),
+                                   ("wasserstein", "Wasserstein"), ("js", "Jensen-Shannon"))
+            },
+        },
+        hide_index=True,
+        column_config={
+            "Column": st.column_config.TextColumn(pinned=True),
+            **{
+                title: st.column_config.NumberColumn(format="%.3g")
+                for title in ("PSI", "KS", "KS p-value", "Wasserstein", "Jensen-Shannon")
+            },
+        },
+        alt="Distances of each column, largest PSI first",
+    )  # fmt: skip
+
+
+def _judged(columns: list[ColumnDrift]) -> dict[str, list[str]]:
+    """Reports stored before columns were judged have nothing to show here."""
+    if all(c.drifted is None for c in columns):
+        return {}
+    words = {True: "yes", False: "no", None: "-"}
+    return {
+        "Drifted": [words[c.drifted] for c in columns],
+        "Judged by": [judgement(c) for c in columns],
+    }
+
+
+def _on_what(plan: DriftPlan) -> str:
+    if any(s.features for s in plan.scenarios):
+        return "each shift on the features that the plan names"
+    return "each shift on all features that fit" + (
+        ", and on each of them alone" if plan.each_feature else ""
+    )
