@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from answers import Predict, ask, change_tolerance, changed_answers
+from answers import Predict, ask, change_tolerance, changed_answers, subset
 from drift import ScenarioPlan
 from drift_shifts import applicable_features, scenario_title, simulate
 from explainability import Attributions, ExplainPlan, Explanation, FeatureShare, ShiftExplanation
@@ -61,7 +61,7 @@ def with_shuffled_columns(
         answers = ask(predict, shuffled.reset_index(drop=True))
         moved, scores = [], []
         for i in range(REPEATS):
-            part = _part(answers, i * len(rows), len(rows))
+            part = subset(answers, np.arange(i * len(rows), (i + 1) * len(rows)))
             moved.append(changed_answers(reference, part, tolerance).mean())
             if score is not None:
                 scores.append(_one_figure(score(part)))
@@ -121,12 +121,6 @@ def explain_shift(
         remainder=change - float(parts.sum()),
         features=tuple(sorted(shares, key=lambda share: -abs(share.change))),
     )
-
-
-def _part(answers: Predictions, start: int, count: int) -> Predictions:
-    part = slice(start, start + count)
-    scores = None if answers.scores is None else answers.scores[part]
-    return Predictions(answers.values[part], scores, answers.labels, answers.failed[part])
 
 
 def _one_figure(accuracy: Accuracy) -> float | None:

@@ -14,8 +14,8 @@ import pickle_scan
 from errors import MissingLibrary, NotAModel
 from file_formats import DAMAGED_HINT, read_stream
 from native_formats import NativeFormat
-from pickle_allow_list import allowed, today, why_refused
-from pickle_scan import RefusedName, ScanReport
+from pickle_allow_list import allowed, today
+from pickle_scan import RefusedName, ScanReport, printable, refused_name
 
 __all__ = ["first_glance", "refused_in_skops", "scan"]
 
@@ -81,13 +81,8 @@ def scan(file: BinaryIO) -> ScanReport:
 
 def refused_in_skops(names: Iterator[str]) -> tuple[RefusedName, ...]:
     """Those of a skops file's types ("module.Class") that the list of allowed names does not hold."""
-    refused = []
-    for full in names:
-        module, _, name = full.rpartition(".")
-        if today(module, name) not in allowed():
-            why = why_refused(module, name)
-            refused.append(RefusedName(module=_clean(module), name=_clean(name), **why._asdict()))
-    return tuple(refused)
+    pairs = [(module, name) for module, _, name in (full.rpartition(".") for full in names)]
+    return tuple(refused_name(*pair) for pair in pairs if today(*pair) not in allowed())
 
 
 def _of_format(file: BinaryIO, native: NativeFormat) -> ScanReport:
@@ -115,8 +110,8 @@ def _scan_skops(file: BinaryIO, report: ScanReport) -> ScanReport:
     return report.model_copy(
         update={
             "ok": not refused,
-            "libraries": tuple(sorted({"skops", *map(_clean, libraries)})[:MAX_NAMES]),
-            "globals": tuple(_clean(name) for name in names[:MAX_NAMES]),
+            "libraries": tuple(sorted({"skops", *map(printable, libraries)})[:MAX_NAMES]),
+            "globals": tuple(printable(name) for name in names[:MAX_NAMES]),
             "globals_count": len(names),
             "refused": refused[:MAX_REFUSED],
             "refused_count": len(refused),
@@ -149,8 +144,8 @@ def _scan_keras(file: BinaryIO, report: ScanReport) -> ScanReport:
     ]
     refused = tuple(
         RefusedName(
-            module=_clean(module),
-            name=_clean(name),
+            module=printable(module),
+            name=printable(name),
             reason="is not one of Keras's own classes",
             hint="Build the model from Keras's own layers, or export it to ONNX.",
         )
@@ -160,7 +155,7 @@ def _scan_keras(file: BinaryIO, report: ScanReport) -> ScanReport:
     return report.model_copy(
         update={
             "ok": not (refused or findings),
-            "globals": tuple(f"{_clean(m)} {_clean(n)}" for m, n in sorted(names)[:MAX_NAMES]),
+            "globals": tuple(f"{printable(m)} {printable(n)}" for m, n in sorted(names)[:MAX_NAMES]),
             "globals_count": len(names),
             "refused": refused[:MAX_REFUSED],
             "refused_count": len(refused),
@@ -185,8 +180,3 @@ def _collect_layers(node: Any, names: set[tuple[str, str]], depth: int) -> None:
     elif isinstance(node, list):
         for value in node:
             _collect_layers(value, names, depth + 1)
-
-
-def _clean(text: str) -> str:
-    """Printable text of bounded length, whatever the file calls itself."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text[:MAX_TEXT])

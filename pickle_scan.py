@@ -30,7 +30,16 @@ from pickle_values import Global
 from pickle_walk import Buffer, Damaged, Stopped, Walk
 from records import Record
 
-__all__ = ["OWN_RISK", "Policy", "RefusedName", "ScanReport", "check_allowed", "scan"]
+__all__ = [
+    "OWN_RISK",
+    "Policy",
+    "RefusedName",
+    "ScanReport",
+    "check_allowed",
+    "printable",
+    "refused_name",
+    "scan",
+]
 
 Policy = Literal["strict", "contained", "unsafe"]
 
@@ -186,7 +195,7 @@ class _Bounded:
 def _report(
     compression: str | None, data: Buffer, walk: Walk, findings: list[str], damaged: str
 ) -> ScanReport:
-    names = [(_clean(module), _clean(name)) for module, name in walk.globals]
+    names = [(printable(module), printable(name)) for module, name in walk.globals]
     refused = [pair for pair, symbol in walk.globals.items() if symbol.refused]
     tops = {module.partition(".")[0] for module, _ in names}
     libraries = {top for top in tops if top.isidentifier() and top not in OWN}
@@ -199,18 +208,19 @@ def _report(
         ok=not (refused or findings or damaged),
         globals=tuple(f"{module} {name}" for module, name in names[:MAX_GLOBALS]),
         globals_count=len(names),
-        refused=tuple(_refused(*pair) for pair in refused[:MAX_REFUSED]),
+        refused=tuple(refused_name(*pair) for pair in refused[:MAX_REFUSED]),
         refused_count=len(refused),
-        findings=tuple(_clean(text, 300) for text in findings[:MAX_REFUSED]),
-        damaged=_clean(damaged, 300),
+        findings=tuple(printable(text, 300) for text in findings[:MAX_REFUSED]),
+        damaged=printable(damaged, 300),
     )
 
 
-def _refused(module: str, name: str) -> RefusedName:
+def refused_name(module: str, name: str) -> RefusedName:
+    """A name off the list, with the reason and what its file's owner can do."""
     why = why_refused(module, name)
-    return RefusedName(module=_clean(module), name=_clean(name), **why._asdict())
+    return RefusedName(module=printable(module), name=printable(name), **why._asdict())
 
 
-def _clean(text: str, most: int = MAX_NAME) -> str:
+def printable(text: str, most: int = MAX_NAME) -> str:
     """Printable text of bounded length, whatever the file calls itself."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text[:most])
