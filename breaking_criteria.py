@@ -6,7 +6,7 @@ beyond, beyond on these rows, surely beyond. Leaves which shifts to try to `brea
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from statistics import NormalDist
 from typing import Any, Literal, Protocol
 
@@ -211,6 +211,7 @@ def _graded(possibly: bool, broken: bool, surely: bool) -> int:
     return POSSIBLY if possibly else 0
 
 
+@lru_cache(4096)  # a search asks for the same few again and again
 def binomial_at_most(k: int, n: int, p: float) -> float:
     """P(X <= k) for X binomial of n trials with chance p.
 

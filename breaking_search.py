@@ -13,7 +13,7 @@ import pandas as pd
 
 from answers import Predict, ask, subset
 from breaking_criteria import BROKEN, POSSIBLY, SURELY, Criterion
-from drift_shifts import shifted_numbers
+from drift_shifts import shifted_numbers, with_columns
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from model_utils import Predictions
 from schema_utils import FieldSpec
@@ -295,9 +295,9 @@ def _stacked(rows: pd.DataFrame, tries: list[Try]) -> pd.DataFrame:
         by[start : start + len(t.rows)] = t.search.sign * t.shift * t.search.std
         start += len(t.rows)
     specs = {t.search.spec.name: t.search.spec for t in tries}
-    for name, by in by_feature.items():
-        table[name] = shifted_numbers(table[name], specs[name], by)
-    return table
+    return with_columns(
+        table, {name: shifted_numbers(table[name], specs[name], by) for name, by in by_feature.items()}
+    )
 
 
 def nearest(group: list[Search]) -> Search | None:

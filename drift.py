@@ -6,7 +6,7 @@ and every column says which test judged it. Leaves the arithmetic to `drift_colu
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -35,6 +35,7 @@ __all__ = [
     "compare",
     "jensen_shannon_distance",
     "judgement",
+    "measured_columns",
     "population_stability_index",
     "spread",
 ]
@@ -279,8 +280,8 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame, rules: DriftRules | 
     Raises InvalidInput for an empty table and for columns that one side lacks.
     """
     rules = rules or DriftRules()
-    names = _common_columns(reference, current)
-    found = _measured(reference, current, names)
+    measured = measured_columns(reference, current)
+    names, found = list(measured), list(measured.values())
     rows = min(len(reference), len(current))
     ks_p = _ks_p_values(found)
     decisions = decide(found, ks_p, rules, rows)
@@ -298,17 +299,20 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame, rules: DriftRules | 
     )
 
 
-def _measured(reference: pd.DataFrame, current: pd.DataFrame, names: list[object]) -> list[ColumnFigures]:
-    def one(name: object) -> ColumnFigures:
+def measured_columns(reference: pd.DataFrame, current: pd.DataFrame) -> dict[Hashable, ColumnFigures]:
+    """What `compare` knows of each column before it judges; InvalidInput as there."""
+    names = _common_columns(reference, current)
+
+    def one(name: Hashable) -> ColumnFigures:
         return measure(reference[name], current[name])
 
     cells = (len(reference) + len(current)) * len(names)
     threads = min(MAX_THREADS, os.cpu_count() or 1) if cells >= PARALLEL_CELLS else 1
     if threads == 1:
-        return [one(name) for name in names]
+        return {name: one(name) for name in names}
     # numpy's sorting, counting, searching and selecting all let other threads run
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(one, names))
+        return dict(zip(names, pool.map(one, names), strict=True))
 
 
 def _ks_p_values(found: Sequence[ColumnFigures]) -> list[float | None]:
@@ -347,7 +351,7 @@ def _column(name: str, found: ColumnFigures, ks_p: float | None, decision: Decis
     )
 
 
-def _common_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[object]:
+def _common_columns(reference: pd.DataFrame, current: pd.DataFrame) -> list[Hashable]:
     for side, frame in (("reference", reference), ("current", current)):
         if frame.shape[0] == 0 or frame.shape[1] == 0:
             raise InvalidInput(

@@ -13,9 +13,18 @@ import pandas as pd
 from answers import Predict, ask, change_tolerance, changed_answers, in_labels_of
 from breaking_criteria import Labelled
 from breaking_points import find_breaking_points
-from drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan, compare
+from drift import (
+    ColumnDrift,
+    Distances,
+    DriftAnalysis,
+    DriftPlan,
+    Scenario,
+    ScenarioPlan,
+    compare,
+    measured_columns,
+)
 from drift_decomposition import decompose, joint_scenario
-from drift_shifts import applicable_features, check_scenario, scenario_title, simulate, spread_of
+from drift_shifts import applicable_features, check_scenario, scenario_title, simulate
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from model_utils import Predictions
 from schema_utils import Schema
@@ -170,18 +179,13 @@ def _strongest(
 
 def _distances(reference: pd.DataFrame, current: pd.DataFrame) -> Distances:
     """The largest distance over the columns; Wasserstein in the reference column's standard deviations."""
-    columns = compare(reference, current).columns
-    in_stds = [
-        c.wasserstein / std
-        for c in columns
-        if c.wasserstein is not None and (std := spread_of(reference[c.column])) > 0
-    ]
+    columns = measured_columns(reference, current)
     return Distances(
-        psi=_largest(c.psi for c in columns),
-        ks=_largest(c.ks for c in columns),
-        wasserstein=_largest(in_stds),
-        js=_largest(c.js for c in columns),
-        column=max(columns, key=lambda c: c.psi or 0.0).column,
+        psi=_largest(c.psi for c in columns.values()),
+        ks=_largest(c.ks for c in columns.values()),
+        wasserstein=_largest(c.wasserstein_normed for c in columns.values()),
+        js=_largest(c.js for c in columns.values()),
+        column=str(max(columns, key=lambda name: columns[name].psi)),
     )
 
 

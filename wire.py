@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -136,12 +137,9 @@ def encode_frame(frame: pd.DataFrame, prefix: str = "frame") -> dict[str, Array]
     another type.
     """
     blocks: dict[str, list[Array]] = {code: [] for code in DTYPES}
-    if frame.shape[1] and (frame.dtypes == np.float64).all():  # one block at once: the common case
-        number = {"kind": "number", "dtype": "float64", "block": "f8"}
-        columns = [{"name": str(name), "at": at, **number} for at, name in enumerate(frame.columns)]
-        values = np.ascontiguousarray(frame.to_numpy().T, dtype=DTYPES["f8"])
-        about = {"rows": len(frame), "columns": columns}
-        return {f"{prefix}.columns": json_to_array(about), f"{prefix}.f8": values}
+    if frame.shape[1] and all(dtype == np.float64 for dtype in frame.dtypes.array):  # the common case
+        values = np.ascontiguousarray(frame.to_numpy().T, dtype=DTYPES["f8"])  # one block at once
+        return {f"{prefix}.columns": _all_floats(tuple(str(name) for name in frame.columns)), f"{prefix}.f8": values}
     columns = []
     for name, column in frame.items():
         columns.append({"name": str(name), **_encode_column(str(name), column, blocks)})
@@ -153,18 +151,32 @@ def encode_frame(frame: pd.DataFrame, prefix: str = "frame") -> dict[str, Array]
 def decode_frame(arrays: Mapping[str, Array], prefix: str = "frame") -> pd.DataFrame:
     """The inverse of `encode_frame`, with a fresh index; BadAnswer when the arrays do not fit together."""
     try:
-        about = array_to_json(arrays[f"{prefix}.columns"])
+        described = arrays[f"{prefix}.columns"].tobytes()
+        if (names := _names_of_floats(described)) is not None:
+            return pd.DataFrame(arrays[f"{prefix}.f8"].T, columns=names.view(), copy=False)
+        about = parse_json(described)
         blocks = {code: arrays[f"{prefix}.{code}"] for code in DTYPES if f"{prefix}.{code}" in arrays}
         specs, rows = about["columns"], int(about["rows"])
         names = pd.Index([s["name"] for s in specs], dtype="object" if not specs else None)
-        if specs and all(s["kind"] == "number" and s["dtype"] == "float64" for s in specs):
-            return pd.DataFrame(blocks["f8"].T, columns=names, copy=False)
         data = {i: _decode_column(s, blocks) for i, s in enumerate(specs)}
         frame = pd.DataFrame(data, index=pd.RangeIndex(rows))
         frame.columns = names
         return frame
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise BadAnswer(f"The table cannot be read ({type(error).__name__}: {str(error)[:100]}).") from None
+
+
+@lru_cache(16)  # a run asks some ninety tables of the same columns
+def _all_floats(names: tuple[str, ...]) -> Array:
+    """What is said of a table of nothing but float64: the columns' names."""
+    return json_to_array({"floats": list(names)})
+
+
+@lru_cache(16)
+def _names_of_floats(described: bytes) -> "pd.Index[Any] | None":
+    """The names that `_all_floats` told of; None for any other table."""
+    about = parse_json(described)
+    return pd.Index(about["floats"]) if isinstance(about, dict) and "floats" in about else None
 
 
 def _encode_column(name: str, column: "pd.Series[Any]", blocks: dict[str, list[Array]]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from zygote import Zygote
 __all__ = ["Hold", "Worker", "main"]
 
 POLL_S = 0.1
+GLANCE_S = 0.01  # between looks whether the database was written to: microseconds each
 TIDY_S = 3600.0
 _LOG = logging.getLogger("worker")
 
@@ -108,12 +109,22 @@ class Worker:
                     self._tidy()
                 if not slots.acquire(timeout=POLL_S):
                     continue
+                mark = self._services.store.mark()  # taken first: what is written from here on is noticed
                 job = self._claim()
                 if job is None:
                     slots.release()
-                    self._stopping.wait(POLL_S)
+                    self._rest(mark)
                     continue
                 pool.submit(self._work, job, zygote).add_done_callback(lambda _future: slots.release())
+
+    def _rest(self, mark: int | None) -> None:
+        """Until somebody has written to the database since, which may be a job; for one poll at most."""
+        until = time.monotonic() + POLL_S
+        while time.monotonic() < until:
+            if self._stopping.wait(POLL_S if mark is None else GLANCE_S):
+                return
+            if mark is not None and self._services.store.mark() != mark:
+                return
 
     def _claim(self) -> JobRow | None:
         try:

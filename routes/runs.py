@@ -33,6 +33,7 @@ __all__ = ["PREFIX", "RunItem", "RunList", "RunProgress", "build_router", "item_
 PREFIX = "/api/v1/runs"
 MAX_WAIT_S = 600
 POLL_S = 0.1
+GLANCE_S = 0.01  # between looks whether the database was written to: microseconds each
 MOST_POLLS_PER_S = 100  # of all that wait together; a poll is about a millisecond of this process
 RETRY_AFTER_S = "2"
 MEGABYTE = 1024 * 1024
@@ -297,13 +298,23 @@ async def _wait_until_finished(request: Request, services: Services, run_id: str
     """The row once it is finished, the time is over, or nobody listens any more."""
     start = anyio.current_time()
     while True:
+        mark = services.store.mark()  # taken first: what is written from here on is noticed
         row = await blocking(request, runs.get_run, services, run_id)
         waited = anyio.current_time() - start
         over = row.state in runs.TERMINAL_STATES or waited >= seconds
         if over or is_stopping(request) or await request.is_disconnected():
             return row
         with _waiting(request) as pause:
-            await anyio.sleep(min(pause, seconds - waited))
+            await _until_written(services, mark, min(pause, seconds - waited))
+
+
+async def _until_written(services: Services, mark: int | None, seconds: float) -> None:
+    """Until somebody has written to the database since, which may be the report; for `seconds` at most."""
+    until = anyio.current_time() + seconds
+    while (left := until - anyio.current_time()) > 0:
+        await anyio.sleep(left if mark is None else min(GLANCE_S, left))
+        if mark is not None and services.store.mark() != mark:
+            return
 
 
 @contextmanager

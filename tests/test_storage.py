@@ -398,6 +398,23 @@ def test_a_database_that_cannot_be_shared_or_read_is_refused(url: str) -> None:
         Store(url)
 
 
+def test_the_mark_moves_when_another_process_writes_and_not_when_it_reads(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'marked.sqlite3'}"
+    store, other = Store(url), Store(url)  # two engines, as two processes have them
+    store.migrate()
+    before = store.mark()
+    assert before is not None
+    other.check_writable()
+    assert store.mark() == before
+    other.jobs.insert("1" * 32, "run", "a run", {})
+    after = store.mark()
+    assert after != before
+    store.jobs.insert("2" * 32, "run", "another", {})  # by a connection of the same process, too
+    assert store.mark() != after
+    store.close()
+    other.close()
+
+
 def test_a_database_that_cannot_be_opened_is_reported_with_the_setting(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'missing' / 'store.sqlite3'}")
     with pytest.raises(Unavailable) as error:
