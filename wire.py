@@ -139,7 +139,8 @@ def encode_frame(frame: pd.DataFrame, prefix: str = "frame") -> dict[str, Array]
     blocks: dict[str, list[Array]] = {code: [] for code in DTYPES}
     if frame.shape[1] and all(dtype == np.float64 for dtype in frame.dtypes.array):  # the common case
         values = np.ascontiguousarray(frame.to_numpy().T, dtype=DTYPES["f8"])  # one block at once
-        return {f"{prefix}.columns": _all_floats(tuple(str(name) for name in frame.columns)), f"{prefix}.f8": values}
+        names = tuple(str(name) for name in frame.columns)
+        return {f"{prefix}.columns": _all_floats(names), f"{prefix}.f8": values}
     columns = []
     for name, column in frame.items():
         columns.append({"name": str(name), **_encode_column(str(name), column, blocks)})
