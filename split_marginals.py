@@ -16,7 +16,7 @@ __all__ = ["Cells", "cells_of", "group_shares", "resolution"]
 
 Floats = npt.NDArray[np.float64]
 
-STEPS = 50  # of the fit; the prior fills what the counts leave open, so that it need not converge
+STEPS = 15  # of the fit; the prior fills what the counts leave open, so that it need not converge
 TAIL = 0.2  # of the thresholds' range: the prior width of the cells outside
 PRIOR_ROWS = 2.0  # that the prior counts as
 TINY = 1e-12

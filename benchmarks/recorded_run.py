@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -30,6 +31,7 @@ import tree_shapley
 from sandbox import ModelHandle
 from services import build_services
 from settings import Settings
+from thread_trial import THREADS
 from timing import inputs_of
 from zygote import Zygote
 
@@ -126,16 +128,20 @@ def record(file: bytes, around: Callable[[Callable[[], Any]], Any] = lambda work
 def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
     predict, together, explain = ModelHandle.predict, ModelHandle.predict_together, ModelHandle.explain
 
-    def note(tables: dict[str, list[pd.DataFrame]], original: Callable[..., Any]) -> Callable[..., Any]:
+    def note(
+        tables: dict[str, list[pd.DataFrame]], original: Callable[..., Any], batches: int = 1
+    ) -> Callable[..., Any]:
         def call(handle: ModelHandle, frame: pd.DataFrame, *rest: Any) -> Any:
-            tables.setdefault(execution.stage, []).append(frame)
+            bounds = np.linspace(0, len(frame), batches + 1).astype(int)
+            asked = [frame.iloc[a:b] for a, b in pairwise(bounds)]
+            tables.setdefault(execution.stage, []).extend(asked)
             return original(handle, frame, *rest)
 
         return call
 
     with (
         patch.object(ModelHandle, "predict", note(found.asked, predict)),
-        patch.object(ModelHandle, "predict_together", note(found.asked, together)),
+        patch.object(ModelHandle, "predict_together", note(found.asked, together, THREADS)),
         patch.object(ModelHandle, "explain", note(found.explained, explain)),
     ):
         yield
