@@ -40,7 +40,8 @@ Mask = npt.NDArray[np.bool_]
 class Subject:
     """The model and the rows it is examined on (n of them), with the answers it gave to them before.
 
-    together: asks the same rows by several threads at once; None where that cannot be done.
+    singly: asks for each row in a table of its own. together: asks the same rows by several threads at
+    once; None where that cannot be done.
     """
 
     frame: pd.DataFrame
@@ -49,6 +50,7 @@ class Subject:
     expected: Predictions
     tolerance: float
     seed: int
+    singly: Predict
     together: Predict | None = None
 
     def ask(self, frame: pd.DataFrame) -> Predictions:
@@ -87,20 +89,16 @@ def row_order(subject: Subject) -> Finding:
 
 def batch_vs_single(subject: Subject) -> Finding:
     rows = spaced(subject.rows, SINGLE_ROWS)
-    failing, example = np.zeros(len(rows), dtype=np.bool_), None
-    for i, row in enumerate(rows):
-        try:
-            alone = subject.ask(subject.frame.iloc[[row]].reset_index(drop=True))
-        except (ModelError, BadAnswer) as error:
-            alone = None
-            failing[i] = not subject.expected.failed[row]
-            found = f"row {row}: answered in a batch, alone: {error.message}"
-        if alone is not None:
-            finding = compared(subset(subject.expected, rows[[i]]), alone, "in a batch", "alone", row)
-            failing[i], found = bool(finding.failing[0]), finding.example or ""
-        if failing[i] and example is None:
-            example = found
-    return Finding(failing, example)
+    alone = ask(subject.singly, subject.frame.iloc[rows].reset_index(drop=True))
+    batch = subset(subject.expected, rows)
+    failing = differ(batch, alone)
+    if not failing.any():
+        return Finding(failing)
+    i = int(np.flatnonzero(failing)[0])
+    why = next((error.message for error in alone.errors if error.first_row == i), None)
+    if alone.failed[i] and why is not None:
+        return Finding(failing, f"row {rows[i]}: answered in a batch, alone: {why}")
+    return Finding(failing, _example(failing, batch, alone, "in a batch", "alone", int(rows[i])))
 
 
 def single_row(subject: Subject) -> Finding:
@@ -229,10 +227,12 @@ def extremes(subject: Subject) -> Finding:
     if not tries:
         raise NotApplicable("No feature is a number.")
     tries = [tries[i] for i in spaced(len(tries), MAX_ROWS)]
-    try:
-        failing = subject.ask(_with_extremes(subject, tries)).failed
-    except (ModelError, BadAnswer):  # one value spoiled the whole table: ask for each kind of value by itself
-        failing = _failing_by_kind(subject, tries)
+    failing = np.ones(len(tries), dtype=np.bool_)
+    # What single precision cannot hold spoils a whole table: it is asked by itself.
+    huge = np.array([abs(t.value) >= HUGE for t in tries])
+    for rows in (np.flatnonzero(~huge), np.flatnonzero(huge)):
+        if len(rows):
+            failing[rows] = _failing_extremes(subject, [tries[i] for i in rows])
     worst = next((tries[i] for i in np.flatnonzero(failing)), None)
     example = (
         None if worst is None else f"{worst.spec.name} = {worst.value:g} ({worst.kind}): no usable answer"
@@ -295,6 +295,13 @@ def _with_extremes(subject: Subject, tries: list[_Extreme]) -> pd.DataFrame:
         # Adding to zeros keeps the column's type, and leaves present values exactly as they are given.
         table[name] = shifted_numbers(table[name] * 0, tries[rows[0]].spec, values)
     return table
+
+
+def _failing_extremes(subject: Subject, tries: list[_Extreme]) -> Mask:
+    try:
+        return subject.ask(_with_extremes(subject, tries)).failed
+    except (ModelError, BadAnswer):  # one value spoiled the whole table: ask for each kind of value by itself
+        return _failing_by_kind(subject, tries)
 
 
 def _failing_by_kind(subject: Subject, tries: list[_Extreme]) -> Mask:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from answers import Predict, ask, change_tolerance, changed_answers, subset
+from breaking_search import MAX_CALL_ROWS
 from drift import ScenarioPlan
-from drift_shifts import applicable_features, scenario_title, simulate
+from drift_shifts import applicable_features, scenario_title, simulate, with_columns
 from explainability import Attributions, ExplainPlan, Explanation, FeatureShare, ShiftExplanation
 from metrics import Accuracy
 from model_utils import Predictions
@@ -54,21 +56,19 @@ def with_shuffled_columns(
     changed: dict[str, float] = {}
     dropped: dict[str, float] = {}
     ranked = [item.feature for item in explanation.importance if item.feature in rows.columns]
-    for name in ranked:
-        if time.monotonic() > deadline:
-            break
-        shuffled = pd.concat([rows.assign(**{name: rows[name].array.take(order)}) for order in orders])
-        answers = ask(predict, shuffled.reset_index(drop=True))
-        moved, scores = [], []
-        for i in range(REPEATS):
-            part = subset(answers, np.arange(i * len(rows), (i + 1) * len(rows)))
-            moved.append(changed_answers(reference, part, tolerance).mean())
-            if score is not None:
-                scores.append(_one_figure(score(part)))
-        changed[name] = float(np.mean(moved))
-        told = [figure for figure in scores if figure is not None]
-        if before is not None and told:
-            dropped[name] = before - float(np.mean(told))
+    at_once = 1  # until it is known what a call costs
+    while ranked and time.monotonic() < deadline:
+        some, ranked = ranked[:at_once], ranked[at_once:]
+        begun = time.monotonic()
+        parts = _asked_shuffled(rows, some, orders, predict)
+        for name, answers in zip(some, parts, strict=True):
+            changed[name] = float(np.mean([changed_answers(reference, a, tolerance).mean() for a in answers]))
+            told = [figure for a in answers if score and (figure := _one_figure(score(a))) is not None]
+            if before is not None and told:
+                dropped[name] = before - float(np.mean(told))
+        affordable = (deadline - time.monotonic()) / max(time.monotonic() - begun, 1e-9) * len(some)
+        most = MAX_CALL_ROWS // (REPEATS * len(rows))
+        at_once = max(1, int(min(affordable / 2, most)))
     importance = tuple(
         item.model_copy(
             update={"shuffled_change": changed.get(item.feature), "score_drop": dropped.get(item.feature)}
@@ -76,6 +76,22 @@ def with_shuffled_columns(
         for item in explanation.importance
     )
     return explanation.model_copy(update={"importance": importance})
+
+
+def _asked_shuffled(
+    rows: pd.DataFrame, names: list[str], orders: list[npt.NDArray[np.intp]], predict: Predict
+) -> list[list[Predictions]]:
+    """For each feature the answers under each order of its column; all in one call."""
+    n, k = len(rows), len(orders)
+    table = rows.iloc[np.tile(np.arange(n), k * len(names))].reset_index(drop=True)
+    shuffled = {}
+    for i, name in enumerate(names):
+        source = np.tile(np.arange(n), k * len(names))
+        source[i * k * n : (i + 1) * k * n] = np.concatenate(orders)
+        shuffled[name] = pd.Series(rows[name].array.take(source), index=table.index, name=name)
+    answers = ask(predict, with_columns(table, shuffled))
+    starts = np.arange(0, len(table), n).reshape(len(names), k)
+    return [[subset(answers, np.arange(start, start + n)) for start in own.tolist()] for own in starts]
 
 
 def explain_shift(

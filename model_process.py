@@ -38,7 +38,7 @@ MAX_SHOWN = 300
 MAX_WARNINGS = 20
 ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same answer
 FIRST_FD = 3
-ASKED_TO_PREDICT = ("predict", "predict_together", "measure", "rehearse", "block")
+ASKED_TO_PREDICT = ("predict", "predict_singly", "predict_together", "measure", "rehearse", "block")
 
 
 def child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
@@ -88,6 +88,7 @@ class _Child:
             "scan": self._scan,
             "load": self._load,
             "predict": self._predict,
+            "predict_singly": self._predict_singly,
             "predict_together": self._predict_together,
             "measure": self._measure,
             "rehearse": self._rehearse,
@@ -160,11 +161,19 @@ class _Child:
         found = adapter.answer(wire.decode_frame(request.arrays))
         return _prediction_answer(found, adapter.labels)
 
-    def _predict_together(self, request: wire.Message) -> wire.Message:
-        from thread_trial import answer_together
+    def _predict_singly(self, request: wire.Message) -> wire.Message:
+        from batch_trials import answer_singly
 
         adapter = self._loaded()
-        return _prediction_answer(answer_together(adapter, wire.decode_frame(request.arrays)), adapter.labels)
+        found = answer_singly(adapter.answer, wire.decode_frame(request.arrays))
+        return _prediction_answer(found, adapter.labels)
+
+    def _predict_together(self, request: wire.Message) -> wire.Message:
+        from batch_trials import answer_together
+
+        adapter = self._loaded()
+        found = answer_together(adapter.answer, wire.decode_frame(request.arrays))
+        return _prediction_answer(found, adapter.labels)
 
     def _measure(self, request: wire.Message) -> wire.Message:
         self.rig = self._rigged(request)

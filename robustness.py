@@ -6,6 +6,7 @@ one example. Leaves verdicts to `checks`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from pydantic import Field
 import behaviours
 import wrong_tables
 from answers import Predict, change_tolerance, subset
+from batch_trials import answer_singly
 from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
 from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
 from model_utils import Predictions
@@ -87,11 +89,13 @@ def examine(
     reference: Predictions,
     plan: RobustnessPlan,
     seed: int,
+    singly: Predict | None = None,
     together: Predict | None = None,
 ) -> Robustness:
     """The planned behaviours on the first 200 rows of `frame`, whose answers are `reference`.
 
-    together: asks a table by several threads at once; without it thread safety is not applicable.
+    singly: asks for each row of a table by itself, in one request; without it in a request each. together:
+    asks a table by several threads at once; without it thread safety is not applicable.
 
     A table that the model cannot answer at all counts as every row failing; the status is `failed` only
     where the question could not be put. Cancelled, ChildDied and ChildTimeout pass through.
@@ -104,6 +108,7 @@ def examine(
         expected=subset(reference, np.arange(rows)),
         tolerance=change_tolerance(reference),
         seed=seed,
+        singly=singly or partial(answer_singly, predict),
         together=together,
     )
     checks = (*CHECKS, _monotonic(plan.monotonic))

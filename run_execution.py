@@ -218,6 +218,7 @@ class Execution:
                 reference,
                 self.plan.robustness,
                 self.plan.seed,
+                singly=lambda rows: self._open().predict_singly(rows),
                 together=lambda rows: self._open().predict_together(rows),
             ),
         )

@@ -178,6 +178,10 @@ class ModelHandle:
         parts = [(start, self._predict_chunk(frame.iloc[start : start + step])) for start in starts]
         return _joined(parts)
 
+    def predict_singly(self, frame: pd.DataFrame) -> Predictions:
+        """Predictions for every row of a small table, each asked in a table of its own, in one request."""
+        return self._predict_chunk(frame, "predict_singly")
+
     def predict_together(self, frame: pd.DataFrame) -> Predictions:
         """Predictions for every row of a small table, asked by several threads of the process at once."""
         return self._predict_chunk(frame, "predict_together")

@@ -46,7 +46,7 @@ PRELOADED = (
     "lightgbm",
     "shap",
     "timing_rig",
-    "thread_trial",
+    "batch_trials",
     "explainability",
     "tree_shapley",
     "leaf_particles",

@@ -1,8 +1,10 @@
 """One default run of a forest, with every table that it asks the model for: to make the same calls bare.
 
-A part of `default_run.py`, not a benchmark of its own. Promises: the bare calls are the library's alone, on
-inputs made beforehand: no process, no checks, nothing judged. A table asked for is one `predict_proba`, which
-tells class and probability; one that the model refuses costs the call that refuses it.
+A part of `default_run.py`, not a benchmark of its own. Promises: the bare calls are the libraries' alone,
+on inputs made beforehand: no process, no checks, nothing judged. A table asked for is one `predict_proba`,
+which tells class and probability; one that the model refuses costs the call that refuses it. A column
+compared is SciPy's KS, Wasserstein and Jensen-Shannon over NumPy's quantile bins; a table kept is one
+`to_parquet`.
 """
 
 import contextlib
@@ -21,17 +23,21 @@ from unittest.mock import patch
 import joblib
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import ks_2samp, wasserstein_distance
 from start import ROOT
 
 sys.path.insert(0, str(ROOT))
 
+import drift
+import drift_columns
 import run_execution
 import runs
 import tree_shapley
+from batch_trials import THREADS
 from sandbox import ModelHandle
 from services import build_services
 from settings import Settings
-from thread_trial import THREADS
 from timing import inputs_of
 from zygote import Zygote
 
@@ -45,6 +51,8 @@ class RecordedRun:
     file: bytes
     asked: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     explained: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
+    compared: dict[str, list[tuple[pd.Series, pd.Series]]] = field(default_factory=dict)
+    kept: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     frame: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def calls_of(self, stage: str) -> str:
@@ -61,6 +69,10 @@ class RecordedRun:
         if stage in self.explained:
             rows = [len(frame) for frame in self.explained[stage]]
             parts.append(f"tree SHAP of {' + '.join(map(str, rows))} rows")
+        if stage in self.compared:
+            parts.append(f"SciPy on {len(self.compared[stage])} columns")
+        if stage in self.kept:
+            parts.append(f"to_parquet of {len(self.kept[stage])}")
         return ", ".join(parts)
 
     def bare_seconds(self, report: dict[str, Any]) -> dict[str, float]:
@@ -90,6 +102,15 @@ class RecordedRun:
                 forest = tree_shapley.flatten(model)
                 for x in arrays:
                     tree_shapley.forest_shapley(forest, x)
+        for stage, columns in self.compared.items():
+            pairs = [(r.to_numpy(), c.to_numpy()) for r, c in columns]
+            with _timed(found, stage):
+                for reference, current in pairs:
+                    _by_scipy(reference, current)
+        for stage, tables in self.kept.items():
+            with _timed(found, stage):
+                for table in tables:
+                    table.to_parquet(io.BytesIO(), index=False)
         return found
 
 
@@ -117,8 +138,8 @@ def record(file: bytes, around: Callable[[Callable[[], Any]], Any] = lambda work
                     around(execution.run)
 
             execute(lambda work: work())
-            found.asked.clear()
-            found.explained.clear()
+            for noted in (found.asked, found.explained, found.compared, found.kept):
+                noted.clear()
             execute(around)
     found.frame = found.asked["predict"][0]
     return found
@@ -139,12 +160,40 @@ def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
 
         return call
 
+    def singly(handle: ModelHandle, frame: pd.DataFrame) -> Any:
+        found.asked.setdefault(execution.stage, []).extend(frame.iloc[[i]] for i in range(len(frame)))
+        return alone(handle, frame)
+
+    def measure(reference: pd.Series, current: pd.Series) -> Any:
+        found.compared.setdefault(execution.stage, []).append((reference, current))
+        return drift_columns.measure(reference, current)
+
+    def keep(execution: run_execution.Execution, name: str, frame: pd.DataFrame) -> None:
+        found.kept.setdefault(execution.stage, []).append(frame)
+        kept(execution, name, frame)
+
+    alone, kept = ModelHandle.predict_singly, run_execution.Execution._keep
     with (
+        patch.object(drift, "measure", measure),
+        patch.object(run_execution.Execution, "_keep", keep),
+        patch.object(ModelHandle, "predict_singly", singly),
         patch.object(ModelHandle, "predict", note(found.asked, predict)),
         patch.object(ModelHandle, "predict_together", note(found.asked, together, THREADS)),
         patch.object(ModelHandle, "explain", note(found.explained, explain)),
     ):
         yield
+
+
+def _by_scipy(reference: np.ndarray, current: np.ndarray) -> None:
+    """What a column of numbers is compared by; columns of anything else here are the two classes' codes."""
+    if reference.dtype.kind == "f":
+        ks_2samp(reference, current, method="asymp")
+        wasserstein_distance(reference, current)
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, 11)))[1:-1]
+    shares = [
+        np.bincount(np.searchsorted(edges, side, "right"), minlength=10) for side in (reference, current)
+    ]
+    jensenshannon(*shares, base=2)
 
 
 @contextlib.contextmanager

@@ -12,9 +12,9 @@ from settings import PROJECT_ROOT
 LEVELS: dict[int, set[str]] = {
     0: {"errors", "records", "settings"},
     1: {
-        "answers", "auth", "behaviours", "boosted_trees", "breaking_criteria", "breaking_points",
-        "breaking_search", "checks", "class_shares", "column_trace", "drift", "drift_columns",
-        "drift_decisions", "drift_decomposition", "drift_domain", "drift_estimates",
+        "answers", "auth", "batch_trials", "behaviours", "boosted_trees", "breaking_criteria",
+        "breaking_points", "breaking_search", "checks", "class_shares", "column_trace", "drift",
+        "drift_columns", "drift_decisions", "drift_decomposition", "drift_domain", "drift_estimates",
         "drift_false_alarms", "drift_histograms", "drift_refine", "drift_shifts", "drift_simulation",
         "drift_sorted", "drift_statistics", "estimator_traits", "example_models", "explainability",
         "explainers", "feature_effects", "field_spec", "file_formats", "hard_rows", "integrated_gradients",
@@ -24,7 +24,7 @@ LEVELS: dict[int, set[str]] = {
         "pickle_allow_list",
         "pickle_arrays", "pickle_machine", "pickle_scan", "pickle_values", "pickle_walk",
         "restricted_unpickler", "robustness", "row_isolation", "samples", "schema_fit", "schema_utils",
-        "shapley", "split_marginals", "split_rows", "synthetic_data", "thread_trial", "timing",
+        "shapley", "split_marginals", "split_rows", "synthetic_data", "timing",
         "timing_rig", "tree_counts", "tree_shapley", "wire", "wrong_tables",
     },
     2: {

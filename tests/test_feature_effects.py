@@ -14,7 +14,7 @@ from explainability import Attributions, ExplainPlan, Explanation, explain, summ
 from feature_effects import explain_shift, with_shuffled_columns
 from integrated_gradients import integrated_gradients
 from local_surrogate import local_surrogate
-from model_utils import Adapter, adapt
+from model_utils import Adapter, Predictions, adapt
 from schema_utils import infer_from_frame
 
 
@@ -35,6 +35,31 @@ def test_a_column_that_is_not_used_changes_no_answer_and_the_only_one_changes_mo
     # Two independent signs differ in half of the rows.
     assert told["a"].shuffled_change == pytest.approx(0.5, abs=0.1)
     assert all(item.score_drop is None for item in found.importance)
+
+
+def test_several_features_in_one_call_get_the_figures_that_each_gets_alone() -> None:
+    rows = table()
+    adapter = adapt(LogisticRegression(C=1e6).fit(rows, rows["a"] - rows["b"] > 0))
+    sizes: list[int] = []
+
+    def asked(frame: pd.DataFrame) -> Predictions:
+        sizes.append(len(frame))
+        return adapter.answer(frame)
+
+    found = with_shuffled_columns(explained(adapter, rows), rows, asked, None, budget_s=60, seed=3)
+    assert sizes == [150, 450, 900]  # the rows; the first feature, which tells what a call costs; the others
+    rng = np.random.default_rng(3)
+    orders = [rng.permutation(150) for _ in range(3)]
+    before = adapter.answer(rows).values
+    for item in found.importance:
+        moved = [
+            (
+                adapter.answer(rows.assign(**{item.feature: rows[item.feature].to_numpy()[order]})).values
+                != before
+            )
+            for order in orders
+        ]
+        assert item.shuffled_change == pytest.approx(np.mean(moved))
 
 
 def test_with_labels_the_score_falls_as_scikit_learn_says() -> None:

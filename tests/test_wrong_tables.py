@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import models_for_tests as models
@@ -12,11 +13,11 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
+from batch_trials import answer_singly, answer_together
 from errors import PredictFailed
 from model_utils import Adapter, Predictions, adapt
 from robustness import Behaviour, BehaviourName, RobustnessPlan, examine
 from schema_utils import FieldSpec, Schema
-from thread_trial import answer_together
 
 N = 96  # four equal batches, for the threads
 SCHEMA = Schema(
@@ -235,7 +236,13 @@ class TestThreads:
         plan = RobustnessPlan(checks=("thread_safety",))
         reference = model.answer(frame)
         (found,) = examine(
-            frame, schema, model.answer, reference, plan, 0, together=lambda f: answer_together(model, f)
+            frame,
+            schema,
+            model.answer,
+            reference,
+            plan,
+            0,
+            together=partial(answer_together, model.answer),
         ).behaviours
         assert found.failing_share is not None and found.failing_share > 0
         assert found.serious and found.example is not None and "among other threads" in found.example
@@ -244,7 +251,7 @@ class TestThreads:
     def test_sound_models_answer_threads_as_they_answer_one(self, build: Any) -> None:
         model: Adapter = adapt(build())
         rows = models.numbers(101, 3)
-        alone, found = model.answer(rows), answer_together(model, rows)
+        alone, found = model.answer(rows), answer_together(model.answer, rows)
         np.testing.assert_array_equal(found.values, alone.values)
         if alone.scores is not None and found.scores is not None:
             np.testing.assert_allclose(found.scores, alone.scores, atol=1e-6)
@@ -256,10 +263,25 @@ class TestThreads:
                 return np.array(["z" if v > 0 else "a" for v in np.asarray(x)[:, 0]], dtype=object)
 
         rows = models.numbers(40, 3).sort_values("height").reset_index(drop=True)
-        found = answer_together(adapt(Says()), rows)
+        found = answer_together(adapt(Says()).answer, rows)
         assert found.labels == ("a", "z")
         said = [found.labels[int(code)] for code in found.values]
         assert said == ["z" if v > 0 else "a" for v in rows["height"]]
+
+    def test_rows_asked_singly_are_answered_and_fail_each_by_itself(self) -> None:
+        class Says:
+            def predict(self, x: Any) -> Any:
+                assert len(x) == 1
+                if np.asarray(x)[0, 0] == 3:
+                    raise ValueError("not a three")
+                return np.array(["big" if np.asarray(x)[0, 0] > 1 else "small"], dtype=object)
+
+        found = answer_singly(adapt(Says()).answer, pd.DataFrame({"a": [0.0, 2.0, 3.0, 1.0]}))
+        assert found.failed.tolist() == [False, False, True, False]
+        assert found.labels == ("big", "small")
+        assert found.values[~found.failed].tolist() == [1.0, 0.0, 1.0]
+        (error,) = found.errors
+        assert (error.rows, error.first_row) == (1, 2) and "not a three" in error.message
 
     def test_without_threads_it_does_not_apply(self) -> None:
         assert behaviour("thread_safety", strict).status == "not_applicable"
@@ -286,7 +308,7 @@ def test_a_tree_passes_with_its_real_adapter() -> None:
         model.answer(frame),
         plan,
         0,
-        together=lambda f: answer_together(model, f),
+        together=partial(answer_together, model.answer),
     ).behaviours
     shares = {b.name: b.failing_share for b in found if b.status == "ok"}
     looked_at: set[BehaviourName] = {

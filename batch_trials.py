@@ -1,27 +1,36 @@
-"""One model asked by several threads at once, as a server with a thread pool would.
+"""One table asked in other batches than as a whole: row by row, or by several threads at once.
 
-Promises: each batch is answered by one thread, all threads start together, and what a thread raised is
-the failure of its batch. Lives in the child. Leaves judging the answers to `robustness`.
+Promises: what a batch raised is the failure of its rows; threads start together, each with a batch of its
+own, as in a server with a thread pool. Leaves judging the answers to `robustness`.
 """
 
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from model_utils import Adapter, Predictions, RowError
+from errors import Cancelled, ChildDied, ChildTimeout
+from model_utils import Predictions, RowError
 
-__all__ = ["THREADS", "answer_together"]
+__all__ = ["THREADS", "answer_singly", "answer_together"]
+
+Predict = Callable[[pd.DataFrame], Predictions]
 
 THREADS = 4
 BARRIER_S = 30.0
 SWITCH_S = 1e-5  # how often threads take turns: the usual 5 ms is longer than most calls
 
 
-def answer_together(adapter: Adapter, frame: pd.DataFrame) -> Predictions:
+def answer_singly(predict: Predict, frame: pd.DataFrame) -> Predictions:
+    """Answers to the rows of `frame` (one or more), each asked in a table of its own."""
+    return _joined([_answered(predict, frame.iloc[i : i + 1]) for i in range(len(frame))])
+
+
+def answer_together(predict: Predict, frame: pd.DataFrame) -> Predictions:
     """Answers to the rows of `frame` in four batches that as many threads ask for at the same time.
 
     Labels that only answers reveal are those of all batches together, in alphabetical order.
@@ -29,12 +38,12 @@ def answer_together(adapter: Adapter, frame: pd.DataFrame) -> Predictions:
     bounds = np.linspace(0, len(frame), THREADS + 1).astype(int)
     parts = [frame.iloc[a:b] for a, b in pairwise(bounds) if b > a]
     if not parts:
-        return adapter.answer(frame)
+        return predict(frame)
     barrier = threading.Barrier(len(parts), timeout=BARRIER_S)
 
     def work(part: pd.DataFrame) -> Predictions:
         barrier.wait()
-        return _answered(adapter, part)
+        return _answered(predict, part)
 
     usual = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
@@ -45,13 +54,15 @@ def answer_together(adapter: Adapter, frame: pd.DataFrame) -> Predictions:
         sys.setswitchinterval(usual)
 
 
-def _answered(adapter: Adapter, part: pd.DataFrame) -> Predictions:
+def _answered(predict: Predict, part: pd.DataFrame) -> Predictions:
     try:
-        return adapter.answer(part)
+        return predict(part)
+    except (Cancelled, ChildDied, ChildTimeout):
+        raise
     except Exception as error:  # one batch's: the others are still compared
         nothing = np.full(len(part), np.nan)
         problem = RowError(type(error).__name__, str(error)[:300], len(part), 0)
-        return Predictions(nothing, None, adapter.labels, np.ones(len(part), dtype=bool), (problem,))
+        return Predictions(nothing, None, None, np.ones(len(part), dtype=bool), (problem,))
 
 
 def _joined(parts: list[Predictions]) -> Predictions:
