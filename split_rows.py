@@ -14,10 +14,10 @@ __all__ = ["ROWS", "rows_of"]
 
 Floats = npt.NDArray[np.float64]
 
-ROWS = 600
+ROWS = 500
 FEWEST_ROWS = 200
 SWEEPS = 4  # moves of each value of each row
-VISITS = 30_000_000  # of nodes, by all moves together; a few nanoseconds each
+VISITS = 16_000_000  # of nodes, by all moves together; a few nanoseconds each
 TAIL = 0.1  # of the thresholds' range: as far as whole numbers lie outside them
 SEED = 0
 

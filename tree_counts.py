@@ -15,7 +15,7 @@ __all__ = ["BOOSTED", "TreeCounts", "counts_of"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-TREES = 100
+TREES = 60
 BOOSTED = 300  # trees of a boosted model, which are small
 MAX_NODES = 80_000
 GROUPS = 4  # of a regressor's leaves by value: as classes, each with distributions of its own
