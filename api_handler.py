@@ -4,7 +4,10 @@ Promises: every path below the API's roots is answered by the API, in problem+js
 error, and never by the dashboard's page. Leaves the routes to `routes/` and serving to `app.py`.
 """
 
+import os
 import signal
+import socket
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +26,9 @@ from routes.auth import API_ROOTS, Authorization
 from routes.guard import ApiCors, Guard
 from settings import Settings
 
-__all__ = ["install", "stopping_with_signals"]
+__all__ = ["install", "stopping_with_signals", "without_delay"]
 
+MAX_DESCRIPTORS = 256  # those of listening sockets are among the first
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
@@ -81,6 +85,29 @@ def stopping_with_signals(app: FastAPI) -> Iterator[None]:
         for number, earlier in previous.items():
             if signal.getsignal(number) is stop:
                 signal.signal(number, earlier)
+
+
+def without_delay() -> None:
+    """Let answers leave at once on every TCP socket that this process listens on.
+
+    Streamlit binds its socket without naming the protocol, and asyncio then leaves Nagle's algorithm on: the
+    body of each answer on a kept connection waits 40 ms for the client's kernel to confirm the header.
+    What is set on a listening socket holds for the connections that it accepts.
+    """
+    for descriptor in range(3, MAX_DESCRIPTORS):
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        except OSError:  # closed
+            continue
+        if not is_socket:
+            continue
+        ours = socket.socket(fileno=descriptor)
+        try:
+            is_tcp = ours.family in (socket.AF_INET, socket.AF_INET6) and ours.type == socket.SOCK_STREAM
+            if is_tcp and ours.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        finally:
+            ours.detach()  # not ours to close
 
 
 def _answer_the_rest(app: FastAPI, routes: list[BaseRoute]) -> None:

@@ -39,6 +39,7 @@ ui = st.App(str(PROJECT_ROOT / "dashboard.py"))
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Services, then the dashboard and the worker; stopped in the opposite order."""
     logging.getLogger().setLevel(settings.log_level)
+    api_handler.without_delay()
     services = await to_thread.run_sync(build_services, settings)
     set_current(services)
     supervisor = Supervisor(worker_environment(settings))

@@ -1,6 +1,7 @@
 """The assembly: found by `streamlit run`, light, one port for the page and the API."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx
 import pytest
 from waiting import wait_until
 
+import api_handler
 from settings import PROJECT_ROOT
 
 HEAVY = ("shap", "sklearn", "numba", "scipy", "xgboost", "lightgbm", "matplotlib")
@@ -19,6 +21,22 @@ def test_streamlit_run_finds_the_app_by_reading_its_source() -> None:
     from streamlit.web.server.app_discovery import discover_asgi_app
 
     assert discover_asgi_app(PROJECT_ROOT / "app.py").import_string == "app:app"
+
+
+def test_answers_on_kept_connections_do_not_wait_for_the_clients_kernel() -> None:
+    """A listener as Streamlit binds it: without its protocol, which asyncio would look at."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener, socket.socket() as plain:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+        before = set(Path("/proc/self/fd").iterdir())
+        api_handler.without_delay()
+        assert set(Path("/proc/self/fd").iterdir()) == before  # nothing was closed or left open
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        assert plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0  # only what listens
 
 
 def test_the_web_process_never_imports_the_numeric_stack(tmp_path: Path) -> None:
