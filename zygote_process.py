@@ -23,10 +23,9 @@ import lockdown
 import model_loading
 from model_process import child_main
 
-__all__ = ["PRELOADED", "preload", "zygote_main"]
+__all__ = ["MODEL_LIBRARIES", "OUR_TOOLS", "preload", "zygote_main"]
 
-PRELOADED = (
-    "resource",
+MODEL_LIBRARIES = (
     "scipy.stats",
     "joblib",
     "sklearn.ensemble",
@@ -44,6 +43,9 @@ PRELOADED = (
     "sklearn.model_selection",
     "xgboost",
     "lightgbm",
+)
+OUR_TOOLS = (
+    "resource",
     "shap",
     "timing_rig",
     "batch_trials",
@@ -65,6 +67,7 @@ def zygote_main(fd: int) -> None:
     parent = os.getppid()
     lockdown.die_with_parent(parent)
     lockdown.become_reaper()
+    warnings.simplefilter("ignore")
     try:
         missing = preload()
     except Exception as error:
@@ -78,20 +81,27 @@ def zygote_main(fd: int) -> None:
 
 def preload() -> list[str]:
     """Import what models are made of; what is not installed is named, and missed only when needed."""
-    missing = []
+    missing = _import(MODEL_LIBRARIES)
+    _import_lazy_parts()
+    # The filters of warnings that our tools bring are dropped, those of the libraries stay, as in a process
+    # that only serves a model: a forest sets every one of them again for each tree that it asks.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in PRELOADED:
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                missing.append(name)
-        _import_lazy_parts()
+        missing += _import(OUR_TOOLS)
         # Compilation costs seconds: paid here once. No module has to offer this.
         for name in ("tree_shapley", "leaf_particles", "pickle_allow_list"):
             warm_up = getattr(sys.modules.get(name), "warm_up", None)
             if warm_up is not None:
                 warm_up()
+    return missing
+
+
+def _import(names: tuple[str, ...]) -> list[str]:
+    missing = []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
     return missing
 
 
