@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Unwrapped", "unwrap"]
+__all__ = ["Owner", "Unwrapped", "unwrap"]
 
 MOST_CELLS = 50_000_000  # 400 MB dense; a wider one-hot is not worth making dense
 

@@ -101,10 +101,12 @@ def explain(
     `permutation` forces our own sampling explainer; it also steps in, with a note, where no family
     fits, where a pipeline mixes columns, and where a family's values do not sum to the model's output.
     """
-    features = [c for c in adapter.features if c in frame.columns]
-    if len(features) == frame.shape[1]:
-        frame = frame[features]
-    background = (background if len(background) else frame)[frame.columns]
+    given = list(frame.columns)
+    if adapter.features and given != list(adapter.features) and set(given) == set(adapter.features):
+        frame = frame[list(adapter.features)]
+    background = background if len(background) else frame
+    if list(background.columns) != list(frame.columns):
+        background = background[frame.columns]
     width = min(MAX_OUTPUTS, len(adapter.labels)) if adapter.labels and len(adapter.labels) > 2 else 1
     allowed = max(1, MAX_VALUES // (frame.shape[1] * width))
     rows = frame.iloc[: min(plan.rows, allowed)]

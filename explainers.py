@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from column_trace import unwrap
+from column_trace import Owner, unwrap
 from integrated_gradients import integrated_gradients
 from model_utils import Task
 
@@ -117,22 +117,28 @@ def explain_by_family(
     raw = family.explainer(final, unwrapped.x, unwrapped.background, adapter.task, budget_s)
     if raw is None or raw.values.shape[1] != len(unwrapped.owner):
         return None
-    n, _, k = raw.values.shape
-    values = np.zeros((n, frame.shape[1], k))
-    for column, owner in enumerate(unwrapped.owner):
-        values[:, owner] += raw.values[:, column]
     return Attributions(
         method=family.method,
         explainer=family.title,
         output=raw.output,
-        outputs=_output_names(adapter.labels, k, raw.output),
+        outputs=_output_names(adapter.labels, raw.values.shape[2], raw.output),
         features=tuple(map(str, frame.columns)),
-        values=values,
+        values=_by_owner(raw.values, unwrapped.owner, frame.shape[1]),
         base=raw.base,
         explained=raw.explained,
         std_error=None,
         notes=raw.notes,
     )
+
+
+def _by_owner(values: FloatArray, owner: Owner, columns: int) -> FloatArray:
+    """(n, columns, k): the values of a raw column are those of all that it became, summed."""
+    if len(owner) == columns and (owner == np.arange(columns)).all():
+        return values
+    summed = np.zeros((len(values), columns, values.shape[2]))
+    for column, own in enumerate(owner):
+        summed[:, own] += values[:, column]
+    return summed
 
 
 def explained_output(
