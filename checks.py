@@ -18,13 +18,14 @@ from settings import Settings
 from timing import Interval
 
 __all__ = [
-    "BaselineFigures", "Check", "CheckStatus", "Gates", "RunStatus", "SectionName", "judge", "section_of",
-    "single_row_p95", "verdict",
+    "UNJUDGED", "BaselineFigures", "Check", "CheckStatus", "Gates", "RunStatus", "SectionName", "judge",
+    "section_of", "single_row_p95", "verdict",
 ]  # fmt: skip
 
 CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
 RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
 SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation"]
+UNJUDGED = "It could not be judged: "  # begins the reason of a check whose figure could not be had
 
 
 class Check(Record):
@@ -441,7 +442,7 @@ def _paired_check(measured: Performance, gates: Gates) -> list[Check]:
 
 def _why_not(status: CheckStatus, reason: str | None) -> str:
     reason = reason or "No reason was given."
-    return reason if status == "not_applicable" else f"It could not be judged: {reason}"
+    return reason if status == "not_applicable" else UNJUDGED + reason
 
 
 def _rows(count: int) -> str:

@@ -28,8 +28,8 @@ LEVELS: dict[int, set[str]] = {
         "timing_rig", "tree_counts", "tree_shapley", "wire", "wrong_tables",
     },
     2: {
-        "artifacts", "exports", "jobs", "kernel", "landlock", "lockdown", "model_process", "reports",
-        "sandbox", "sandbox_answers", "seccomp",
+        "artifacts", "exports", "findings", "jobs", "kernel", "landlock", "lockdown", "model_process",
+        "reports", "sandbox", "sandbox_answers", "seccomp",
         "storage", "storage_database", "storage_jobs", "storage_runs", "storage_tables",
         "timing_trials", "zygote", "zygote_process",
     },

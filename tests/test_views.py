@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from sample_reports import sample_report, sample_row, sample_schema
+from sample_reports import sample_report, sample_row, sample_schema, stopped_report
 from streamlit.testing.v1 import AppTest
 
 import lockdown
@@ -241,6 +241,17 @@ def test_a_run_opens_with_its_verdict_and_failures_first(services: Services) -> 
     assert [metric.label for metric in test.metric] == [
         "p95, 1 row", "Rows a second", "Error rate", "Peak memory", "Accuracy",
     ]  # fmt: skip
+
+
+def test_a_run_that_was_stopped_says_why_and_in_one_row_what_that_left_unjudged(services: Services) -> None:
+    stopped = stopped_report(id="run1s")
+    row = sample_row(sample_report(id="run1s", status="error"))
+    services.store.runs.insert(row, stopped.model_dump(mode="json"))
+    test = page("run", run="run1s")
+    assert components.plain("The file is plain text, not a model") in test.error[0].value
+    table = test.dataframe[0].value
+    assert table["Check"].tolist() == [f"{len(stopped.checks)} checks"]
+    assert "The run ended before this part." in table["Reason"][0]
 
 
 @pytest.mark.parametrize("tab", ["Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads"])
