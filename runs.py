@@ -33,6 +33,7 @@ __all__ = [
     "get_job",
     "get_report",
     "get_run",
+    "is_repeated",
     "list_runs",
     "request_example",
     "request_inspection",
@@ -120,15 +121,16 @@ def submit(
         plan=plan,
         user_schema=schema,
     )
-    check_room(services)
-    if plan.policy is not None:
-        check_may_contain(services)
     with services.store.transaction():
         if idempotency_key is not None:
             fingerprint = _fingerprint(model, schema, sample, target, plan)
             earlier = services.store.runs.claim_idempotency(idempotency_key, fingerprint, run_id)
             if earlier is not None:
                 return get_run(services, earlier)
+        # After the look-up: a repeated request takes no place, so a full queue does not refuse it.
+        check_room(services)
+        if plan.policy is not None:
+            check_may_contain(services)
         services.artifacts.path(model.sha256)  # NotFound: it was uploaded days ago, and tidied away
         _check_baseline(services, plan)
         # Inside the transaction, so that deleting another run cannot pull a shared file away in between.
@@ -156,6 +158,11 @@ def get_report(services: Services, run_id: str) -> RunReport | None:
 
 def list_runs(services: Services, query: RunQuery) -> RunPage:
     return services.store.runs.list(query)
+
+
+def is_repeated(services: Services, idempotency_key: str | None) -> bool:
+    """Whether a run was submitted under this key already; whether by the same request, `submit` finds."""
+    return idempotency_key is not None and services.store.runs.run_of_key(idempotency_key) is not None
 
 
 def check_room(services: Services) -> None:

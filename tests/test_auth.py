@@ -14,6 +14,7 @@ from api_server import Server, running_api, test_settings
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.routing import Mount
+from waiting import wait_until
 
 import auth
 from auth import ANYONE, Access, Grant, access_of, new_token
@@ -304,6 +305,24 @@ def test_a_full_queue_refuses_before_anything_is_stored(tmp_path: Path) -> None:
         sha256 = hashlib.sha256(b"a file that would be stored").hexdigest()
         assert not list((tmp_path / "data" / "artifacts").glob(f"*/{sha256}"))
         server.worker.resume()
+
+
+def test_a_repeated_request_gets_its_run_while_the_queue_is_full(tmp_path: Path) -> None:
+    with running_api(test_settings(tmp_path, max_queue=1, rate_per_minute=3)) as server:
+        server.worker.pause()
+        first = server.submit(wait=0, headers={"Idempotency-Key": "mine"})
+        again = server.submit(wait=0, headers={"Idempotency-Key": "mine"})
+        assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+        other = server.submit(b"another", wait=0, headers={"Idempotency-Key": "mine"})
+        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+        assert server.submit(wait=0, headers={"Idempotency-Key": "new"}).status_code == 429
+        # The refused key was not taken, and the caller's new runs are counted apart from repeated ones.
+        server.worker.resume()
+        wait_until(lambda: server.services.jobs.waiting() == 0)
+        assert server.submit(wait=20, headers={"Idempotency-Key": "new"}).status_code == 200
+        assert server.submit(wait=0, headers={"Idempotency-Key": "third"}).status_code == 429
+        assert server.submit(wait=0, headers={"Idempotency-Key": "mine"}).json()["id"] == first.json()["id"]
+        assert server.submit(wait=0, headers={"Idempotency-Key": "mine"}).status_code == 429
 
 
 def test_a_bucket_refills_evenly_and_each_caller_has_its_own() -> None:
