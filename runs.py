@@ -18,7 +18,7 @@ from reports import RunPlan, RunReport, Source
 from samples import read_sample, split_target
 from schema_utils import Schema, check_complete, combine, infer_from_frame
 from services import Services
-from storage import JobRow, RunPage, RunQuery, RunRow
+from storage import JobKind, JobRow, RunPage, RunQuery, RunRow
 
 __all__ = [
     "ComparedFigure",
@@ -167,12 +167,7 @@ def is_repeated(services: Services, idempotency_key: str | None) -> bool:
 
 def check_room(services: Services) -> None:
     """TooBusy when as many runs wait as the settings allow."""
-    waiting = services.jobs.waiting()
-    if waiting >= services.settings.max_queue:
-        raise TooBusy(
-            f"{waiting:,} runs wait for a worker already.",
-            hint="Try again when some of them are done, or raise MAX_QUEUE or MAX_WORKERS on the server.",
-        )
+    _check_room(services, "runs", "run")
 
 
 def check_may_contain(services: Services) -> None:
@@ -222,18 +217,21 @@ def request_inspection(services: Services, model: Upload, *, contained: bool = F
     """Queue a look into a model (its identity and schema); returns the job's id for `get_job`.
 
     contained: also into one that the scan refuses, where the operator allows that.
+    TooBusy when as many of these, examples included, wait as runs may.
     """
     if contained:
         check_may_contain(services)
+    _check_room(services, "models to be read and examples", "inspect", "example")
     payload = {"name": model.name, "bytes": model.bytes, "contained": contained}
     return services.jobs.submit("inspect", model.sha256, payload, priority=10, max_attempts=1).id
 
 
 def request_example(services: Services, name: str) -> str:
-    """Queue the training of a shipped example; returns the job's id for `get_job`."""
+    """Queue the training of a shipped example; returns the job's id for `get_job`. Errors as above."""
     if name not in {example.name for example in EXAMPLES}:
         known = ", ".join(example.name for example in EXAMPLES)
         raise NotFound(f"There is no example {name!r}.", hint=f"The examples: {known}.")
+    _check_room(services, "models to be read and examples", "inspect", "example")
     return services.jobs.submit("example", name, {}, priority=10).id
 
 
@@ -269,6 +267,16 @@ def compare_runs(services: Services, ids: Sequence[str]) -> Comparison:
         states=tuple(row.state for row in rows),
         rows=tuple(f for f in figures if any(v is not None for v in f.values)),
     )
+
+
+def _check_room(services: Services, what: str, *kinds: JobKind) -> None:
+    """Each door's queue has its own end: many runs from CI keep nobody from looking into a model."""
+    waiting = services.jobs.waiting(*kinds)
+    if waiting >= services.settings.max_queue:
+        raise TooBusy(
+            f"{waiting:,} {what} wait for a worker already.",
+            hint="Try again when some of them are done, or raise MAX_QUEUE or MAX_WORKERS on the server.",
+        )
 
 
 def new_run_id() -> str:

@@ -1,6 +1,7 @@
 """Nobody without a token: every route is walked, and what a token may do is what its scope says."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,10 +18,14 @@ from starlette.routing import Mount
 from waiting import wait_until
 
 import auth
+import runs
 from auth import ANYONE, Access, Grant, access_of, new_token
+from errors import TooBusy
+from example_models import EXAMPLES
 from routes.auth import PUBLIC, Authorization, scope_needed
 from routes.guard import Guard
 from routes.limits import Buckets
+from services import build_services
 from settings import Settings
 
 TOKENS = {scope: new_token(f"the-{scope}-one", scope) for scope in auth.SCOPES}
@@ -318,11 +323,32 @@ def test_a_repeated_request_gets_its_run_while_the_queue_is_full(tmp_path: Path)
         assert server.submit(wait=0, headers={"Idempotency-Key": "new"}).status_code == 429
         # The refused key was not taken, and the caller's new runs are counted apart from repeated ones.
         server.worker.resume()
-        wait_until(lambda: server.services.jobs.waiting() == 0)
+        wait_until(lambda: server.services.jobs.waiting("run") == 0)
         assert server.submit(wait=20, headers={"Idempotency-Key": "new"}).status_code == 200
         assert server.submit(wait=0, headers={"Idempotency-Key": "third"}).status_code == 429
         assert server.submit(wait=0, headers={"Idempotency-Key": "mine"}).json()["id"] == first.json()["id"]
         assert server.submit(wait=0, headers={"Idempotency-Key": "mine"}).status_code == 429
+
+
+def test_runs_and_looks_into_models_have_a_queue_of_their_own_and_both_end(tmp_path: Path) -> None:
+    with build_services(test_settings(tmp_path, max_queue=2)) as services:
+        model = runs.store_upload(services, io.BytesIO(b"model"), "m.pkl")
+        for _ in range(2):
+            runs.submit(services, model=model)
+        with pytest.raises(TooBusy, match="2 runs wait"):
+            runs.submit(services, model=model)
+        runs.request_inspection(services, model)
+        runs.request_example(services, EXAMPLES[0].name)
+        for ask in (
+            partial(runs.request_inspection, services, model),
+            partial(runs.request_example, services, EXAMPLES[0].name),
+        ):
+            with pytest.raises(TooBusy, match="2 models to be read and examples wait"):
+                ask()
+        services.jobs.cancel(services.jobs.claim("worker").id)  # type: ignore[union-attr]
+        runs.request_inspection(services, model)
+        with pytest.raises(TooBusy, match="2 runs wait"):
+            runs.submit(services, model=model)
 
 
 def test_a_bucket_refills_evenly_and_each_caller_has_its_own() -> None:

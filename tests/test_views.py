@@ -15,6 +15,7 @@ from sample_reports import sample_report, sample_row, sample_schema, stopped_rep
 from streamlit.testing.v1 import AppTest
 
 import lockdown
+import runs
 import services as holder
 from drift import BreakingPoint
 from errors import NotAModel
@@ -445,6 +446,20 @@ def test_a_model_that_cannot_be_read_is_refused_in_words(services: Services) -> 
     test.run()
     assert test.error[0].value.replace("\\", "") == "The file is not a pickle.  \nSave it with joblib."
     assert test.error[0].proto.title == NotAModel.title
+
+
+def test_a_model_uploaded_while_too_many_wait_to_be_read_can_be_read_again(services: Services) -> None:
+    earlier = [
+        runs.request_inspection(services, Upload(name="m.pkl", sha256=f"{i:064x}", bytes=1))
+        for i in range(services.settings.max_queue)
+    ]
+    test = page("test")
+    test.file_uploader[0].set_value(("model.pkl", b"bytes", "application/octet-stream")).run()
+    assert "wait for a worker already" in words(test)
+    services.jobs.cancel(earlier[0])
+    next(button for button in test.button if button.label == "Read it again").click().run()
+    assert services.jobs.waiting("inspect") == services.settings.max_queue
+    assert "wait for a worker already" not in words(test)
 
 
 def test_a_refused_model_gets_a_confirmed_second_try_under_the_lock(services: Services) -> None:
