@@ -17,7 +17,7 @@ LEVELS: dict[int, set[str]] = {
         "drift_decisions", "drift_decomposition", "drift_domain", "drift_estimates",
         "drift_false_alarms", "drift_histograms", "drift_refine", "drift_shifts", "drift_simulation",
         "drift_sorted", "drift_statistics", "estimator_traits", "example_models", "explainability",
-        "explainers", "feature_effects", "field_spec", "file_formats", "hard_rows", "integrated_gradients",
+        "explainers", "feature_effects", "field_spec", "file_formats", "integrated_gradients",
         "joint_rows", "leaf_particles", "local_surrogate", "metrics", "model_facts",
         "model_loading", "model_moments", "model_scan", "model_schema", "model_splits", "model_utils",
         "monitoring_thresholds", "monotonicity", "native_formats", "native_models", "networks", "onnx_graphs",

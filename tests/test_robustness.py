@@ -284,6 +284,18 @@ class TestExtremes:
 
         assert behaviour("extremes", single_precision, self.schema).failing_share == 2 / 16
 
+    def test_an_end_that_the_schema_declares_is_tried_where_no_row_stands_on_it(self) -> None:
+        declared = Schema(features=(FieldSpec(name="x", min=-40, max=40), self.schema.features[1]))
+
+        def at_the_end(frame: pd.DataFrame) -> Predictions:
+            return answers(np.where(np.abs(frame["x"]) == 40, np.nan, 1.0))
+
+        assert frame_of()["x"].abs().max() < 40
+        found = behaviour("extremes", at_the_end, declared)
+        assert (found.rows, found.failing_share) == (16, 2 / 16)
+        assert found.example == "x = -40 (its smallest): no usable answer"
+        assert behaviour("extremes", at_the_end, self.schema).failing_share == 0.0
+
     def test_values_arrive_in_the_columns_type_and_reach_what_they_say(self) -> None:
         seen: list[pd.DataFrame] = []
 
