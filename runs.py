@@ -145,7 +145,9 @@ def submit(
 def get_run(services: Services, run_id: str) -> RunRow:
     row = services.store.runs.get(run_id)
     if row is None:
-        raise NotFound(f"There is no run {run_id!r}.", hint="It may have been deleted. See the list of runs.")
+        raise NotFound(
+            f"There is no run {run_id!r}.", hint="It may have been deleted; /api/v1/runs lists what there is."
+        )
     return row
 
 
@@ -293,7 +295,11 @@ def _schema_of_sample(services: Services, sample: Upload | None, target: str | N
                 field="target",
             )
         return None
-    frame = read_sample(services.artifacts.path(sample.sha256).read_bytes(), sample.name)
+    try:
+        frame = read_sample(services.artifacts.path(sample.sha256).read_bytes(), sample.name)
+    except InvalidSample as error:
+        error.field = error.field or "sample"
+        raise
     if target is not None:
         split_target(frame, target)
     return infer_from_frame(frame, target)
@@ -307,13 +313,13 @@ def _check_baseline(services: Services, plan: RunPlan) -> None:
         raise InvalidPlan(
             f"The baseline run {plan.baseline!r} does not exist.",
             hint="Use the id of a finished run, or leave `baseline` out.",
-            field="baseline",
+            field="config.baseline",
         )
     if row.state not in {"passed", "warned", "failed"}:
         raise InvalidPlan(
             f"The baseline run {plan.baseline!r} is {row.state}, so it has no figures to compare with.",
             hint="Use the id of a finished run.",
-            field="baseline",
+            field="config.baseline",
         )
 
 

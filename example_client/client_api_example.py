@@ -32,6 +32,11 @@ CONNECT_S = 5.0
 ATTEMPTS = 3
 TOP_FEATURES = 5
 
+EXAMPLES = {
+    "config": '{"rows": 500}',
+    "schema": '{"features": [{"name": "age", "type": "integer", "min": 18, "max": 90}]}',
+}
+
 Report = dict[str, Any]
 
 
@@ -124,6 +129,8 @@ def _client(base: str, wait: float, token: str) -> httpx.Client:
         return httpx.Client(base_url=base, timeout=timeout, trust_env=not local, headers=headers)
     except httpx.InvalidURL as error:
         raise NotJudged(f"The server's URL {base!r} cannot be read: {error}.") from error
+    except UnicodeEncodeError as error:
+        raise NotJudged("The token holds characters that no token has; copy it again.") from error
 
 
 def _test(client: httpx.Client, base: str, options: argparse.Namespace) -> Report:
@@ -191,6 +198,9 @@ def _send(client: httpx.Client, base: str, method: str, path: str) -> httpx.Resp
 
 
 def _unreachable(base: str, error: Exception) -> NotJudged:
+    if isinstance(error, httpx.ConnectError) and "SSL" in str(error):
+        plain = "http://" + base.partition("://")[2]
+        return NotJudged(f"The server at {base} does not answer by https: {error}.\nTry --url {plain}.")
     if isinstance(error, httpx.ConnectError):
         return NotJudged(f"There is no server at {base}: start it with ./run.sh, or name another with --url.")
     return NotJudged(f"The server at {base} does not answer ({type(error).__name__}).")
@@ -212,6 +222,10 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
     lines = [f"{document['title']} (HTTP {response.status_code})", f"  {document.get('detail', '')}"]
     lines += [f"  {each['field']}: {each['message']}" for each in document.get("errors") or []]
     lines += [f"  {document['hint']}"] if document.get("hint") else []
+    if response.status_code == 401:
+        lines.append("  Here: --token TOKEN, or better MODEL_DASHBOARD_TOKEN in the environment.")
+    if response.status_code == 404 and response.request.method == "POST":
+        lines.append(f"  Check --url: it is the server alone, such as {DEFAULT_URL}.")
     raise NotJudged("\n".join(lines))
 
 
@@ -293,7 +307,7 @@ def _notable(report: Report, status: str) -> list[str]:
 
 
 def _unjudged(report: Report) -> list[str]:
-    """A line for each reason that left checks unjudged, with how many there are of them."""
+    """A line for each reason that left checks unjudged, and is no error's own, with how many they are."""
     titles: dict[str, list[str]] = {}
     for each in report["checks"]:
         if each["status"] == "error":
@@ -337,9 +351,11 @@ def _json_of(given: str, what: str) -> Any:
     try:
         document = json.loads(given if inline else Path(given).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise NotJudged(f"{named} cannot be read: {error.strerror}.") from error
+        either = f"Give a JSON file, or the JSON itself: --{what} '{EXAMPLES[what]}'"
+        raise NotJudged(f"{named} cannot be read: {error.strerror}.\n{either}") from error
     except ValueError as error:
-        raise NotJudged(f"{named} is not JSON: {error}.") from error
+        example = f"Keys and texts stand in double quotes: --{what} '{EXAMPLES[what]}'"
+        raise NotJudged(f"{named} is not JSON: {error}.\n{example}") from error
     if what == "config" and not isinstance(document, dict):
         raise NotJudged(f"{named} is not a JSON object.")
     return document

@@ -205,7 +205,7 @@ def test_a_problem_is_printed_with_what_to_do(
     error = capsys.readouterr().err
     assert "The run's config cannot be used (HTTP 422)" in error
     assert "rowz: unknown key" in error
-    assert "See the keys" in error
+    assert "Did you mean `rows`?" in error
 
 
 @pytest.mark.parametrize(

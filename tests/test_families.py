@@ -22,7 +22,8 @@ from model_scan import first_glance, scan
 from model_schema import infer_from_model
 from model_utils import Adapter, Predictions, label_text
 from pickle_scan import Policy
-from schema_utils import check_complete, check_fits_model
+from schema_fit import check_fits_model
+from schema_utils import check_complete
 from settings import Settings
 from synthetic_data import generate
 from timing import LatencyPlan
