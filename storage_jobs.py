@@ -5,7 +5,7 @@ leases run on the database's clock. Leaves what a job means to its callers.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
@@ -96,6 +96,23 @@ class JobsRepository:
             for state, count in connection.execute(statement.group_by(jobs.c.state)):
                 counts[state] = count
         return counts
+
+    def is_stalled(self, after_s: float) -> bool:
+        """Whether work waits that long, or for a holder whose lease has expired, and nobody is at work.
+
+        At work is who holds a lease or closed a job within that time. Of a queue without work nothing
+        can be told.
+        """
+        since = datetime.now(UTC) - timedelta(seconds=after_s)
+        queued = sa.and_(
+            jobs.c.state == "queued", jobs.c.created_at < since, jobs.c.cancel_requested.is_(False)
+        )
+        held = sa.and_(jobs.c.state == "running", jobs.c.lease_until >= database_clock())
+        # What was never claimed was cancelled by its caller, which is no sign of a worker.
+        closed = sa.and_(jobs.c.state.in_(SETTLED), jobs.c.finished_at >= since, jobs.c.attempt > 0)
+        waits, works = (sa.exists().where(sa.or_(*either)) for either in ((queued, _EXPIRED), (held, closed)))
+        with self._database.reading() as connection:
+            return bool(connection.execute(sa.select(sa.and_(waits, ~works))).scalar_one())
 
     def claim(self, worker: str, lease_s: float) -> JobRow | None:
         """Take the most urgent job that is queued or whose lease has expired; None when there is none.
