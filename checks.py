@@ -228,7 +228,9 @@ def _performance_checks(metrics: Section[Performance], gates: Gates, thresholds:
     p95 = single_row_p95(measured) if measured else None
     if measured and p95 is None and gates.p95_ms is None:
         single = _Limit(latency.id, latency.title, "ms", latency.warn, latency.fail)
-        checks.append(single.unjudged("not_applicable", "The run's plan leaves out the batch size 1."))
+        left_out = "The run's plan leaves out the batch size 1."
+        why = left_out if measured.latency else "No row was answered, so no call was timed."
+        checks.append(single.unjudged("not_applicable", why))
     else:
         checks.append(_with_interval(latency.of(metrics, p95), measured))
     errors = _limit_or_gate("error_rate", "Error rate", "share", gates.error_rate,

@@ -109,8 +109,8 @@ def to_markdown(report: RunReport) -> str:
         lines += [f"- **{_md(e.code)}** in {e.stage}: {_md(said(e))}" for e in report.errors]
         lines.append("")
     lines += [
-        f"{_md(report.model.name)} ({_md(kind_of(report.model))}): "
-        f"{counts['pass']} checks passed, {counts['warn']} warned, {counts['fail']} failed, "
+        f"{_md(report.model.name)} ({_md(kind_of(report.model))}). "
+        f"Checks: {counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed, "
         f"{counts['error']} could not be judged.",
         "",
     ]

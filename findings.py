@@ -63,10 +63,10 @@ def sections_to_show(report: RunReport) -> tuple[SectionName, ...]:
 
 
 def kind_of(model: ModelInfo) -> str:
-    """`Ridge (scikit-learn), regression`; `not opened` of a file that never was one."""
+    """`scikit-learn Ridge, regression`; `not opened` of a file that never was."""
     if model.estimator == NOT_KNOWN:
         return "not opened"
-    return f"{model.estimator} ({model.framework}), {model.task}"
+    return f"{model.framework} {model.estimator}, {model.task}"
 
 
 def said(error: RunError) -> str:
