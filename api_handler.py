@@ -123,6 +123,8 @@ def _answer_the_rest(app: FastAPI, routes: list[BaseRoute]) -> None:
     for root in API_ROOTS:
         for path in (f"/{root}", f"/{root}/{{rest:path}}"):
             router.add_api_route(path, rest, methods=list(ALL_METHODS), response_model=None)
+    # The dashboard takes neither: it is a mistyped path of the API, and told so.
+    router.add_api_route("/{rest:path}", rest, methods=["POST", "PATCH"], response_model=None)
     app.include_router(router)
 
 

@@ -251,7 +251,8 @@ class _Extreme:
 
 
 def _extreme_values(subject: Subject) -> list[_Extreme]:
-    """For each number: its ends, just outside them, zero, and absurdly large values; kinds together."""
+    """For each number: its ends (the schema's, else the rows'), just outside them, zero, and values that are
+    absurdly large; kinds together."""
     found: dict[str, list[_Extreme]] = {}
     for spec in subject.schema.features:
         if spec.type not in ("number", "integer") or spec.name not in subject.frame:
@@ -263,7 +264,10 @@ def _extreme_values(subject: Subject) -> list[_Extreme]:
         finite = values[np.isfinite(values)]
         if len(finite) == 0:
             continue
-        low, high, std = float(finite.min()), float(finite.max()), spread_of(column) or 1.0
+        # Declared ends are promised to callers, and random rows hardly ever stand right on them.
+        low = float(finite.min() if spec.min is None else spec.min)
+        high = float(finite.max() if spec.max is None else spec.max)
+        std = spread_of(column) or 1.0
         step = max(std / 100, 1.0) if spec.type == "integer" else std / 100
         kinds = {
             "its smallest": low,

@@ -18,13 +18,14 @@ from settings import Settings
 from timing import Interval
 
 __all__ = [
-    "BaselineFigures", "Check", "CheckStatus", "Gates", "RunStatus", "SectionName", "judge", "section_of",
-    "single_row_p95", "verdict",
+    "UNJUDGED", "BaselineFigures", "Check", "CheckStatus", "Gates", "RunStatus", "SectionName", "judge",
+    "section_of", "single_row_p95", "verdict",
 ]  # fmt: skip
 
 CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
 RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
 SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation"]
+UNJUDGED = "It could not be judged: "  # begins the reason of a check whose figure could not be had
 
 
 class Check(Record):
@@ -227,7 +228,9 @@ def _performance_checks(metrics: Section[Performance], gates: Gates, thresholds:
     p95 = single_row_p95(measured) if measured else None
     if measured and p95 is None and gates.p95_ms is None:
         single = _Limit(latency.id, latency.title, "ms", latency.warn, latency.fail)
-        checks.append(single.unjudged("not_applicable", "The run's plan leaves out the batch size 1."))
+        left_out = "The run's plan leaves out the batch size 1."
+        why = left_out if measured.latency else "No row was answered, so no call was timed."
+        checks.append(single.unjudged("not_applicable", why))
     else:
         checks.append(_with_interval(latency.of(metrics, p95), measured))
     errors = _limit_or_gate("error_rate", "Error rate", "share", gates.error_rate,
@@ -441,7 +444,7 @@ def _paired_check(measured: Performance, gates: Gates) -> list[Check]:
 
 def _why_not(status: CheckStatus, reason: str | None) -> str:
     reason = reason or "No reason was given."
-    return reason if status == "not_applicable" else f"It could not be judged: {reason}"
+    return reason if status == "not_applicable" else UNJUDGED + reason
 
 
 def _rows(count: int) -> str:

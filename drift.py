@@ -92,12 +92,11 @@ class DriftPlan(Record):
     )
 
 
-class ColumnDrift(Record):
-    """Distances of one column, current against reference. A statistic that does not fit is null.
+class ColumnDrift(Decision):
+    """Distances of one column, current against reference, and its decision. What does not fit is null.
 
     wasserstein: in the column's unit (datetimes: days); wasserstein_normed: in standard deviations of the
-    reference. test: which one decides, `statistic` its figure. Where a p-value decides, p_adjusted is
-    compared with the threshold, else the statistic is; direction: the side on which a column drifts.
+    reference.
     """
 
     column: str
@@ -114,12 +113,6 @@ class ColumnDrift(Record):
     chi2_p: Figure = None
     z: Figure = None
     z_p: Figure = None
-    test: DriftTest | None = None
-    statistic: Figure = None
-    p_adjusted: Figure = None
-    threshold: Figure = None
-    direction: Literal["at_most", "at_least"] | None = None
-    drifted: bool | None = None
 
 
 TEST_TITLES: dict[DriftTest, str] = {
@@ -131,7 +124,7 @@ TEST_TITLES: dict[DriftTest, str] = {
 }
 
 
-def judgement(column: ColumnDrift) -> str:
+def judgement(column: Decision) -> str:
     """What a person reads: the test, its figure and the threshold that it was compared with.
 
     >>> judgement(ColumnDrift(column="x", kind="numeric", psi=0, test="js", statistic=0.03, threshold=0.1))
@@ -342,12 +335,7 @@ def _column(name: str, found: ColumnFigures, ks_p: float | None, decision: Decis
         chi2_p=found.chi2[1] if found.chi2 else None,
         z=found.z[0] if found.z else None,
         z_p=found.z[1] if found.z else None,
-        test=decision.test,
-        statistic=decision.statistic,
-        p_adjusted=decision.p_adjusted,
-        threshold=decision.threshold,
-        direction=decision.direction,
-        drifted=decision.drifted,
+        **dict(decision),
     )
 
 

@@ -5,14 +5,13 @@ the statistics to `drift_columns`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from drift_columns import ColumnFigures
 from drift_statistics import benjamini_hochberg
-from records import Record
+from records import Figure, Record
 
 __all__ = ["Decision", "DriftRules", "DriftTest", "decide"]
 
@@ -36,17 +35,17 @@ class DriftRules(Record):
     )
 
 
-@dataclass(frozen=True)
-class Decision:
-    """How one column was judged. Where p decides, `statistic` belongs to it and p_adjusted is compared.
+class Decision(Record):
+    """How one column was judged: `statistic` is the figure of `test`, the one that decides.
 
-    direction: on which side of the threshold a column drifts. All None where no test fits the column.
+    Where a p-value decides, p_adjusted is compared with the threshold, else the statistic is; direction:
+    the side on which a column drifts. All None where no test fits the column.
     """
 
     test: DriftTest | None = None
-    statistic: float | None = None
-    p_adjusted: float | None = None
-    threshold: float | None = None
+    statistic: Figure = None
+    p_adjusted: Figure = None
+    threshold: Figure = None
     direction: Literal["at_most", "at_least"] | None = None
     drifted: bool | None = None
 
@@ -70,8 +69,14 @@ def decide(
         if found is None:
             decisions.append(Decision())
             continue
-        p = float(adjusted[i])
-        decisions.append(Decision(found[0], found[1], p, rules.p_limit, "at_most", p <= rules.p_limit))
+        test, statistic, _ = found
+        p, limit = float(adjusted[i]), rules.p_limit
+        decisions.append(
+            Decision(
+                test=test, statistic=statistic, p_adjusted=p, threshold=limit, direction="at_most",
+                drifted=p <= limit,
+            )
+        )  # fmt: skip
     return decisions
 
 
@@ -85,7 +90,9 @@ def _by_distance(column: ColumnFigures, rules: DriftRules) -> Decision:
     test: DriftTest = "js" if normed is None else "wasserstein_normed"
     distance = column.js if normed is None else normed
     limit = rules.distance_limit
-    return Decision(test, distance, None, limit, "at_least", distance >= limit)
+    return Decision(
+        test=test, statistic=distance, threshold=limit, direction="at_least", drifted=distance >= limit
+    )
 
 
 def _tested(

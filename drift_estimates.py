@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drift_columns import ColumnFigures
-from drift_decisions import Decision, DriftRules, DriftTest, decide
+from drift_decisions import Decision, DriftRules, decide
 from drift_histograms import FARTHEST, CategoryHistogram, NumberHistogram, TableHistogram
 from drift_sorted import DISTINCT_LIMIT
 from drift_statistics import (
@@ -39,7 +39,7 @@ class Bounded(Record):
     high: Figure
 
 
-class ColumnEstimate(Record):
+class ColumnEstimate(Decision):
     """What two histograms tell of one column; null is what does not fit. See drift.ColumnDrift."""
 
     column: str
@@ -56,12 +56,6 @@ class ColumnEstimate(Record):
     z_p: Figure = None
     missing_reference: float
     missing_current: float
-    test: DriftTest | None = None
-    statistic: Figure = None
-    p_adjusted: Figure = None
-    threshold: Figure = None
-    direction: Literal["at_most", "at_least"] | None = None
-    drifted: bool | None = None
 
 
 class TableEstimate(Record):
@@ -108,7 +102,7 @@ def compare_histograms(
     decisions = decide(figures, ks_p, rules, min(reference.rows, current.rows))
     judged = [d.drifted for d in decisions if d.drifted is not None]
     return TableEstimate(
-        columns=tuple(_judged(e, d) for e, d in zip(estimates, decisions, strict=True)),
+        columns=tuple(e.model_copy(update=dict(d)) for e, d in zip(estimates, decisions, strict=True)),
         rows_reference=reference.rows,
         rows_current=current.rows,
         correction="benjamini_hochberg" if any(d.p_adjusted is not None for d in decisions) else None,
@@ -132,19 +126,6 @@ def _figures(
         chi2=(e.chi2.value, e.chi2_p.value) if e.chi2 and e.chi2_p else None,
         z=(e.z, e.z_p) if e.z is not None and e.z_p is not None else None,
         distinct=None if distinct is None else len(distinct[0]),
-    )
-
-
-def _judged(estimate: ColumnEstimate, decision: Decision) -> ColumnEstimate:
-    return estimate.model_copy(
-        update={
-            "test": decision.test,
-            "statistic": decision.statistic,
-            "p_adjusted": decision.p_adjusted,
-            "threshold": decision.threshold,
-            "direction": decision.direction,
-            "drifted": decision.drifted,
-        }
     )
 
 

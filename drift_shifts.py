@@ -118,14 +118,15 @@ def check_scenario(frame: pd.DataFrame, schema: Schema, scenario: ScenarioPlan) 
         raise InvalidPlan(
             f"The drift scenario {scenario_title(scenario)} names features that the model does not have: "
             f"{', '.join(unknown)}.",
-            hint="Use names from the schema, or leave `features` out to shift every feature.",
-            field="drift.scenarios",
+            hint=f"Use names from the schema ({', '.join(schema.names[:10])}"
+            f"{' ...' if len(schema.names) > 10 else ''}), or leave `features` out to shift all.",
+            field="config.drift.scenarios",
         )
     if scenario.kind in SHARES and scenario.magnitude > 1:
         raise InvalidPlan(
             f"The magnitude of {scenario_title(scenario)} is a share of rows and cannot exceed 1.",
             hint="Give a magnitude above 0 and up to 1.",
-            field="drift.scenarios",
+            field="config.drift.scenarios",
         )
 
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from checks import Check, SectionName, section_of
 from drift import BreakingPoint, DriftAnalysis, judgement
+from findings import is_consequence, kind_of, merged, said, sections_to_show
 from metrics import Performance, headline
 from monitoring_thresholds import monitoring_thresholds
 from records import Section
-from reports import RunReport
+from reports import RunError, RunReport
 from settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 def to_html(report: RunReport) -> str:
     """One self-contained page: no script, nothing fetched, light and dark, fit for a phone and for paper."""
+    found = merged(report.checks)
     page = _template().render(
         report=report,
         counts=_counts(report.checks),
         sections=SECTIONS,
-        by_section=lambda name: [c for c in report.checks if section_of(c) == name],
+        by_section=lambda name: [f for f in found if section_of(f.checks[0]) == name],
+        shown=sections_to_show(report),
         key_figures=list(_key_figures(report)),
         scores=_scores(report),
         latency_bars=_latency_bars(report),
@@ -67,14 +70,15 @@ def to_junit(report: RunReport) -> str:
     """JUnit XML: a testsuite per section, a testcase per check; value and threshold in the message.
 
     `fail` is a failure, `error` an error, `not_applicable` skipped; a warning passes with its reason in
-    system-out. What stopped a stage is an error in the suite "run".
+    system-out. What stopped a stage is an error in the first suite, "Run"; checks that it left unjudged
+    are skipped, so that a tally of errors counts causes.
     """
     root = ET.Element("testsuites", name=_writable(f"Model Monitoring Dashboard: {report.name}"))
-    suites = [
-        (title, [_junit_case(name, c) for c in report.checks if section_of(c) == name])
+    suites = [("Run", [_junit_stage_error(e) for e in report.errors])]
+    suites += [
+        (title, [_junit_case(name, c, report) for c in report.checks if section_of(c) == name])
         for name, title in SECTIONS
     ]
-    suites.append(("Run", [_junit_stage_error(e.stage, e.code, e.message, e.hint) for e in report.errors]))
     totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
     for title, cases in suites:
         if not cases:
@@ -100,28 +104,26 @@ def to_junit(report: RunReport) -> str:
 def to_markdown(report: RunReport) -> str:
     """A short summary for a pull request: the verdict, what is not right, and the key figures."""
     counts = _counts(report.checks)
-    lines = [
-        f"## {_VERDICTS[report.status]}: {_md(report.name)}",
-        "",
-        f"{_md(report.model.name)} ({_md(report.model.estimator)}, {_md(report.model.framework)}), "
-        f"{counts['pass']} checks passed, {counts['warn']} warned, {counts['fail']} failed, "
+    lines = [f"## {_VERDICTS[report.status]}: {_md(report.name)}", ""]
+    if report.errors:
+        lines += [f"- **{_md(e.code)}** in {e.stage}: {_md(said(e))}" for e in report.errors]
+        lines.append("")
+    lines += [
+        f"{_md(report.model.name)} ({_md(kind_of(report.model))}). "
+        f"Checks: {counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed, "
         f"{counts['error']} could not be judged.",
         "",
     ]
-    notable = [c for c in report.checks if c.status in ("fail", "error", "warn")]
+    notable = [f for f in merged(report.checks) if f.status in ("fail", "error", "warn")]
     if notable:
         lines += ["| Check | Status | Reason |", "| --- | --- | --- |"]
-        lines += [f"| {_md(c.title)} | {c.status} | {_md(c.reason)} |" for c in notable]
+        lines += [f"| {_md(f.title)} | {f.status} | {_md(f.reason)} |" for f in notable]
         lines.append("")
-    if report.errors:
-        lines += [
-            f"- **{_md(e.code)}** in {e.stage}: {_md(e.message)} {_md(e.hint)}".rstrip()
-            for e in report.errors
-        ]
-        lines.append("")
-    lines += ["| Figure | Value |", "| --- | ---: |"]
-    lines += [f"| {_md(title)} | {_md(value)} |" for title, value in _key_figures(report)]
-    return "\n".join(lines) + "\n"
+    figures = list(_key_figures(report))
+    if figures:
+        lines += ["| Figure | Value |", "| --- | ---: |"]
+        lines += [f"| {_md(title)} | {_md(value)} |" for title, value in figures]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def metrics_csv(report: RunReport) -> str:
@@ -364,14 +366,14 @@ def _drift_figures(drift: Any) -> Iterator[tuple[str, str, Any]]:
             yield "drift", f"{at}.{key}", getattr(parts, key)
 
 
-def _junit_case(section: SectionName, check: Check) -> ET.Element:
+def _junit_case(section: SectionName, check: Check, report: RunReport) -> ET.Element:
     case = ET.Element("testcase", classname=section, name=_writable(check.title), time="0")
     message = _writable(_message(check))
     if check.status == "fail":
         ET.SubElement(case, "failure", message=message, type="threshold").text = message
-    elif check.status == "error":
+    elif check.status == "error" and not is_consequence(report, check):
         ET.SubElement(case, "error", message=message, type="not_judged").text = message
-    elif check.status == "not_applicable":
+    elif check.status in ("error", "not_applicable"):
         ET.SubElement(case, "skipped", message=message)
     else:
         prefix = "Warning: " if check.status == "warn" else ""
@@ -389,10 +391,10 @@ def _message(check: Check) -> str:
     return f"{check.sentence} [{', '.join(figures)}]" if figures else check.sentence
 
 
-def _junit_stage_error(stage: str, code: str, message: str, hint: str) -> ET.Element:
-    case = ET.Element("testcase", classname="run", name=_writable(stage), time="0")
-    text = _writable(f"{message} {hint}".strip())
-    ET.SubElement(case, "error", message=text, type=_writable(code)).text = text
+def _junit_stage_error(error: RunError) -> ET.Element:
+    case = ET.Element("testcase", classname="run", name=_writable(error.stage), time="0")
+    text = _writable(said(error))
+    ET.SubElement(case, "error", message=text, type=_writable(error.code)).text = text
     return case
 
 
@@ -459,5 +461,5 @@ def _template() -> "Template":
         scenario_name=_scenario_name,
         breaking_distance=_breaking_distance,
     )
-    environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS)
+    environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS, kind_of=kind_of, said=said)
     return environment.get_template("report.html")

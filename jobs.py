@@ -50,9 +50,13 @@ class Jobs:
             raise NotFound(f"There is no job {id}.", hint="It may have been deleted with its run.")
         return job
 
-    def waiting(self) -> int:
-        """How many jobs wait for a worker."""
-        return self._jobs.counts()["queued"]
+    def waiting(self, *kinds: JobKind) -> int:
+        """How many jobs of these kinds, or of all, wait for a worker."""
+        return (self._jobs.counts(kinds) if kinds else self._jobs.counts())["queued"]
+
+    def is_stalled(self) -> bool:
+        """Whether work has waited for a whole lease while no worker gave a sign of life."""
+        return self._jobs.is_stalled(self._lease_s)
 
     def claim(self, worker: str) -> JobRow | None:
         """The most urgent job, now held by `worker` for one lease; None when there is nothing to do."""

@@ -16,9 +16,9 @@ from drift import spread
 from drift_shifts import as_numbers, shifted_numbers
 from errors import InvalidPlan
 from model_utils import Predictions
-from schema_utils import FieldSpec
+from schema_utils import FieldSpec, Schema
 
-__all__ = ["Trend", "monotonic"]
+__all__ = ["Trend", "check_declared", "monotonic"]
 
 Trend = Literal["increasing", "decreasing"]
 
@@ -36,14 +36,14 @@ def monotonic(subject: Subject, declared: Mapping[str, Trend]) -> Finding:
         raise NotApplicable("The run's config declares none (robustness.monotonic).")
     if subject.expected.labels is not None and len(subject.expected.labels) > 2:
         raise NotApplicable("Answers with more than two classes have no direction.")
-    specs = {spec.name: spec for spec in subject.schema.features}
+    check_declared(subject.schema, declared)
     failing: list[npt.NDArray[np.bool_]] = []
     example: str | None = None
     for name, trend in declared.items():
-        grid = _grid(subject, specs.get(name), name)
+        spec, grid = _grid(subject, name)
         answered = np.flatnonzero(~subject.expected.failed)
         rows = answered[spaced(len(answered), ROWS)] if len(answered) else np.arange(0)
-        heights = _heights(subject, specs[name], rows, grid)
+        heights = _heights(subject, spec, rows, grid)
         steps = np.diff(heights, axis=1) * (1 if trend == "increasing" else -1)
         against: npt.NDArray[np.bool_] = np.asarray(
             steps < -CLOSE * max(spread(heights[np.isfinite(heights)]), 1e-12)
@@ -58,19 +58,28 @@ def monotonic(subject: Subject, declared: Mapping[str, Trend]) -> Finding:
     return Finding(np.concatenate(failing), example)
 
 
-def _grid(subject: Subject, spec: FieldSpec | None, name: str) -> npt.NDArray[np.float64]:
-    if spec is None or name not in subject.frame or spec.type not in ("number", "integer"):
-        raise InvalidPlan(
-            f"robustness.monotonic names {name!r}, which is no number among the model's features.",
-            hint="Name a feature of the schema whose type is number or integer.",
-            field="config.robustness.monotonic",
-        )
+def check_declared(schema: Schema, declared: Mapping[str, Trend]) -> None:
+    """Raises InvalidPlan for a trend of what is no number among the features."""
+    numbers = [spec.name for spec in schema.features if spec.type in ("number", "integer")]
+    for name in declared:
+        if name not in numbers:
+            known = ", ".join(repr(number) for number in numbers[:10]) or "none"
+            raise InvalidPlan(
+                f"robustness.monotonic names {name!r}, which is no number among the model's features.",
+                hint=f"Name a feature of the schema whose type is number or integer: {known}"
+                f"{' ...' if len(numbers) > 10 else ''}.",
+                field="config.robustness.monotonic",
+            )
+
+
+def _grid(subject: Subject, name: str) -> tuple[FieldSpec, npt.NDArray[np.float64]]:
+    spec = next(spec for spec in subject.schema.features if spec.name == name)
     values = as_numbers(subject.frame[name])
     values = values[np.isfinite(values)]
     if len(values) == 0 or values.min() == values.max():
         raise NotApplicable(f"{name} has one value only in the generated rows.")
     grid = np.linspace(values.min(), values.max(), POINTS)
-    return np.unique(np.round(grid)) if spec.type == "integer" else grid
+    return spec, np.unique(np.round(grid)) if spec.type == "integer" else grid
 
 
 def _heights(

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
-__all__ = ["FORMATS", "FormatName", "NativeFormat", "identify", "json_entry", "versions"]
+__all__ = ["FORMATS", "FormatName", "NativeFormat", "catboost_is_cut", "identify", "json_entry", "versions"]
 
 FormatName = Literal[
     "onnx", "skops", "xgboost json", "xgboost ubj", "lightgbm text", "catboost", "torchscript",
@@ -32,6 +32,7 @@ ONNX_GRAPH, ONNX_OPSETS, ONNX_PRODUCER, ONNX_PRODUCER_VERSION = 7, 8, 2, 3
 XGBOOST_JSON = re.compile(rb"\s*\{\s*\"(?:learner|version|Config)\"\s*:")
 XGBOOST_JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]')
 XGBOOST_UBJ_VERSION = re.compile(rb"version\[(?:#L.{7}\x03|#i\x03|)i(.)i(.)i(.)", re.DOTALL)
+CATBOOST_CATEGORIES = b"static_provider"  # v1 follows
 CATBOOST_VERSION = re.compile(rb"release (\d+\.\d+\.\d+)\.")
 
 
@@ -110,6 +111,62 @@ def json_entry(file: BinaryIO, name: str) -> Any:
         return json.loads(data)
     except RecursionError:
         raise ValueError(f"{name} is nested too deeply") from None
+
+
+def catboost_is_cut(data: bytes) -> bool:
+    """Whether a CatBoost file ends before its trees do, or before its tables of categories do.
+
+    CatBoost's own reader goes on behind such an end: it answers with what it finds there, or dies. The
+    form (TFullModel::Save, TStaticCtrProvider, model.fbs): four letters; the length of the core, and the
+    core; then each part that the core names. The tables of categories are the first part: how many they
+    are, and each with its length. Of the other parts (texts, embeddings) CatBoost notices the end itself.
+    """
+    if len(data) < 8 or len(data) < (end := 8 + _number(data, 4)):
+        return True
+    try:
+        first = next(_catboost_parts(data[8:end]), b"")
+    except IndexError:  # a core of another form is left to CatBoost
+        return False
+    if not first.startswith(CATBOOST_CATEGORIES):
+        return False
+    try:
+        tables, end = _catboost_size(data, end)
+        for _ in range(tables):
+            length, end = _catboost_size(data, end)
+            end += length
+            if end > len(data):
+                return True
+    except IndexError:
+        return True
+    return False
+
+
+def _catboost_parts(core: bytes) -> Iterator[bytes]:
+    """The names in the fourth field of a TModelCore, a flatbuffer. Raises IndexError out of its bounds."""
+    root = _number(core, 0)
+    fields = root - _number(core, root, signed=True)
+    if _number(core, fields, 2) < 12:  # two lengths, then two bytes for each of four fields
+        return
+    offset = _number(core, fields + 10, 2)
+    if not offset:
+        return
+    names = root + offset + _number(core, root + offset)
+    for i in range(_number(core, names)):
+        name = names + 4 + 4 * i
+        name += _number(core, name)
+        yield core[name + 4 : name + 4 + _number(core, name)]
+
+
+def _catboost_size(data: bytes, at: int) -> tuple[int, int]:
+    """(length, where what has it begins): four bytes, or eight behind four of ones."""
+    size = _number(data, at)
+    return (size, at + 4) if size < 0xFFFFFFFF else (_number(data, at + 4, 8), at + 12)
+
+
+def _number(data: bytes, at: int, width: int = 4, *, signed: bool = False) -> int:
+    if not 0 <= at <= len(data) - width:
+        raise IndexError(at)
+    return int.from_bytes(data[at : at + width], "little", signed=signed)
 
 
 def _archive(file: BinaryIO) -> FormatName | None:

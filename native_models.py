@@ -115,9 +115,8 @@ def _catboost(data: bytes, policy: Policy) -> Any:
     """By its loss: what it was fitted as is not in the file."""
     import catboost
 
-    core = int.from_bytes(data[4:8], "little")  # behind the magic: how long the trees' part is
-    if len(data) < 8 + core:  # CatBoost's own reader goes on behind the end
-        raise ValueError("it ends before its trees do")
+    if native_formats.catboost_is_cut(data):  # CatBoost's own reader goes on behind the end
+        raise ValueError("it ends before its trees or their categories do")
     probe = catboost.CatBoost()
     probe.load_model(blob=data)
     loss = str(probe.get_all_params().get("loss_function", ""))

@@ -24,6 +24,7 @@ import timing_trials
 from breaking_criteria import Labelled
 from checks import BaselineFigures, Check, RunStatus, judge, verdict
 from drift import DriftAnalysis
+from drift_shifts import check_scenario
 from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
 from explainability import Explanation
 from joint_rows import joint_for
@@ -39,6 +40,7 @@ from model_inspection import (
 )
 from model_utils import ModelInfo, Predictions
 from monitoring_thresholds import monitoring_thresholds
+from monotonicity import check_declared
 from pickle_scan import Policy, ScanReport
 from records import Section
 from reports import RunError, RunReport, Stage
@@ -47,8 +49,8 @@ from run_explanation import Subject, explain_rows, with_effects, worst_shift
 from run_results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
 from samples import read_sample, split_target
 from sandbox import ModelHandle, open_model
-from schema_fit import check_agrees
-from schema_utils import Schema, check_complete, check_fits_model, combine, infer_from_frame
+from schema_fit import check_agrees, check_fits_model
+from schema_utils import Schema, check_complete, combine, infer_from_frame
 from services import Services
 from storage import RunFile, RunRow, RunSummary
 from synthetic_data import generate
@@ -187,6 +189,9 @@ class Execution:
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
         frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
+        for scenario in self.plan.drift.scenarios:  # before anything is measured on a config with a typo
+            check_scenario(frame, self.schema, scenario)
+        check_declared(self.schema, self.plan.robustness.monotonic)
         self._keep("rows.parquet", frame)
 
         self._begin("predict")

@@ -18,7 +18,7 @@ from reports import RunPlan, RunReport, Source
 from samples import read_sample, split_target
 from schema_utils import Schema, check_complete, combine, infer_from_frame
 from services import Services
-from storage import JobRow, RunPage, RunQuery, RunRow
+from storage import JobKind, JobRow, RunPage, RunQuery, RunRow
 
 __all__ = [
     "ComparedFigure",
@@ -33,6 +33,7 @@ __all__ = [
     "get_job",
     "get_report",
     "get_run",
+    "is_repeated",
     "list_runs",
     "request_example",
     "request_inspection",
@@ -120,15 +121,16 @@ def submit(
         plan=plan,
         user_schema=schema,
     )
-    check_room(services)
-    if plan.policy is not None:
-        check_may_contain(services)
     with services.store.transaction():
         if idempotency_key is not None:
             fingerprint = _fingerprint(model, schema, sample, target, plan)
             earlier = services.store.runs.claim_idempotency(idempotency_key, fingerprint, run_id)
             if earlier is not None:
                 return get_run(services, earlier)
+        # After the look-up: a repeated request takes no place, so a full queue does not refuse it.
+        check_room(services)
+        if plan.policy is not None:
+            check_may_contain(services)
         services.artifacts.path(model.sha256)  # NotFound: it was uploaded days ago, and tidied away
         _check_baseline(services, plan)
         # Inside the transaction, so that deleting another run cannot pull a shared file away in between.
@@ -143,7 +145,9 @@ def submit(
 def get_run(services: Services, run_id: str) -> RunRow:
     row = services.store.runs.get(run_id)
     if row is None:
-        raise NotFound(f"There is no run {run_id!r}.", hint="It may have been deleted. See the list of runs.")
+        raise NotFound(
+            f"There is no run {run_id!r}.", hint="It may have been deleted; /api/v1/runs lists what there is."
+        )
     return row
 
 
@@ -158,14 +162,14 @@ def list_runs(services: Services, query: RunQuery) -> RunPage:
     return services.store.runs.list(query)
 
 
+def is_repeated(services: Services, idempotency_key: str | None) -> bool:
+    """Whether a run was submitted under this key already; whether by the same request, `submit` finds."""
+    return idempotency_key is not None and services.store.runs.run_of_key(idempotency_key) is not None
+
+
 def check_room(services: Services) -> None:
     """TooBusy when as many runs wait as the settings allow."""
-    waiting = services.jobs.waiting()
-    if waiting >= services.settings.max_queue:
-        raise TooBusy(
-            f"{waiting:,} runs wait for a worker already.",
-            hint="Try again when some of them are done, or raise MAX_QUEUE or MAX_WORKERS on the server.",
-        )
+    _check_room(services, "runs", "run")
 
 
 def check_may_contain(services: Services) -> None:
@@ -215,18 +219,21 @@ def request_inspection(services: Services, model: Upload, *, contained: bool = F
     """Queue a look into a model (its identity and schema); returns the job's id for `get_job`.
 
     contained: also into one that the scan refuses, where the operator allows that.
+    TooBusy when as many of these, examples included, wait as runs may.
     """
     if contained:
         check_may_contain(services)
+    _check_room(services, "models to be read and examples", "inspect", "example")
     payload = {"name": model.name, "bytes": model.bytes, "contained": contained}
     return services.jobs.submit("inspect", model.sha256, payload, priority=10, max_attempts=1).id
 
 
 def request_example(services: Services, name: str) -> str:
-    """Queue the training of a shipped example; returns the job's id for `get_job`."""
+    """Queue the training of a shipped example; returns the job's id for `get_job`. Errors as above."""
     if name not in {example.name for example in EXAMPLES}:
         known = ", ".join(example.name for example in EXAMPLES)
         raise NotFound(f"There is no example {name!r}.", hint=f"The examples: {known}.")
+    _check_room(services, "models to be read and examples", "inspect", "example")
     return services.jobs.submit("example", name, {}, priority=10).id
 
 
@@ -264,6 +271,16 @@ def compare_runs(services: Services, ids: Sequence[str]) -> Comparison:
     )
 
 
+def _check_room(services: Services, what: str, *kinds: JobKind) -> None:
+    """Each door's queue has its own end: many runs from CI keep nobody from looking into a model."""
+    waiting = services.jobs.waiting(*kinds)
+    if waiting >= services.settings.max_queue:
+        raise TooBusy(
+            f"{waiting:,} {what} wait for a worker already.",
+            hint="Try again when some of them are done, or raise MAX_QUEUE or MAX_WORKERS on the server.",
+        )
+
+
 def new_run_id() -> str:
     """Sortable by time to the second, unguessable after it: 20261121-101500-3f9a2c41d0."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(5)}"
@@ -278,7 +295,11 @@ def _schema_of_sample(services: Services, sample: Upload | None, target: str | N
                 field="target",
             )
         return None
-    frame = read_sample(services.artifacts.path(sample.sha256).read_bytes(), sample.name)
+    try:
+        frame = read_sample(services.artifacts.path(sample.sha256).read_bytes(), sample.name)
+    except InvalidSample as error:
+        error.field = error.field or "sample"
+        raise
     if target is not None:
         split_target(frame, target)
     return infer_from_frame(frame, target)
@@ -292,13 +313,13 @@ def _check_baseline(services: Services, plan: RunPlan) -> None:
         raise InvalidPlan(
             f"The baseline run {plan.baseline!r} does not exist.",
             hint="Use the id of a finished run, or leave `baseline` out.",
-            field="baseline",
+            field="config.baseline",
         )
     if row.state not in {"passed", "warned", "failed"}:
         raise InvalidPlan(
             f"The baseline run {plan.baseline!r} is {row.state}, so it has no figures to compare with.",
             hint="Use the id of a finished run.",
-            field="baseline",
+            field="config.baseline",
         )
 
 

@@ -1,15 +1,48 @@
-"""Where a schema contradicts what the model remembers of its input, told before any row is made.
+"""Where a schema contradicts what the model says of its input, told before any row is made.
 
-Promises: only what the model would certainly reject is refused, with the feature named. Leaves names and
-counts to `schema_utils.check_fits_model`, and what a model remembers to `model_schema`.
+Promises: only what the model would certainly reject is refused, with the feature named. Leaves what a
+model remembers to `model_schema`.
 """
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from errors import InvalidSchema
 from schema_utils import FieldSpec, Schema, is_placeholder
 
-__all__ = ["check_agrees"]
+if TYPE_CHECKING:
+    from model_utils import ModelInfo
+
+__all__ = ["check_agrees", "check_fits_model"]
 
 NUMERIC = ("number", "integer")
+
+
+def check_fits_model(schema: Schema, info: "ModelInfo") -> None:
+    """Raises InvalidSchema naming the features that the model lacks or that are missing for it.
+
+    A model without names is only held to its number of features; one that knows neither fits any
+    schema. The order may differ.
+    """
+    names = schema.names
+    if info.features and not is_placeholder(info.features, ("Column_",)):
+        missing = [name for name in info.features if name not in set(names)]
+        extra = [name for name in names if name not in set(info.features)]
+        parts = [f"the model takes {_shown(missing)}, which is missing"] if missing else []
+        parts += [f"the model does not take {_shown(extra)}"] if extra else []
+        if parts:
+            raise InvalidSchema(
+                f"The schema does not fit the model: {'; '.join(parts)}.",
+                hint=_how_to_fit(extra, info.features),
+                field=(missing + extra)[0],
+            )
+    elif info.n_features is not None and info.n_features != len(names):
+        raise InvalidSchema(
+            f"The model takes {info.n_features} features, the schema has {len(names)}: {_shown(names)}.",
+            hint="List exactly the columns the model was fitted on, in that order, without the label.",
+            field="features",
+        )
 
 
 def check_agrees(schema: Schema, mined: Schema | None) -> None:
@@ -41,6 +74,16 @@ def check_agrees(schema: Schema, mined: Schema | None) -> None:
                 hint=hint,
                 field=field.name,
             )
+
+
+def _how_to_fit(extra: Sequence[str], features: Sequence[str]) -> str:
+    """A name that was most likely meant for another; else which names there are."""
+    for name in extra:
+        near = get_close_matches(name, features, n=1, cutoff=0.8)
+        if near:
+            return f"Did you mean {near[0]!r} by {name[:60]!r}? Correct it in the schema or the sample."
+    also = " Leave the others out; name a label column as the target." if extra else ""
+    return f"The model was fitted on {_shown(features)}.{also}"
 
 
 def _against_list(field: FieldSpec, known: FieldSpec) -> tuple[str, str]:
@@ -88,6 +131,6 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _shown(values: tuple[str | int | float | bool, ...], limit: int = 10) -> str:
+def _shown(values: Sequence[str | int | float | bool], limit: int = 10) -> str:
     shown = ", ".join(repr(value)[:60] for value in values[:limit])
     return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown

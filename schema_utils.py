@@ -8,7 +8,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,6 @@ from field_spec import (
     Schema,
 )
 
-if TYPE_CHECKING:
-    from model_utils import ModelInfo
-
 __all__ = [
     "CATEGORIES_KEPT",
     "MAX_CATEGORIES",
@@ -42,11 +39,9 @@ __all__ = [
     "Origin",
     "Schema",
     "check_complete",
-    "check_fits_model",
     "combine",
     "infer_from_frame",
     "is_placeholder",
-    "ordered_for",
     "parse_schema",
     "quantiles_of",
     "validate_frame",
@@ -137,7 +132,7 @@ def combine(user: Schema | None, sample: Schema | None, model: Schema | None) ->
         )
     named = list(dict.fromkeys(name for layer in (sample, user) if layer for name in layer.names))
     if model is not None and named and is_placeholder(model.names) and not set(named) & set(model.names):
-        # With another count the model's fields cannot be told apart: `check_fits_model` will say so.
+        # With another count the model's fields cannot be told apart: `schema_fit` will say so.
         layers.remove(model)
         model = _renamed(model, named) if len(named) == len(model.names) else None
         layers += [model] if model else []
@@ -155,43 +150,6 @@ def check_complete(schema: Schema) -> None:
             hint='List them, as in "categories": ["red", "blue"], or give a sample that has the column.',
             field=lacking[0],
         )
-
-
-def check_fits_model(schema: Schema, info: "ModelInfo") -> None:
-    """Raises InvalidSchema naming the features that the model lacks or that are missing for it.
-
-    A model without names is only held to its number of features; one that knows neither fits any
-    schema. The order may differ: see `ordered_for`.
-    """
-    names = schema.names
-    if info.features and not is_placeholder(info.features, ("Column_",)):
-        missing = [name for name in info.features if name not in set(names)]
-        extra = [name for name in names if name not in set(info.features)]
-        parts = [f"the model takes {_listed(missing)}, which is missing"] if missing else []
-        parts += [f"the model does not take {_listed(extra)}"] if extra else []
-        if parts:
-            hint = "Correct the names in the schema or the sample" if missing else "Remove it"
-            hint += "; a label column is named as the target." if extra else "."
-            raise InvalidSchema(
-                f"The schema does not fit the model: {'; '.join(parts)}.",
-                hint=hint,
-                field=(missing + extra)[0],
-            )
-    elif info.n_features is not None and info.n_features != len(names):
-        raise InvalidSchema(
-            f"The model takes {info.n_features} features, the schema has {len(names)}: {_listed(names)}.",
-            hint="List exactly the columns the model was fitted on, in that order, without the label.",
-            field="features",
-        )
-
-
-def ordered_for(schema: Schema, info: "ModelInfo") -> Schema:
-    """The same features in the model's own order; unchanged when the model has no names."""
-    check_fits_model(schema, info)
-    place = {name: position for position, name in enumerate(info.features)}
-    if set(place) != set(schema.names) or tuple(info.features) == schema.names:
-        return schema
-    return Schema(features=tuple(sorted(schema.features, key=lambda field: place[field.name])))
 
 
 def validate_frame(schema: Schema, frame: pd.DataFrame) -> None:

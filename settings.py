@@ -48,7 +48,9 @@ class Settings(BaseSettings):
         "prints them. Empty lets in this machine alone, and nobody when HOST is another address; `open` lets "
         "everybody in.",
     )
-    max_queue: int = Field(100, ge=1, description="Runs that may wait for a worker; more are refused.")
+    max_queue: int = Field(
+        100, ge=1, description="Runs that may wait for a worker, and as many models to be read."
+    )
     rate_per_minute: int = Field(
         120, ge=1, description="Runs that one token, or one address without a token, may submit a minute."
     )

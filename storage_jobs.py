@@ -4,9 +4,9 @@ Promises: a job is held by one attempt at a time, and only the attempt that hold
 leases run on the database's clock. Leaves what a job means to its callers.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
 
@@ -19,6 +19,7 @@ __all__ = ["JobKind", "JobRow", "JobState", "JobsRepository", "Lease"]
 
 JobKind = Literal["run", "inspect", "example"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+KINDS: tuple[JobKind, ...] = get_args(JobKind)
 
 
 class JobRow(Record):
@@ -87,15 +88,31 @@ class JobsRepository:
             row = connection.execute(sa.select(*_COLUMNS).where(jobs.c.id == id)).one_or_none()
         return None if row is None else _job(row)
 
-    def counts(self) -> dict[JobState, int]:
-        """How many jobs are in each state; states without a job are 0."""
+    def counts(self, kinds: Collection[JobKind] = KINDS) -> dict[JobState, int]:
+        """How many jobs are in each state, of some kinds or of all; states without a job are 0."""
         counts: dict[JobState, int] = {"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
+        statement = sa.select(jobs.c.state, sa.func.count()).where(jobs.c.kind.in_(kinds))
         with self._database.reading() as connection:
-            for state, count in connection.execute(
-                sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state)
-            ):
+            for state, count in connection.execute(statement.group_by(jobs.c.state)):
                 counts[state] = count
         return counts
+
+    def is_stalled(self, after_s: float) -> bool:
+        """Whether work waits that long, or for a holder whose lease has expired, and nobody is at work.
+
+        At work is who holds a lease or closed a job within that time. Of a queue without work nothing
+        can be told.
+        """
+        since = datetime.now(UTC) - timedelta(seconds=after_s)
+        queued = sa.and_(
+            jobs.c.state == "queued", jobs.c.created_at < since, jobs.c.cancel_requested.is_(False)
+        )
+        held = sa.and_(jobs.c.state == "running", jobs.c.lease_until >= database_clock())
+        # What was never claimed was cancelled by its caller, which is no sign of a worker.
+        closed = sa.and_(jobs.c.state.in_(SETTLED), jobs.c.finished_at >= since, jobs.c.attempt > 0)
+        waits, works = (sa.exists().where(sa.or_(*either)) for either in ((queued, _EXPIRED), (held, closed)))
+        with self._database.reading() as connection:
+            return bool(connection.execute(sa.select(sa.and_(waits, ~works))).scalar_one())
 
     def claim(self, worker: str, lease_s: float) -> JobRow | None:
         """Take the most urgent job that is queued or whose lease has expired; None when there is none.

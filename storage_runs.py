@@ -243,6 +243,12 @@ class RunsRepository:
         with self._database.reading() as connection:
             return any(connection.execute(user.limit(1)).first() is not None for user in users)
 
+    def run_of_key(self, key: str) -> str | None:
+        """The id of the run that was submitted under an idempotency key."""
+        statement = sa.select(idempotency.c.run_id).where(idempotency.c.key == key)
+        with self._database.reading() as connection:
+            return connection.execute(statement).scalar_one_or_none()
+
     def claim_idempotency(self, key: str, fingerprint: str, run_id: str) -> str | None:
         """None when the key is now this run's, else the id of the run that has it.
 

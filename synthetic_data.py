@@ -1,4 +1,4 @@
-"""Rows from a schema: seeded, columnar, within the bounds; and the values at a field's edges.
+"""Rows from a schema: seeded, columnar, within the bounds.
 
 Promises: the same schema and seed give the same rows everywhere; changing one feature changes no
 other; fewer rows are the first rows of more. Leaves how columns hang together to `joint_rows`, and
@@ -21,7 +21,7 @@ from errors import InvalidPlan
 from joint_rows import Joint
 from schema_utils import FieldSpec, Schema, check_complete
 
-__all__ = ["MAX_ROWS", "SyntheticData", "boundary_values", "generate"]
+__all__ = ["MAX_ROWS", "SyntheticData", "generate"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +29,6 @@ MAX_ROWS = 1_000_000
 FIRST_DAY = "2024-01-01"  # of a datetime without bounds; fixed, so that a seed means the same next year
 DEFAULT_SPAN = timedelta(days=366)
 FIT_STEPS = 60  # of the truncated normal; it is within 1 % after about ten where a fit exists
-UNSEEN = "unseen value"
 
 
 @dataclass(frozen=True)
@@ -68,35 +67,6 @@ def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -
     donors = None if joint is None else joint.donors(rows, seed)
     columns = {field.name: _column(field, rows, seed, joint, donors) for field in schema.features}
     return SyntheticData(pd.DataFrame(columns, copy=False), schema, seed)
-
-
-def boundary_values(field: FieldSpec) -> tuple[Any, ...]:
-    """Values at the edges: min, max, one just outside each, and 0 for numbers; no duplicates.
-
-    Just outside: 1 for integers and seconds, else a thousandth of the range. A category yields its
-    first and last value and one that it does not have; a boolean both its values. Without bounds the
-    ones that `generate` would keep to are used where there are any.
-    """
-    if field.type == "boolean":
-        return (False, True)
-    if field.type == "category":
-        known = field.categories or ()
-        unseen: Any = UNSEEN
-        if known and all(isinstance(value, int | float) for value in known):
-            unseen = max(known, key=float)
-            unseen = float(unseen) + 1 if isinstance(unseen, float) else int(unseen) + 1
-        return tuple(dict.fromkeys((*known[:1], *known[-1:], unseen)))
-    if field.type == "datetime":
-        first, last = _date_bounds(field)
-        second = timedelta(seconds=1)
-        inside = pd.Timestamp(first), pd.Timestamp(last)
-        return tuple(dict.fromkeys((inside[0] - second, *inside, inside[1] + second)))
-    low, high = _bounds(field)
-    ends = [bound for bound in (low, high) if math.isfinite(bound)]
-    step = 1.0 if field.type == "integer" else max((ends[-1] - ends[0]) / 1000 if ends else 0.0, 1e-3)
-    outside = ([low - step] if math.isfinite(low) else []) + ([high + step] if math.isfinite(high) else [])
-    numbers = dict.fromkeys((*ends, *outside, 0.0))
-    return tuple(int(n) if field.type == "integer" else n for n in numbers)
 
 
 def _column(

@@ -32,6 +32,11 @@ CONNECT_S = 5.0
 ATTEMPTS = 3
 TOP_FEATURES = 5
 
+EXAMPLES = {
+    "config": '{"rows": 500}',
+    "schema": '{"features": [{"name": "age", "type": "integer", "min": 18, "max": 90}]}',
+}
+
 Report = dict[str, Any]
 
 
@@ -58,20 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def summary(report: Report, base: str) -> str:
-    """The report in a dozen aligned lines."""
+    """The report in a dozen aligned lines; what stopped the run comes before what it left undone."""
     model = report["model"]
-    kind = f"{model['framework']} {model['estimator']}, {model['task']}"
-    lines = [
-        f"{report['status'].upper()}  {model['name']}  ({kind})",
-        *(_line(label, text) for label, text in _figures(report) if text),
-        *_checks(report),
-        *(
-            f"  MISSED {each['stage']}: {each['message']} {each['hint']}".rstrip()
-            for each in report["errors"]
-        ),
-        _line("report", f"{base}/run?run={report['id']}"),
-    ]
-    return "\n".join(lines)
+    kind = f"  ({model['framework']} {model['estimator']}, {model['task']})"
+    lines = [f"{report['status'].upper()}  {model['name']}{kind if model['estimator'] != 'unknown' else ''}"]
+    broken = _notable(report, "fail")
+    is_cause = report["status"] == "error" and len(report["errors"]) == 1
+    missed = [_missed(each, is_cause) for each in report["errors"]]
+    unjudged, warned = _unjudged(report), _notable(report, "warn")
+    figures = [_line(label, text) for label, text in _figures(report) if text]
+    counts = [_line("checks", _counts(report))]
+    if report["status"] in ("error", "failed"):
+        lines += [*broken, *missed, *unjudged, *figures, *(counts if figures else ()), *warned]
+    else:
+        lines += [*figures, *counts, *unjudged, *warned, *missed]
+    return "\n".join([*lines, _line("report", f"{base}/run?run={report['id']}")])
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -123,6 +129,8 @@ def _client(base: str, wait: float, token: str) -> httpx.Client:
         return httpx.Client(base_url=base, timeout=timeout, trust_env=not local, headers=headers)
     except httpx.InvalidURL as error:
         raise NotJudged(f"The server's URL {base!r} cannot be read: {error}.") from error
+    except UnicodeEncodeError as error:
+        raise NotJudged("The token holds characters that no token has; copy it again.") from error
 
 
 def _test(client: httpx.Client, base: str, options: argparse.Namespace) -> Report:
@@ -190,6 +198,9 @@ def _send(client: httpx.Client, base: str, method: str, path: str) -> httpx.Resp
 
 
 def _unreachable(base: str, error: Exception) -> NotJudged:
+    if isinstance(error, httpx.ConnectError) and "SSL" in str(error):
+        plain = "http://" + base.partition("://")[2]
+        return NotJudged(f"The server at {base} does not answer by https: {error}.\nTry --url {plain}.")
     if isinstance(error, httpx.ConnectError):
         return NotJudged(f"There is no server at {base}: start it with ./run.sh, or name another with --url.")
     return NotJudged(f"The server at {base} does not answer ({type(error).__name__}).")
@@ -211,6 +222,10 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
     lines = [f"{document['title']} (HTTP {response.status_code})", f"  {document.get('detail', '')}"]
     lines += [f"  {each['field']}: {each['message']}" for each in document.get("errors") or []]
     lines += [f"  {document['hint']}"] if document.get("hint") else []
+    if response.status_code == 401:
+        lines.append("  Here: --token TOKEN, or better MODEL_DASHBOARD_TOKEN in the environment.")
+    if response.status_code == 404 and response.request.method == "POST":
+        lines.append(f"  Check --url: it is the server alone, such as {DEFAULT_URL}.")
     raise NotJudged("\n".join(lines))
 
 
@@ -241,7 +256,7 @@ def _latency(report: Report) -> str:
     rows = _value(report, "metrics", "latency") or []
     row = min(rows, key=lambda each: each["batch_size"], default=None)
     if row is None:
-        return _missing(report, "metrics")
+        return ""
     shown = [f"{name} {_quantity(row[f'{name}_ms'], 'ms')}" for name in ("p50", "p95", "p99")]
     size = "" if row["batch_size"] == 1 else f", batches of {row['batch_size']}"
     return f"{'  '.join(shown)}  (n={row['n']}{size})"
@@ -251,7 +266,7 @@ def _score(report: Report) -> str:
     named = (("accuracy", "accuracy"), ("ROC AUC", "roc_auc"), ("R2", "r2"), ("MAE", "mae"))
     values = [(title, _value(report, "accuracy", key)) for title, key in named]
     shown = [f"{title} {value:.3g}" for title, value in values if value is not None]
-    return "  ".join(shown) or _missing(report, "accuracy")
+    return "  ".join(shown)
 
 
 def _worst_drift(report: Report) -> str:
@@ -259,7 +274,7 @@ def _worst_drift(report: Report) -> str:
         each for each in _value(report, "drift", "scenarios") or [] if each["changed_share"] is not None
     ]
     if not scenarios:
-        return _missing(report, "drift")
+        return ""
     worst = max(scenarios, key=lambda each: each["changed_share"])
     where = ", ".join(worst["features"][:3]) + (" ..." if len(worst["features"]) > 3 else "")
     return (
@@ -271,21 +286,44 @@ def _worst_drift(report: Report) -> str:
 def _top_features(report: Report) -> str:
     found = sorted(_value(report, "explanation", "importance") or [], key=lambda each: -each["mean_abs"])
     shown = [f"{each['feature']} {each['mean_abs']:.3g}" for each in found[:TOP_FEATURES]]
-    return ", ".join(shown) or _missing(report, "explanation")
+    return ", ".join(shown)
 
 
-def _checks(report: Report) -> list[str]:
+def _counts(report: Report) -> str:
     statuses = [each["status"] for each in report["checks"]]
-    counted = [(word, statuses.count(word)) for word in ("pass", "warn", "fail", "error", "not_applicable")]
-    lines = [
-        _line("checks", ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in counted if n) or "none")
+    words = {"pass": "pass", "warn": "warn", "fail": "fail", "error": "not judged",
+             "not_applicable": "not applicable"}  # fmt: skip
+    counted = [f"{statuses.count(status)} {word}" for status, word in words.items() if status in statuses]
+    return ", ".join(counted) or "none"
+
+
+def _notable(report: Report, status: str) -> list[str]:
+    """A line for each check of that status."""
+    return [
+        f"  {status.upper():<5} {each['title']}: {each['reason']}".rstrip(": ")
+        for each in report["checks"]
+        if each["status"] == status
     ]
-    order = ("fail", "error", "warn")
-    for each in sorted(
-        (c for c in report["checks"] if c["status"] in order), key=lambda c: order.index(c["status"])
-    ):
-        lines.append(f"  {each['status'].upper():<5} {each['title']}: {each['reason']}".rstrip(": "))
-    return lines
+
+
+def _unjudged(report: Report) -> list[str]:
+    """A line for each reason that left checks unjudged, and is no error's own, with how many they are."""
+    titles: dict[str, list[str]] = {}
+    for each in report["checks"]:
+        if each["status"] == "error":
+            titles.setdefault(each["reason"].removeprefix("It could not be judged: "), []).append(
+                each["title"]
+            )
+    return [
+        f"  NOT JUDGED {who[0] if len(who) == 1 else f'{len(who)} checks'}: {reason}".rstrip(": ")
+        for reason, who in titles.items()
+    ]
+
+
+def _missed(error: dict[str, Any], is_cause: bool) -> str:
+    """What could not be done, and below it what to do."""
+    first = f"  {error['message']}" if is_cause else f"  MISSED {error['stage']}: {error['message']}"
+    return first + (f"\n  {error['hint']}" if error["hint"] else "")
 
 
 def _line(label: str, text: str) -> str:
@@ -294,12 +332,6 @@ def _line(label: str, text: str) -> str:
 
 def _value(report: Report, section: str, key: str) -> Any:
     return (report[section].get("value") or {}).get(key)
-
-
-def _missing(report: Report, section: str) -> str:
-    """Why a section has no figure; a section that does not apply is not shown."""
-    part = report[section]
-    return f"failed: {part['reason']}" if part["status"] == "failed" else ""
 
 
 def _quantity(value: float | None, unit: str) -> str:
@@ -319,9 +351,11 @@ def _json_of(given: str, what: str) -> Any:
     try:
         document = json.loads(given if inline else Path(given).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise NotJudged(f"{named} cannot be read: {error.strerror}.") from error
+        either = f"Give a JSON file, or the JSON itself: --{what} '{EXAMPLES[what]}'"
+        raise NotJudged(f"{named} cannot be read: {error.strerror}.\n{either}") from error
     except ValueError as error:
-        raise NotJudged(f"{named} is not JSON: {error}.") from error
+        example = f"Keys and texts stand in double quotes: --{what} '{EXAMPLES[what]}'"
+        raise NotJudged(f"{named} is not JSON: {error}.\n{example}") from error
     if what == "config" and not isinstance(document, dict):
         raise NotJudged(f"{named} is not a JSON object.")
     return document

@@ -42,14 +42,18 @@ class Buckets:
         return min(self._most, left + (now - when) * self._most / 60)
 
 
-def limit_submissions(request: Request, settings: Settings) -> None:
-    """TooBusy when this caller has submitted too many runs within a minute."""
+def limit_submissions(request: Request, settings: Settings, *, repeated: bool = False) -> None:
+    """TooBusy when this caller has submitted too many runs within a minute.
+
+    Repeated requests count apart: they start nothing, but their uploads have to be read all the same.
+    """
     state = request.app.state
     if not hasattr(state, "buckets"):
         state.buckets = Buckets(settings.rate_per_minute)
     grant = getattr(request.state, "grant", ANYONE)
     address = request.client.host if request.client else "unknown"
-    wait_s = state.buckets.take(address if grant is ANYONE else f"token {grant.name}")
+    caller = address if grant is ANYONE else f"token {grant.name}"
+    wait_s = state.buckets.take(f"{caller}, again" if repeated else caller)
     if wait_s:
         error = TooBusy(
             f"More than {settings.rate_per_minute} runs a minute were submitted.",

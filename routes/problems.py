@@ -4,7 +4,9 @@ Promises: one shape for expected errors, validation, 404, 405, 413 and what nobo
 internal leaves the server. Leaves raising to those who know what happened.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +22,7 @@ __all__ = ["PROBLEM_TYPE", "FieldProblem", "Problem", "install", "problem", "rea
 
 PROBLEM_TYPE = "application/problem+json"
 MAX_ERRORS_LISTED = 20
+MAX_SHOWN = 40  # characters of a value that is at fault
 INTERNAL_TITLE = DashboardError.title
 
 
@@ -43,6 +46,26 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = None
     instance: str | None = None
 
+
+_WORDS = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_long": "must be no longer than {max_length} characters",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
+    **dict.fromkeys(("model_type", "dict_type"), "must be a JSON object"),
+    "string_type": "must be a text",
+}
+"""Pydantic's kinds of error in the words of someone who writes JSON or a query, by its own limits."""
+
+_PATHS = ("/run_tests", "/api/v1/runs", "/health", "/ready", "/metrics", "/docs", "/openapi.json")
 
 # What Starlette and FastAPI raise by themselves, under the codes of our own tree.
 _BY_STATUS: dict[int, tuple[str, str]] = {
@@ -118,11 +141,24 @@ def readable(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> list[Fiel
     found = []
     for error in errors:
         where = ".".join(str(part) for part in error["loc"][skip:])
-        message = str(error["msg"]).removeprefix("Value error, ")
-        if error["type"] == "extra_forbidden":
-            message = "unknown key"
-        found.append(FieldProblem(field=where, message=message))
+        found.append(FieldProblem(field=where, message=_in_words(error)))
     return found
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    """What the value must be, and where it is short, what it is."""
+    known = _WORDS.get(error["type"])
+    if known is None:
+        return str(error["msg"]).removeprefix("Value error, ")
+    limits = {key: _limit(value) for key, value in (error.get("ctx") or {}).items()}
+    given = error.get("input")
+    shown = json.dumps(given, ensure_ascii=False) if isinstance(given, str | int | float) else ""
+    is_told = "must" in known and shown and len(shown) <= MAX_SHOWN
+    return known.format(**limits) + (f", not {shown}" if is_told else "")
+
+
+def _limit(value: object) -> str:
+    return f"{value:,.12g}" if isinstance(value, int | float) else str(value)
 
 
 def summary(found: Sequence[FieldProblem]) -> str:
@@ -141,7 +177,7 @@ def install(app: FastAPI) -> None:
 
 def of_validation(error: ValidationError) -> list[FieldProblem]:
     """The readable errors of a pydantic model that we validated ourselves."""
-    return readable([dict(each) for each in error.errors(include_url=False, include_context=False)])
+    return readable([dict(each) for each in error.errors(include_url=False)])
 
 
 def _dashboard_error(_: Request, error: Exception) -> Response:
@@ -153,7 +189,11 @@ def _request_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = readable(error.errors(), skip=1)
     return problem(
-        422, summary(found), errors=found, field=found[0].field if found else None, hint="See /docs."
+        422,
+        summary(found),
+        errors=found,
+        field=found[0].field if found else None,
+        hint="The parameters are listed at /docs.",
     )
 
 
@@ -163,7 +203,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     if status in (204, 304):
         return Response(status_code=status, headers=headers)
     if status == 404:
-        return problem(404, f"There is nothing at {request.url.path}.", hint="See /docs.", headers=headers)
+        return _nothing_at(request.url.path, headers)
     if status == 405:
         return problem(
             405,
@@ -174,6 +214,14 @@ def _http_error(request: Request, error: Exception) -> Response:
     if status == 413:
         return too_large()
     return problem(status, str(error.detail or _phrase(status)), headers=headers)
+
+
+def _nothing_at(path: str, headers: Mapping[str, str] | None) -> Response:
+    """404, with the path that was most likely meant."""
+    meant = next((known for known in _PATHS if path.rstrip("/").endswith(known)), None)
+    near = [meant] if meant else get_close_matches(path, _PATHS, n=1, cutoff=0.75)
+    hint = f"Did you mean {near[0]}?" if near else "The paths are listed at /docs."
+    return problem(404, f"There is nothing at {path}.", hint=hint, headers=headers)
 
 
 def _phrase(status: int) -> str:

@@ -188,8 +188,11 @@ async def _create(
 ) -> Response:
     """Upload a model, run every test, and answer with the report, or with where to find it."""
     key = _checked_key(idempotency_key)
-    limit_submissions(request, services.settings)  # before the first byte of the model is read
-    await blocking(request, runs.check_room, services)
+    # Before the first byte of the model is read. A repeated request takes no place in the queue.
+    repeated = await blocking(request, runs.is_repeated, services, key)
+    limit_submissions(request, services.settings, repeated=repeated)
+    if not repeated:
+        await blocking(request, runs.check_room, services)
     form = await read_submission(request, services)
     row = await blocking(
         request,

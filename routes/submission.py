@@ -5,11 +5,13 @@ field, and nothing of the model is read but bytes. Leaves the run to `runs.submi
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from difflib import get_close_matches
+from typing import Any, NoReturn, get_args
 
 from fastapi import Request
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 import runs
@@ -27,6 +29,7 @@ FIELDS = ("model", "schema", "sample", "target", "config")
 MAX_PARTS = 16  # a few more than FIELDS, so that a wrong name is named instead of counted
 MAX_TEXT_BYTES = 8 * 1024 * 1024  # a schema of 10,000 features with categories
 MAX_NAME = 200
+EXAMPLE = 'Keys and texts stand in double quotes, such as {"rows": 500, "name": "nightly"}.'
 
 FORM_SCHEMA: dict[str, Any] = {
     "requestBody": {
@@ -117,18 +120,55 @@ def parse_plan(text: str | bytes) -> RunPlan:
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidPlan(f"The config is not JSON: {error}.", field="config") from error
+        raise InvalidPlan(f"The config is not JSON: {error}.", hint=EXAMPLE, field="config") from error
     if not isinstance(document, dict):
-        raise InvalidPlan("The config is not a JSON object.", hint='Example: {"rows": 500}.', field="config")
+        raise InvalidPlan("The config is not a JSON object.", hint=EXAMPLE, field="config")
     try:
         return RunPlan.model_validate_json(json.dumps(document))
     except ValidationError as error:
         found = of_validation(error)
         raise InvalidPlan(
             summary(found),
-            hint="See the keys of RunPlan at /docs.",
+            hint=_hint_for(error),
             field=f"config.{found[0].field}" if found[0].field else "config",
         ) from error
+
+
+def _hint_for(error: ValidationError) -> str:
+    """Of an unknown key, the one that was most likely meant, and those there are."""
+    unknown = next((each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"), ())
+    names = _keys_at(RunPlan, unknown[:-1]) if unknown else ()
+    if not names:
+        return "Its keys and their limits are at /docs#config."
+    return f"{_meant(str(unknown[-1]), names)}Known keys here: {', '.join(names)}."
+
+
+def _keys_at(model: type[BaseModel], place: Sequence[int | str]) -> tuple[str, ...]:
+    """The keys of the object at a place within a model; () where it is not found."""
+    for part in place:
+        if isinstance(part, int):  # which item of a list, whose kind is the field's
+            continue
+        field = model.model_fields.get(part)
+        inner = _model_in(field.annotation) if field is not None else None
+        if inner is None:
+            return ()
+        model = inner
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation such as `tuple[Scenario, ...] | None` speaks of."""
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _meant(given: str, names: Sequence[str]) -> str:
+    """`Did you mean ...? ` where a name is near enough; else nothing."""
+    lower = given.lower()
+    near = [name for name in names if lower and name.startswith(lower)]
+    near = near or get_close_matches(lower, names, n=1)
+    return f"Did you mean `{near[0]}`? " if near else ""
 
 
 def _schema(text: str | bytes) -> Schema:
@@ -149,12 +189,15 @@ def _refuse_unknown(form: FormData) -> None:
     if unknown:
         raise InvalidInput(
             f"Unknown form fields: {', '.join(unknown)}.",
-            hint=f"Known fields are {', '.join(FIELDS)}.",
+            hint=f"{_meant(unknown[0], FIELDS)}Known fields are {', '.join(FIELDS)}; the model's file goes "
+            "into `model`.",
             field=unknown[0],
         )
     for name in FIELDS:
         if names.count(name) > 1:
-            raise InvalidInput(f"The form has more than one {name}.", field=name)
+            raise InvalidInput(
+                f"The form has more than one {name}.", hint="Send each field once.", field=name
+            )
 
 
 def _file(form: FormData, name: str) -> UploadFile | None:
@@ -186,9 +229,15 @@ async def _text(form: FormData, name: str) -> str | bytes | None:
 async def _target(form: FormData) -> str | None:
     value = form.get("target")
     if isinstance(value, UploadFile):
-        raise InvalidInput("The target is a column's name, not a file.", field="target")
+        raise InvalidInput(
+            "The target is a column's name, not a file.", hint="With curl: -F target=NAME.", field="target"
+        )
     if value and (len(value) > MAX_NAME or "\0" in value):
-        raise InvalidInput("The target is not a column's name.", field="target")
+        raise InvalidInput(
+            "The target is not a column's name.",
+            hint=f"Give the name in the sample's header line, of at most {MAX_NAME} characters.",
+            field="target",
+        )
     return value or None
 
 

@@ -62,7 +62,7 @@ async def health_head() -> None:
 
 @router.get("/ready", summary="Can it take and execute runs?")
 async def ready(request: Request, services: ServicesDep) -> Readiness:
-    """503 when the store cannot be written or no worker runs."""
+    """503 when the store cannot be written, no worker runs, or the worker lets work lie."""
     try:
         await blocking(request, services.store.check_writable)
     except Exception as error:
@@ -73,6 +73,12 @@ async def ready(request: Request, services: ServicesDep) -> Readiness:
         raise Unavailable(
             "The worker is not running; submitted runs stay queued.",
             hint="It is started again by itself; if this lasts, read the server's log.",
+        )
+    if await blocking(request, services.jobs.is_stalled):
+        raise Unavailable(
+            "The worker runs but does not work: jobs wait, and it has claimed or finished none for "
+            f"{services.settings.lease_s:g} s.",
+            hint="Its process is stopped, stuck or still starting; if this lasts, restart the server.",
         )
     lock = Lock(full=lockdown.probe().full, layers=lockdown.layers())
     return Readiness(model_policy=services.settings.model_policy, lock=lock)
@@ -85,13 +91,13 @@ async def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
     import psutil  # here alone: nothing else in this process needs it
 
     memory = psutil.Process().memory_info().rss
-    alive = int(_worker_alive(request))
+    alive = int(_worker_alive(request) and not await blocking(request, services.jobs.is_stalled))
     by_state = [(f'state="{state}"', number) for state, number in counts.items()]
     text = "".join(
         (
             _family("runs", "gauge", "Runs kept, by state.", by_state),
             _family("queue_length", "gauge", "Runs that wait for a worker.", [("", counts["queued"])]),
-            _family("worker_up", "gauge", "1 while the worker's process runs.", [("", alive)]),
+            _family("worker_up", "gauge", "1 while the worker runs and lets no work lie.", [("", alive)]),
             _family(
                 "worker_restarts_total",
                 "counter",

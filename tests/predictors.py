@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from model_utils import Predictions
+from model_utils import Predictions, RowError
+
+
+def answers(values: Any) -> Predictions:
+    """What a regressor answered; a number that is not finite is a row that failed."""
+    found = np.asarray(values, dtype=np.float64)
+    failed = ~np.isfinite(found)
+    first = int(np.argmax(failed)) if failed.any() else 0
+    errors = (RowError("ValueError", "not finite", int(failed.sum()), first),) if failed.any() else ()
+    return Predictions(np.where(failed, np.nan, found), None, None, failed, errors)
 
 
 def numbers(function: Callable[[pd.DataFrame], Any]) -> Callable[[pd.DataFrame], Predictions]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from checks import Check, Gates, RunStatus
+from checks import Check, Gates, RunStatus, judge
 from drift import (
     BreakingPoint,
     ColumnDrift,
@@ -27,10 +27,11 @@ from records import Section
 from reports import Environment, RunError, RunPlan, RunReport
 from robustness import Behaviour, Robustness
 from schema_utils import FieldSpec, Schema
+from settings import Settings
 from storage import RunRow
 from timing import ConcurrencyRow, PairedTiming
 
-__all__ = ["FEATURES", "sample_report", "sample_row", "sample_schema"]
+__all__ = ["FEATURES", "sample_report", "sample_row", "sample_schema", "stopped_report"]
 
 FEATURES = (
     "mean radius",
@@ -103,6 +104,22 @@ def sample_report(**changes: Any) -> RunReport:
         ),
     )  # fmt: skip
     return report.model_copy(update=changes)
+
+
+def stopped_report(**changes: Any) -> RunReport:
+    """A run that ended while its model was loaded, judged as such a run is."""
+    nothing: Any = Section.failed("The run ended before this part.")
+    parts = dict.fromkeys(("metrics", "accuracy", "robustness", "drift", "explanation"), nothing)
+    checks = judge(**parts, gates=Gates(), thresholds=Settings(), baseline=None)
+    error = RunError(
+        code="not_a_model",
+        stage="load",
+        message="The file is plain text, not a model that can be tested.",
+        hint="Save the fitted model with joblib.dump(model, 'model.pkl') and upload that file.",
+    )
+    model = ModelInfo(name="notes.pkl", sha256="cd" * 32, bytes=27)
+    changed = {"status": "error", "model": model, "name": "notes.pkl", "schema_": None, "warnings": ()}
+    return sample_report(**(changed | parts | {"checks": checks, "errors": (error,)} | changes))
 
 
 def sample_row(report: RunReport, **changes: Any) -> RunRow:

@@ -569,6 +569,19 @@ def test_ready_is_503_while_the_worker_is_down_or_the_store_cannot_be_written(
     assert response.headers["retry-after"]
 
 
+def test_a_worker_that_lets_work_lie_is_not_ready(tmp_path: Path) -> None:
+    """Its process is there all the time, as that of a stopped or stuck one is."""
+    with running_api(test_settings(tmp_path, lease_s=0.2)) as server:
+        server.worker.pause()
+        assert server.client.get("/ready").status_code == 200
+        server.submit(wait=0)
+        wait_until(lambda: server.client.get("/ready").status_code == 503)
+        assert "jobs wait" in problem(server.client.get("/ready"), 503, "unavailable")["detail"]
+        assert "model_dashboard_worker_up 0\n" in server.client.get("/metrics").text
+        server.worker.resume()
+        wait_until(lambda: server.client.get("/ready").status_code == 200)
+
+
 def test_before_the_start_is_over_the_api_says_so(server: Server) -> None:
     del server.app.state.services
     try:

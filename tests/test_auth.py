@@ -1,6 +1,7 @@
 """Nobody without a token: every route is walked, and what a token may do is what its scope says."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,12 +15,17 @@ from api_server import Server, running_api, test_settings
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.routing import Mount
+from waiting import wait_until
 
 import auth
+import runs
 from auth import ANYONE, Access, Grant, access_of, new_token
+from errors import TooBusy
+from example_models import EXAMPLES
 from routes.auth import PUBLIC, Authorization, scope_needed
 from routes.guard import Guard
 from routes.limits import Buckets
+from services import build_services
 from settings import Settings
 
 TOKENS = {scope: new_token(f"the-{scope}-one", scope) for scope in auth.SCOPES}
@@ -304,6 +310,45 @@ def test_a_full_queue_refuses_before_anything_is_stored(tmp_path: Path) -> None:
         sha256 = hashlib.sha256(b"a file that would be stored").hexdigest()
         assert not list((tmp_path / "data" / "artifacts").glob(f"*/{sha256}"))
         server.worker.resume()
+
+
+def test_a_repeated_request_gets_its_run_while_the_queue_is_full(tmp_path: Path) -> None:
+    with running_api(test_settings(tmp_path, max_queue=1, rate_per_minute=3)) as server:
+        server.worker.pause()
+        first = server.submit(wait=0, headers={"Idempotency-Key": "mine"})
+        again = server.submit(wait=0, headers={"Idempotency-Key": "mine"})
+        assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+        other = server.submit(b"another", wait=0, headers={"Idempotency-Key": "mine"})
+        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+        assert server.submit(wait=0, headers={"Idempotency-Key": "new"}).status_code == 429
+        # The refused key was not taken, and the caller's new runs are counted apart from repeated ones.
+        server.worker.resume()
+        wait_until(lambda: server.services.jobs.waiting("run") == 0)
+        assert server.submit(wait=20, headers={"Idempotency-Key": "new"}).status_code == 200
+        assert server.submit(wait=0, headers={"Idempotency-Key": "third"}).status_code == 429
+        assert server.submit(wait=0, headers={"Idempotency-Key": "mine"}).json()["id"] == first.json()["id"]
+        assert server.submit(wait=0, headers={"Idempotency-Key": "mine"}).status_code == 429
+
+
+def test_runs_and_looks_into_models_have_a_queue_of_their_own_and_both_end(tmp_path: Path) -> None:
+    with build_services(test_settings(tmp_path, max_queue=2)) as services:
+        model = runs.store_upload(services, io.BytesIO(b"model"), "m.pkl")
+        for _ in range(2):
+            runs.submit(services, model=model)
+        with pytest.raises(TooBusy, match="2 runs wait"):
+            runs.submit(services, model=model)
+        runs.request_inspection(services, model)
+        runs.request_example(services, EXAMPLES[0].name)
+        for ask in (
+            partial(runs.request_inspection, services, model),
+            partial(runs.request_example, services, EXAMPLES[0].name),
+        ):
+            with pytest.raises(TooBusy, match="2 models to be read and examples wait"):
+                ask()
+        services.jobs.cancel(services.jobs.claim("worker").id)  # type: ignore[union-attr]
+        runs.request_inspection(services, model)
+        with pytest.raises(TooBusy, match="2 runs wait"):
+            runs.submit(services, model=model)
 
 
 def test_a_bucket_refills_evenly_and_each_caller_has_its_own() -> None:

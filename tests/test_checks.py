@@ -326,6 +326,13 @@ def test_the_single_row_p95_is_that_of_batch_size_one():
     assert single_row_p95(performance(12.5, batch_size=10).value) is None
 
 
+def test_a_latency_that_was_not_timed_says_whose_doing_that_was():
+    planned = checks_of(metrics=performance(batch_size=10))["latency_p95"]
+    unanswered = checks_of(metrics=performance(latency=(), error_rate=1.0))["latency_p95"]
+    assert (planned.status, unanswered.status) == ("not_applicable", "not_applicable")
+    assert "plan leaves out" in planned.reason and "No row was answered" in unanswered.reason
+
+
 def paired(ratio, low, high):
     value = PairedTiming(
         run_id="r1", batch_size=1, pairs=24, n=480, p50_ms=ratio, baseline_p50_ms=1.0, ratio=ratio,

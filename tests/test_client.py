@@ -14,13 +14,14 @@ from xml.etree import ElementTree
 
 import pytest
 from api_server import Server, report_of, running_api, test_settings
-from sample_reports import sample_report
+from sample_reports import sample_report, stopped_report
 
 from auth import new_token
+from checks import Check
 from example_client import client_api_example
 from example_client.client_api_example import main, summary
 from records import Section
-from reports import RunReport
+from reports import RunError, RunReport
 from settings import PROJECT_ROOT
 
 
@@ -146,11 +147,38 @@ def test_the_summary_names_verdict_figures_failing_checks_and_the_page() -> None
     assert all(line[17] == " " and line[18] != " " for line in found)
 
 
-def test_the_summary_of_a_model_that_did_not_load_says_why() -> None:
-    empty: Any = Section.failed("The model did not load.")
-    parts = ("metrics", "accuracy", "drift", "robustness", "explanation")
-    report = sample_report(status="error", checks=(), **dict.fromkeys(parts, empty))
-    assert "failed: The model did not load." in summary(report.model_dump(mode="json"), "http://h")
+def test_the_summary_of_a_model_that_did_not_load_is_the_cause_and_one_line_of_the_rest() -> None:
+    report = stopped_report()
+    lines = summary(report.model_dump(mode="json"), "http://h").splitlines()
+    assert lines == [
+        "ERROR  notes.pkl",
+        f"  {report.errors[0].message}",
+        f"  {report.errors[0].hint}",
+        f"  NOT JUDGED {len(report.checks)} checks: The run ended before this part.",
+        f"  report          http://h/run?run={report.id}",
+    ]
+
+
+def test_of_a_broken_gate_the_reasons_come_before_the_figures() -> None:
+    unanswered: Any = Section.failed("The model answered none.")
+    told = "It could not be judged: The model answered none."
+    checks = (
+        Check(id="error_rate", title="Error rate", status="fail", reason="100 % breaks the limit."),
+        Check(id="drift_x", title="Drift", status="error", reason=told),
+        Check(id="robustness_behaviour", title="Behaviour", status="error", reason=told),
+        Check(id="score", title="Score", status="error", reason="It could not be judged: No labels."),
+    )
+    errors = (RunError(code="predict_failed", stage="predict", message="ValueError: no", hint="Row 0."),)
+    report = sample_report(status="failed", checks=checks, errors=errors, drift=unanswered)
+    lines = summary(report.model_dump(mode="json"), "http://h").splitlines()
+    assert lines[1:6] == [
+        "  FAIL  Error rate: 100 % breaks the limit.",
+        "  MISSED predict: ValueError: no",
+        "  Row 0.",
+        "  NOT JUDGED 2 checks: The model answered none.",
+        "  NOT JUDGED Score: No labels.",
+    ]
+    assert lines[6].startswith("  latency, 1 row")
 
 
 def test_no_server_is_said_in_so_many_words(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +205,7 @@ def test_a_problem_is_printed_with_what_to_do(
     error = capsys.readouterr().err
     assert "The run's config cannot be used (HTTP 422)" in error
     assert "rowz: unknown key" in error
-    assert "See the keys" in error
+    assert "Did you mean `rows`?" in error
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp
 
-from drift import ColumnDrift, DriftReport, DriftRules, compare
+from drift import ColumnDrift, DriftReport, DriftRules, compare, judgement
+from drift_estimates import compare_histograms
+from drift_histograms import calibrate
 
 
 def close(expected: float) -> Any:
@@ -133,3 +135,28 @@ def test_a_stored_report_without_judgements_is_still_read() -> None:
         "rows_current": 1,
     }
     assert DriftReport.model_validate(stored).columns[0].drifted is None
+
+
+def test_columns_stored_before_they_shared_their_decision_read_and_write_the_same() -> None:
+    figures = {
+        "psi": 0.3, "ks": 0.2, "ks_p": 0.01, "wasserstein": 1.5, "js": 0.1, "missing_reference": 0.0,
+        "missing_current": 0.25, "wasserstein_normed": 0.4, "chi2": None, "chi2_p": None, "z": None,
+        "z_p": None,
+    }  # fmt: skip
+    decision = {
+        "test": "ks", "statistic": 0.2, "p_adjusted": 0.02, "threshold": 0.05, "direction": "at_most",
+        "drifted": True,
+    }  # fmt: skip
+    stored = {"column": "x", "kind": "numeric", **figures, **decision}
+    assert ColumnDrift.model_validate(stored).model_dump() == stored
+    older = {key: value for key, value in stored.items() if key not in decision}
+    assert ColumnDrift.model_validate(older).drifted is None
+
+
+def test_a_table_and_its_histograms_read_their_decisions_in_the_same_words() -> None:
+    reference, current = table(900)[["text", "few"]], table(900, 1)[["text", "few"]]
+    before = calibrate(reference)
+    estimated = compare_histograms(before, before.empty().count(current))
+    exact = compare(reference, current)
+    assert [judgement(c) for c in estimated.columns] == [judgement(c) for c in exact.columns]
+    assert judgement(exact.columns[0]).startswith("chi-squared, adjusted p ")

@@ -240,7 +240,7 @@ class TestShifts:
     def test_a_scenario_that_cannot_be_meant_is_refused(self) -> None:
         with pytest.raises(InvalidPlan, match="nonsense") as caught:
             shifted("mean_shift", 1, "x", "nonsense")
-        assert caught.value.field == "drift.scenarios"
+        assert caught.value.field == "config.drift.scenarios"
         with pytest.raises(InvalidPlan, match="cannot exceed 1"):
             shifted("missing_values", 1.5)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
-from sample_reports import sample_report
+from sample_reports import sample_report, stopped_report
 
 from checks import Check
 from drift import (
@@ -255,6 +255,43 @@ def test_a_run_that_broke_down_still_exports(export):
     assert "run1" in export(bare_report()) or "nightly" in export(bare_report())
 
 
+def test_after_an_error_junit_has_one_error_the_cause_and_it_comes_first():
+    root = ET.fromstring(to_junit(stopped_report()))
+    cases = list(root.iter("testcase"))
+    assert [root.get(k) for k in ("tests", "errors", "skipped")] == [
+        str(len(cases)),
+        "1",
+        str(len(cases) - 1),
+    ]
+    assert "plain text" in cases[0].find("error").get("message")
+    assert "The run ended before this part." in cases[1].find("skipped").get("message")
+
+
+def test_a_check_that_nothing_else_explains_stays_an_error_in_junit():
+    labels = Check(id="score", title="Score", status="error", reason="No labels.", gate=True)
+    root = ET.fromstring(to_junit(stopped_report(checks=(labels,), accuracy=Section.not_applicable("None."))))
+    assert root.get("errors") == "2"
+
+
+def test_after_an_error_markdown_is_the_cause_and_one_line():
+    report = stopped_report()
+    lines = [line for line in to_markdown(report).splitlines() if line]
+    assert lines[0] == "## Could not be judged: notes.pkl"
+    assert lines[1].startswith("- **not\\_a\\_model** in load: The file is plain text")
+    assert lines[2].startswith("notes.pkl (not opened). Checks: 0 passed")
+    assert lines[-1] == (
+        f"| {len(report.checks)} checks | error | They could not be judged: The run ended before this part. |"
+    )
+    assert len(lines) == 6
+
+
+def test_after_an_error_the_page_says_the_cause_then_once_that_the_rest_is_missing():
+    text = Page(to_html(stopped_report())).text
+    assert text.index("plain text") < text.index("8 checks They could not be judged")
+    assert text.count("The run ended before this part.") == 1
+    assert "unknown" not in text
+
+
 @pytest.mark.parametrize("export", [to_html, to_junit, to_markdown, metrics_csv])
 def test_every_export_can_be_written_as_utf_8(export):
     name = "\x00\x1b\ud800bad"
@@ -270,7 +307,7 @@ def test_the_page_says_why_a_section_is_missing():
 def test_junit_has_a_suite_a_section_and_a_case_a_check():
     root = ET.fromstring(to_junit(full_report()))
     suites = {s.get("name"): s for s in root}
-    assert list(suites) == ["Performance", "Accuracy", "Robustness", "Drift", "Explainability", "Run"]
+    assert list(suites) == ["Run", "Performance", "Accuracy", "Robustness", "Drift", "Explainability"]
     assert {k: root.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
         "tests": "6",
         "failures": "1",

@@ -22,7 +22,8 @@ from model_scan import first_glance, scan
 from model_schema import infer_from_model
 from model_utils import Adapter, Predictions, label_text
 from pickle_scan import Policy
-from schema_utils import check_complete, check_fits_model
+from schema_fit import check_fits_model
+from schema_utils import check_complete
 from settings import Settings
 from synthetic_data import generate
 from timing import LatencyPlan
@@ -187,6 +188,32 @@ def test_a_file_that_its_library_cannot_read_is_told_so(data: bytes) -> None:
     with pytest.raises(NotAModel) as caught:
         model_utils.load(io.BytesIO(data))
     assert "looks like" in caught.value.message and caught.value.hint
+
+
+def test_a_catboost_file_that_is_cut_anywhere_is_noticed_before_its_library_reads_it(tmp_path: Path) -> None:
+    """Its reader answers from behind the end of a cut table of categories, or ends the process."""
+    catboost = pytest.importorskip("catboost")
+    rng = np.random.default_rng(0)
+    rows = [[rng.normal(), *rng.choice(list("abcdefghij"), 2)] for _ in range(300)]
+    likely = [row[1] in "abc" or row[0] > 1 for row in rows]
+
+    def saved(**options: Any) -> bytes:
+        model = catboost.CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False, **options)
+        model.fit(rows, np.array(likely, dtype=int), cat_features=[1, 2])
+        model.save_model(str(tmp_path / "m.cbm"))
+        return (tmp_path / "m.cbm").read_bytes()
+
+    with_tables, without = saved(), saved(one_hot_max_size=50)
+    trees = 8 + int.from_bytes(with_tables[4:8], "little")
+    assert len(with_tables) > trees + 100 and len(without) == 8 + int.from_bytes(without[4:8], "little")
+    for whole in (with_tables, without):
+        assert not native_formats.catboost_is_cut(whole)
+    for length in (0, 3, 7, 100, trees - 1, *range(trees, len(with_tables))):
+        assert native_formats.catboost_is_cut(with_tables[:length]), length
+    with pytest.raises(NotAModel) as caught:
+        model_utils.load(io.BytesIO(with_tables[: len(with_tables) - 40]))
+    assert "it ends before" in caught.value.message
+    assert model_utils.load(io.BytesIO(with_tables)) is not None
 
 
 def test_versions_of_a_native_file_are_compared_when_it_cannot_be_read() -> None:

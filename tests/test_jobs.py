@@ -42,6 +42,31 @@ def taken(job: JobRow | None) -> JobRow:
     return job
 
 
+def test_a_queue_is_stalled_when_work_waits_and_nobody_gives_a_sign_of_life(store: Store) -> None:
+    jobs = store.jobs
+    assert not jobs.is_stalled(0)  # nothing to do
+    jobs.insert("a", "run", "r", {})
+    assert not jobs.is_stalled(60) and jobs.is_stalled(0)  # it has only just come
+    assert jobs.claim("w", 60) is not None
+    jobs.insert("b", "run", "r", {})
+    assert not jobs.is_stalled(0)  # b waits for a worker that is busy with a
+    assert jobs.finish("a", 1)
+    assert not jobs.is_stalled(60) and jobs.is_stalled(0)
+    assert jobs.claim("w", EXPIRED) is not None
+    jobs.insert("c", "inspect", "m", {})
+    jobs.request_cancel("c")  # by its caller: no sign of a worker
+    assert jobs.is_stalled(0)
+    assert not jobs.is_stalled(60)  # a was finished within that time
+
+
+def test_a_lease_that_ran_out_is_work_that_waits(store: Store) -> None:
+    store.jobs.insert("a", "run", "r", {})
+    assert store.jobs.claim("w", EXPIRED) is not None
+    assert store.jobs.is_stalled(60)
+    assert store.jobs.claim("another", 60) is not None
+    assert not store.jobs.is_stalled(60)
+
+
 def test_a_submitted_job_is_claimed_worked_on_and_finished(queue: Jobs) -> None:
     submitted = queue.submit("example", "wine", {"seed": 1})
     assert (submitted.state, submitted.attempt, submitted.payload) == ("queued", 0, {"seed": 1})

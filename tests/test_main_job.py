@@ -312,6 +312,25 @@ def test_a_schema_that_contradicts_itself_is_refused(
     assert words in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"drift": {"scenarios": [{"kind": "mean_shift", "magnitude": 1, "features": ["heigth"]}]}},
+        {"robustness": {"monotonic": {"heigth": "increasing"}}},
+    ],
+    ids=["drift", "monotonic"],
+)
+def test_a_config_that_names_a_feature_nobody_has_is_no_pass(
+    server: Server, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    report = post(server, model, config=config).json()
+    assert report["status"] == "error" and report["metrics"]["status"] == "failed"
+    (error,) = report["errors"]
+    assert error["code"] == "invalid_config" and "heigth" in error["message"]
+    assert "petal length (cm)" in error["hint"]
+
+
 def test_features_the_model_does_not_have_are_named(server: Server, tmp_path: Path) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model, schema={"features": [{"name": "height", "type": "number"}]}).json()

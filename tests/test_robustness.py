@@ -1,50 +1,18 @@
 """Behaviour checks against models whose misbehaviour is known beforehand."""
 
-from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
+from examined import NUMBERS, SCHEMA, N, behaviour, frame_of
+from predictors import answers
 
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, PredictFailed, Unavailable
-from model_utils import Predictions, RowError
-from robustness import Behaviour, BehaviourName, RobustnessPlan, examine
+from model_utils import Predictions
+from robustness import BehaviourName, RobustnessPlan, examine
 from schema_utils import FieldSpec, Schema
 from settings import PROJECT_ROOT
-
-Predict = Callable[[pd.DataFrame], Predictions]
-N = 120
-
-SCHEMA = Schema(
-    features=(
-        FieldSpec(name="x", type="number"),
-        FieldSpec(name="n", type="integer"),
-        FieldSpec(name="colour", type="category", categories=("red", "blue")),
-    )
-)
-
-
-def frame_of(rows: int = N) -> pd.DataFrame:
-    rng = np.random.default_rng(5)
-    return pd.DataFrame(
-        {
-            "x": rng.normal(3, 2, rows),
-            "n": rng.integers(0, 9, rows),
-            "colour": rng.choice(["red", "blue"], rows),
-        }
-    )
-
-
-def answers(values: object) -> Predictions:
-    numbers = np.asarray(values, dtype=np.float64)
-    failed = ~np.isfinite(numbers)
-    errors = (
-        (RowError("ValueError", "not finite", int(failed.sum()), int(np.argmax(failed))),)
-        if failed.any()
-        else ()
-    )
-    return Predictions(np.where(failed, np.nan, numbers), None, None, failed, errors)
 
 
 def sound(frame: pd.DataFrame) -> Predictions:
@@ -55,16 +23,6 @@ def sound(frame: pd.DataFrame) -> Predictions:
     with np.errstate(over="ignore"):
         tamed = np.tanh(frame["x"].fillna(0.0)) + 0.01 * np.tanh(frame["n"].fillna(0.0))
     return answers(tamed + (frame["colour"] == "red"))
-
-
-def behaviour(name: BehaviourName, predict: Predict, schema: Schema = SCHEMA, rows: int = N) -> Behaviour:
-    frame = frame_of(rows)[[f.name for f in schema.features]]
-    try:
-        reference = predict(frame)
-    except DashboardError:
-        reference = sound(frame_of(rows))
-    (found,) = examine(frame, schema, predict, reference, RobustnessPlan(checks=(name,)), 0).behaviours
-    return found
 
 
 def test_a_sound_model_passes_every_behaviour() -> None:
@@ -164,21 +122,19 @@ def test_a_model_that_counts_duplicates_is_found() -> None:
 
 
 class TestColumnOrder:
-    schema = Schema(features=(FieldSpec(name="x"), FieldSpec(name="n", type="integer")))
-
     def test_a_refusal_is_the_clearest_answer(self) -> None:
         def refuses(frame: pd.DataFrame) -> Predictions:
             if list(frame.columns) != ["x", "n"]:
                 raise PredictFailed("The feature names should match those that were passed during fit.")
             return answers(frame["x"])
 
-        assert behaviour("column_order", refuses, self.schema).failing_share == 0.0
+        assert behaviour("column_order", refuses, NUMBERS).failing_share == 0.0
 
     def test_picking_columns_by_name_is_as_good(self) -> None:
-        assert behaviour("column_order", lambda f: answers(f["x"]), self.schema).failing_share == 0.0
+        assert behaviour("column_order", lambda f: answers(f["x"]), NUMBERS).failing_share == 0.0
 
     def test_a_model_without_names_cannot_tell_and_that_is_not_serious(self) -> None:
-        found = behaviour("column_order", lambda f: answers(f.to_numpy()[:, 0]), self.schema)
+        found = behaviour("column_order", lambda f: answers(f.to_numpy()[:, 0]), NUMBERS)
         assert found.failing_share is not None and found.failing_share > 0.9
         assert not found.serious
         assert "names" in found.advice
@@ -189,14 +145,12 @@ class TestColumnOrder:
                 raise PredictFailed("unknown columns")
             return answers(frame.to_numpy()[:, 0])
 
-        found = behaviour("column_order", careless, self.schema)
+        found = behaviour("column_order", careless, NUMBERS)
         assert found.failing_share is not None and found.failing_share > 0.9
         assert found.serious
 
     def test_one_column_has_no_order(self) -> None:
-        found = behaviour(
-            "column_order", lambda f: answers(f["x"]), Schema(features=self.schema.features[:1])
-        )
+        found = behaviour("column_order", lambda f: answers(f["x"]), Schema(features=NUMBERS.features[:1]))
         assert (found.status, found.failing_share, found.reason) == (
             "not_applicable",
             None,
@@ -283,6 +237,18 @@ class TestExtremes:
             return answers(frame["x"])
 
         assert behaviour("extremes", single_precision, self.schema).failing_share == 2 / 16
+
+    def test_an_end_that_the_schema_declares_is_tried_where_no_row_stands_on_it(self) -> None:
+        declared = Schema(features=(FieldSpec(name="x", min=-40, max=40), self.schema.features[1]))
+
+        def at_the_end(frame: pd.DataFrame) -> Predictions:
+            return answers(np.where(np.abs(frame["x"]) == 40, np.nan, 1.0))
+
+        assert frame_of()["x"].abs().max() < 40
+        found = behaviour("extremes", at_the_end, declared)
+        assert (found.rows, found.failing_share) == (16, 2 / 16)
+        assert found.example == "x = -40 (its smallest): no usable answer"
+        assert behaviour("extremes", at_the_end, self.schema).failing_share == 0.0
 
     def test_values_arrive_in_the_columns_type_and_reach_what_they_say(self) -> None:
         seen: list[pd.DataFrame] = []

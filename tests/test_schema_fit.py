@@ -14,7 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from errors import InvalidSchema
 from model_schema import infer_from_model
-from schema_fit import check_agrees
+from model_utils import ModelInfo
+from schema_fit import check_agrees, check_fits_model
 from schema_utils import FieldSpec, Schema, infer_from_frame
 from synthetic_data import generate
 
@@ -150,3 +151,39 @@ def test_closed_is_told_of_encoders_that_reject_and_needs_a_list() -> None:
     assert not any(f.closed for f in told["open"].features)
     with pytest.raises(ValueError, match="closed needs the list"):
         FieldSpec(name="a", type="category", closed=True)
+
+
+def schema(*names: str) -> Schema:
+    return Schema(features=tuple(FieldSpec(name=name) for name in names))
+
+
+def info(*features: str, n_features: int | None = None) -> ModelInfo:
+    return ModelInfo(name="m", sha256="0", bytes=1, features=features, n_features=n_features)
+
+
+def test_extra_and_missing_features_are_named() -> None:
+    with pytest.raises(InvalidSchema, match=r"takes 'b', which is missing; the model does not take 'z'"):
+        check_fits_model(schema("a", "z"), info("a", "b"))
+
+
+def test_a_model_without_names_is_held_to_its_count_only() -> None:
+    check_fits_model(schema("a", "b"), info(n_features=2))
+    check_fits_model(schema("a", "b"), info("Column_0", "Column_1", n_features=2))
+    check_fits_model(schema("a", "b"), info())
+    with pytest.raises(InvalidSchema, match="takes 3 features, the schema has 2"):
+        check_fits_model(schema("a", "b"), info(n_features=3))
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (("petal lenght", "petal width"), "Did you mean 'petal length' by 'petal lenght'?"),
+        (("petal length", "petal width", "label"), "'petal length', 'petal width'. Leave the others"),
+        (("a", "b"), "name a label column as the target"),
+        (("petal length",), "The model was fitted on 'petal length', 'petal width'."),
+    ],
+)
+def test_the_way_to_names_that_fit_is_told(names: tuple[str, ...], hint: str) -> None:
+    with pytest.raises(InvalidSchema) as caught:
+        check_fits_model(schema(*names), info("petal length", "petal width"))
+    assert hint in caught.value.hint

@@ -16,10 +16,8 @@ from schema_utils import (
     FieldSpec,
     Schema,
     check_complete,
-    check_fits_model,
     combine,
     infer_from_frame,
-    ordered_for,
     parse_schema,
     validate_frame,
 )
@@ -303,24 +301,6 @@ def test_when_nothing_is_known_a_schema_or_a_sample_is_asked_for() -> None:
 
 
 # --- checking
-
-
-def test_extra_and_missing_features_are_named() -> None:
-    with pytest.raises(InvalidSchema, match=r"takes 'b', which is missing; the model does not take 'z'"):
-        check_fits_model(schema("a", "z"), info("a", "b"))
-
-
-def test_a_model_without_names_is_held_to_its_count_only() -> None:
-    check_fits_model(schema("a", "b"), info(n_features=2))
-    check_fits_model(schema("a", "b"), info("Column_0", "Column_1", n_features=2))
-    check_fits_model(schema("a", "b"), info())
-    with pytest.raises(InvalidSchema, match="takes 3 features, the schema has 2"):
-        check_fits_model(schema("a", "b"), info(n_features=3))
-
-
-def test_another_order_is_put_into_the_models() -> None:
-    assert ordered_for(schema("b", "a"), info("a", "b")).names == ("a", "b")
-    assert ordered_for(schema("b", "a"), info(n_features=2)).names == ("b", "a")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from scipy import stats
 
 from errors import InvalidPlan, InvalidSchema
 from schema_utils import FeatureType, FieldSpec, Schema, infer_from_frame, quantiles_of, validate_frame
-from synthetic_data import MAX_ROWS, boundary_values, generate
+from synthetic_data import MAX_ROWS, generate
 
 ROWS = 20_000
 quick = settings(derandomize=True, max_examples=40, deadline=None, database=None)
@@ -260,30 +260,6 @@ def test_a_row_count_out_of_range_is_refused(rows: int) -> None:
 @pytest.mark.slow
 def test_a_million_rows_can_be_generated() -> None:
     assert len(column(MAX_ROWS)) == MAX_ROWS
-
-
-@pytest.mark.parametrize(
-    ("keys", "expected"),
-    [
-        ({"min": 2, "max": 12}, {2, 12, 1.99, 12.01, 0}),
-        ({"type": "integer", "min": 0, "max": 5}, {0, 5, -1, 6}),
-        ({}, {0}),
-        ({"min": 5}, {5, 4.999, 0}),
-        ({"type": "boolean"}, {True, False}),
-        ({"type": "category", "categories": ["x", "y", "z"]}, {"x", "z", "unseen value"}),
-        ({"type": "category", "categories": [1, 4]}, {1, 4, 5}),
-        (
-            {"type": "datetime", "min": "2024-01-01", "max": "2024-01-02"},
-            {
-                pd.Timestamp(t)
-                for t in ("2023-12-31T23:59:59", "2024-01-01", "2024-01-02", "2024-01-02T00:00:01")
-            },
-        ),
-    ],
-)
-def test_boundary_values_are_the_ends_just_outside_and_zero(keys: dict[str, Any], expected: set[Any]) -> None:
-    values = boundary_values(FieldSpec.model_validate({"name": "a", **keys}))
-    assert set(values) == expected and len(values) == len(expected)
 
 
 @pytest.mark.parametrize("kind", ["number", "integer"])

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from sample_reports import sample_report, sample_row, sample_schema
+from sample_reports import sample_report, sample_row, sample_schema, stopped_report
 from streamlit.testing.v1 import AppTest
 
 import lockdown
+import runs
 import services as holder
 from drift import BreakingPoint
 from errors import NotAModel
@@ -243,6 +244,17 @@ def test_a_run_opens_with_its_verdict_and_failures_first(services: Services) -> 
     ]  # fmt: skip
 
 
+def test_a_run_that_was_stopped_says_why_and_in_one_row_what_that_left_unjudged(services: Services) -> None:
+    stopped = stopped_report(id="run1s")
+    row = sample_row(sample_report(id="run1s", status="error"))
+    services.store.runs.insert(row, stopped.model_dump(mode="json"))
+    test = page("run", run="run1s")
+    assert components.plain("The file is plain text, not a model") in test.error[0].value
+    table = test.dataframe[0].value
+    assert table["Check"].tolist() == [f"{len(stopped.checks)} checks"]
+    assert "The run ended before this part." in table["Reason"][0]
+
+
 @pytest.mark.parametrize("tab", ["Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads"])
 def test_every_tab_draws(services: Services, tab: str) -> None:
     keep(services, id="run2")
@@ -434,6 +446,20 @@ def test_a_model_that_cannot_be_read_is_refused_in_words(services: Services) -> 
     test.run()
     assert test.error[0].value.replace("\\", "") == "The file is not a pickle.  \nSave it with joblib."
     assert test.error[0].proto.title == NotAModel.title
+
+
+def test_a_model_uploaded_while_too_many_wait_to_be_read_can_be_read_again(services: Services) -> None:
+    earlier = [
+        runs.request_inspection(services, Upload(name="m.pkl", sha256=f"{i:064x}", bytes=1))
+        for i in range(services.settings.max_queue)
+    ]
+    test = page("test")
+    test.file_uploader[0].set_value(("model.pkl", b"bytes", "application/octet-stream")).run()
+    assert "wait for a worker already" in words(test)
+    services.jobs.cancel(earlier[0])
+    next(button for button in test.button if button.label == "Read it again").click().run()
+    assert services.jobs.waiting("inspect") == services.settings.max_queue
+    assert "wait for a worker already" not in words(test)
 
 
 def test_a_refused_model_gets_a_confirmed_second_try_under_the_lock(services: Services) -> None:

@@ -1,7 +1,6 @@
 """Tables that a caller got wrong, trends, types and threads, on models whose answers are known beforehand."""
 
 import threading
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -10,53 +9,16 @@ import models_for_tests as models
 import numpy as np
 import pandas as pd
 import pytest
+from examined import NUMBERS, SCHEMA, N, behaviour, frame_of
+from predictors import answers
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from batch_trials import answer_singly, answer_together
 from errors import PredictFailed
 from model_utils import Adapter, Predictions, adapt
-from robustness import Behaviour, BehaviourName, RobustnessPlan, examine
-from schema_utils import FieldSpec, Schema
-
-N = 96  # four equal batches, for the threads
-SCHEMA = Schema(
-    features=(
-        FieldSpec(name="x", min=0, max=10),
-        FieldSpec(name="n", type="integer", min=0, max=8),
-        FieldSpec(name="colour", type="category", categories=("red", "blue")),
-    )
-)
-Predict = Callable[[pd.DataFrame], Predictions]
-
-
-def frame_of(rows: int = N) -> pd.DataFrame:
-    rng = np.random.default_rng(5)
-    return pd.DataFrame(
-        {
-            "x": rng.uniform(0, 10, rows),
-            "n": rng.integers(0, 9, rows),
-            "colour": rng.choice(["red", "blue"], rows),
-        }
-    )
-
-
-def answers(values: Any) -> Predictions:
-    numbers = np.asarray(values, dtype=np.float64)
-    return Predictions(numbers, None, None, np.zeros(len(numbers), dtype=bool))
-
-
-def behaviour(
-    name: BehaviourName,
-    predict: Predict,
-    *,
-    monotonic: Mapping[str, Any] | None = None,
-    together: Predict | None = None,
-) -> Behaviour:
-    plan = RobustnessPlan(checks=(name,), monotonic=dict(monotonic or {}))
-    frame = frame_of()
-    (found,) = examine(frame, SCHEMA, predict, predict(frame), plan, 0, together=together).behaviours
-    return found
+from robustness import BehaviourName, RobustnessPlan, examine
+from schema_utils import Schema
 
 
 def lenient(frame: pd.DataFrame) -> Predictions:
@@ -232,7 +194,7 @@ class Shared:
 class TestThreads:
     def test_a_model_that_keeps_rows_in_itself_is_found(self) -> None:
         model = adapt(Shared())
-        frame, schema = frame_of()[["x", "n"]], Schema(features=SCHEMA.features[:2])
+        frame, schema = frame_of()[["x", "n"]], NUMBERS
         plan = RobustnessPlan(checks=("thread_safety",))
         reference = model.answer(frame)
         (found,) = examine(
@@ -298,7 +260,7 @@ class TestThreads:
 def test_a_tree_passes_with_its_real_adapter() -> None:
     """Every behaviour of this page on a real model; none of them is a defect of a decision tree."""
     frame = frame_of()[["x", "n"]]
-    schema = Schema(features=SCHEMA.features[:2])
+    schema = NUMBERS
     model = adapt(DecisionTreeClassifier(random_state=0).fit(frame, frame["x"] > 5))
     plan = RobustnessPlan(monotonic={"x": "increasing"})
     found = examine(

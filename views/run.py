@@ -12,6 +12,7 @@ import runs
 import services as holder
 from checks import Check
 from errors import DashboardError, NotFound
+from findings import kind_of, merged
 from reports import RunReport
 from views import components as ui
 from views import performance_tab, run_tabs
@@ -90,16 +91,16 @@ def _without_report(row: Any) -> None:
 def _finished(services: Any, report: RunReport) -> None:
     st.title(ui.plain(report.name))
     model = report.model
-    st.caption(
-        f"{ui.plain(model.name)} · {ui.plain(model.estimator)} · {ui.plain(model.framework)} · "
-        f"{model.task} · {ui.when(report.finished_at)}"
-    )
+    st.caption(f"{ui.plain(model.name)} · {ui.plain(kind_of(model))} · {ui.when(report.finished_at)}")
     _verdict(report)
     _key_figures(report)
+    if report.status == "failed":  # what went wrong on the way is likely why a gate broke
+        _errors(report)
     _checks(report)
     for warning in report.warnings:
         st.warning(ui.said(warning), icon=":material/info:")
-    _errors(report)
+    if report.status != "failed":
+        _errors(report)
     run_tabs.render(services, report)
 
 
@@ -167,14 +168,15 @@ def _checks(report: RunReport) -> None:
     if not report.checks:
         return
     st.subheader("Checks")
-    ranked = sorted(report.checks, key=lambda check: ORDER[check.status])
+    ranked = sorted(merged(report.checks), key=lambda found: ORDER[found.status])
+    alone = [found.checks[0] if len(found.checks) == 1 else None for found in ranked]
     st.dataframe(
         {
-            "Result": [[ui.status_text(check.status)] for check in ranked],
-            "Check": [check.title for check in ranked],
-            "Measured": [amount(check.value, check.unit) for check in ranked],
-            "Limit": [_limit_cell(check) for check in ranked],
-            "Reason": [check.reason for check in ranked],
+            "Result": [[ui.status_text(found.status)] for found in ranked],
+            "Check": [found.title for found in ranked],
+            "Measured": [amount(check.value, check.unit) if check else ui.NONE for check in alone],
+            "Limit": [_limit_cell(check) if check else ui.NONE for check in alone],
+            "Reason": [found.reason for found in ranked],
         },
         hide_index=True, height="content" if len(ranked) <= LONG else 388,
         column_config={
@@ -194,10 +196,12 @@ def _limit_cell(check: Check) -> str:
 
 
 def _errors(report: RunReport) -> None:
-    if not report.errors or report.status == "error":
+    told = 1 if report.status == "error" else 0  # the first is the verdict's own sentence
+    if len(report.errors) <= told:
         return
-    with st.expander(f"What could not be done ({len(report.errors)})", icon=":material/report:"):
-        for error in report.errors:
+    left = len(report.errors) - told
+    with st.expander(f"What could not be done ({left})", icon=":material/report:"):
+        for error in report.errors[told:]:
             st.markdown(f"**{ui.STAGES.get(error.stage, error.stage)}**: {ui.said(error.message)}")
             if error.hint:
                 st.caption(ui.said(error.hint))

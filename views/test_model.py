@@ -133,10 +133,21 @@ def _take_model(services: Any, draft: Draft, upload: Any) -> None:
     draft.version += 1
     try:
         draft.model = runs.store_upload(services, io.BytesIO(upload.getvalue()), upload.name)
-        draft.inspection_job = runs.request_inspection(services, draft.model)
     except DashboardError as error:
         draft.notes.append(_as_note(error))
+    else:
+        draft.contained = False
+        _ask_inspection(services, draft)
     st.rerun()
+
+
+def _ask_inspection(services: Any, draft: Draft) -> None:
+    """A refusal is kept with the draft, which then offers to try again."""
+    try:
+        draft.inspection_job = runs.request_inspection(services, draft.model, contained=draft.contained)
+        draft.refusal = None
+    except DashboardError as error:
+        draft.refusal = _as_note(error)
 
 
 def _ask_example(services: Any, draft: Draft, name: str) -> None:
@@ -258,8 +269,7 @@ def _inspected(services: Any, draft: Draft) -> bool:
         draft.contained = True
     elif not st.button("Read it again", icon=":material/refresh:"):
         return False
-    draft.refusal = None
-    draft.inspection_job = runs.request_inspection(services, draft.model, contained=draft.contained)
+    _ask_inspection(services, draft)
     st.rerun()
 
 

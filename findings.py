@@ -1,0 +1,83 @@
+"""What a reader of a report is told first: what stopped it, then what is not right, each thing once.
+
+Promises: the checks that one cause left unjudged are one finding; nothing is added to the report, so that
+every door tells the same. Leaves markup to the exports and pages.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checks import UNJUDGED, Check, CheckStatus, SectionName, section_of
+from model_utils import ModelInfo
+from records import Section
+from reports import RunError, RunReport
+
+__all__ = ["Finding", "is_consequence", "kind_of", "merged", "said", "sections_to_show"]
+
+NOT_KNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check, or all that could not be judged for one reason: then `title` says how many they are."""
+
+    status: CheckStatus
+    title: str
+    reason: str
+    checks: tuple[Check, ...]
+
+
+def merged(checks: Sequence[Check]) -> tuple[Finding, ...]:
+    """The checks in their order; those that share the reason why nothing could be judged, as one.
+
+    >>> [f.title for f in merged([Check(id=i, title=i, status="error", reason=UNJUDGED + "x") for i in "ab"])]
+    ['2 checks']
+    """
+    groups: dict[str, list[Check]] = {}
+    for i, check in enumerate(checks):
+        shared = check.status == "error" and check.reason.startswith(UNJUDGED)
+        groups.setdefault(check.reason if shared else f"check {i}", []).append(check)
+    return tuple(_finding(group) for group in groups.values())
+
+
+def is_consequence(report: RunReport, check: Check) -> bool:
+    """Whether a check could not be judged because of something that the report's errors tell already."""
+    section: Section[Any] = getattr(report, section_of(check))
+    return check.status == "error" and section.status == "failed" and bool(report.errors)
+
+
+def sections_to_show(report: RunReport) -> tuple[SectionName, ...]:
+    """The sections that add something: not those that failed for a reason which several checks tell."""
+    told = {f.checks[0].reason.removeprefix(UNJUDGED) for f in merged(report.checks) if len(f.checks) > 1}
+    sections: dict[SectionName, Section[Any]] = {
+        "metrics": report.metrics,
+        "accuracy": report.accuracy,
+        "robustness": report.robustness,
+        "drift": report.drift,
+        "explanation": report.explanation,
+    }
+    return tuple(
+        name for name, part in sections.items() if part.status != "failed" or part.reason not in told
+    )
+
+
+def kind_of(model: ModelInfo) -> str:
+    """`scikit-learn Ridge, regression`; `not opened` of a file that never was."""
+    if model.estimator == NOT_KNOWN:
+        return "not opened"
+    return f"{model.framework} {model.estimator}, {model.task}"
+
+
+def said(error: RunError) -> str:
+    """What happened, and what to do, as sentences. A model's own message may lack its full stop."""
+    message = error.message.rstrip()
+    ended = message.endswith((".", "!", "?", ":"))
+    return f"{message}{'' if ended else '.'} {error.hint}".strip()
+
+
+def _finding(group: Sequence[Check]) -> Finding:
+    first = group[0]
+    if len(group) == 1:
+        return Finding(first.status, first.title, first.reason, (first,))
+    return Finding(first.status, f"{len(group)} checks", f"They{first.reason.removeprefix('It')}", (*group,))
