@@ -199,6 +199,11 @@ def _send(client: httpx.Client, base: str, method: str, path: str) -> httpx.Resp
 
 def _unreachable(base: str, error: Exception) -> NotJudged:
     if isinstance(error, httpx.ConnectError) and "SSL" in str(error):
+        if "CERTIFICATE" in str(error).upper():  # never a hint to send the token in clear
+            return NotJudged(
+                f"The certificate of {base} is not trusted: {error}.\n"
+                "Name your authority's file in SSL_CERT_FILE."
+            )
         plain = "http://" + base.partition("://")[2]
         return NotJudged(f"The server at {base} does not answer by https: {error}.\nTry --url {plain}.")
     if isinstance(error, httpx.ConnectError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import httpx
 import pytest
 from api_server import Server, report_of, running_api, test_settings
 from sample_reports import sample_report, stopped_report
@@ -260,6 +261,20 @@ def answering(status: int, body: bytes) -> Iterator[str]:
         threading.Thread(target=foreign.serve_forever, daemon=True).start()
         yield f"http://localhost:{foreign.server_address[1]}"
         foreign.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("problem", "told", "plain"),
+    [
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "Try --url http://house:1", True),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate", "SSL_CERT_FILE", False),
+    ],
+)
+def test_plain_http_is_proposed_only_where_https_is_not_spoken(problem: str, told: str, plain: bool) -> None:
+    """Behind a certificate that is not trusted a token must not be sent in clear."""
+    message = str(client_api_example._unreachable("https://house:1", httpx.ConnectError(problem)))
+    assert told in message and problem in message
+    assert ("http://" in message) is plain
 
 
 @pytest.mark.parametrize(
