@@ -14,6 +14,7 @@ from explainability import ADDITIVITY_LIMIT, Explanation
 from metrics import Accuracy, Performance, headline
 from records import Figure, Record, Section
 from robustness import Behaviour, Robustness
+from row_likeness import RowLikeness, finding
 from settings import Settings
 from timing import Interval
 
@@ -24,7 +25,7 @@ __all__ = [
 
 CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
 RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
-SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation"]
+SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation", "likeness"]
 
 
 class Check(Record):
@@ -92,6 +93,7 @@ def judge(
     robustness: Section[Robustness],
     drift: Section[DriftAnalysis],
     explanation: Section[Explanation],
+    likeness: Section[RowLikeness],
     gates: Gates,
     thresholds: Settings,
     baseline: BaselineFigures | None,
@@ -107,6 +109,7 @@ def judge(
         *_robustness_checks(robustness),
         *_drift_checks(drift, gates, thresholds),
         _additivity_check(explanation),
+        _likeness_check(likeness, thresholds.rows_auc_warn),
         *(_baseline_checks(metrics, accuracy, gates, baseline) if baseline else ()),
     )
 
@@ -149,6 +152,7 @@ _SECTIONS: dict[str, SectionName] = {
     "drift_": "drift",
     "prediction_psi": "drift",
     "explanation_": "explanation",
+    "rows_": "likeness",
 }
 
 
@@ -372,6 +376,16 @@ def _additivity_check(explanation: Section[Explanation]) -> Check:
         "explanation_additivity", "Additivity error of the explanation", "relative", warn=ADDITIVITY_LIMIT
     )
     return limit.of(explanation, explanation.value.additivity_error if explanation.value else None)
+
+
+def _likeness_check(likeness: Section[RowLikeness], warn: float) -> Check:
+    """A warning only where the whole interval is above the limit: a small sample shows little."""
+    limit = _Limit("rows_likeness", "Generated rows told from the sample's", "AUC", warn=warn)
+    if likeness.value is None:
+        return limit.of(likeness, None)
+    found = likeness.value.domain
+    status: CheckStatus = "warn" if found.interval[0] > warn else "pass"
+    return limit.unjudged(status, finding(found), found.auc)
 
 
 def _baseline_checks(

@@ -15,6 +15,7 @@ from metrics import Accuracy, LatencyPlan, Performance
 from model_utils import ModelInfo
 from records import Record, Section
 from robustness import Robustness, RobustnessPlan
+from row_likeness import RowLikeness
 from schema_utils import Schema
 
 __all__ = ["REPORT_VERSION", "Environment", "RunError", "RunPlan", "RunReport", "Source", "Stage"]
@@ -87,6 +88,9 @@ class RunReport(Record):
     # `schema` is the wire name; pydantic's BaseModel has an attribute of that name, hence the alias.
     schema_: Schema | None = Field(None, alias="schema")
     rows_from: str = ""  # in words, how the generated rows hang together
+    likeness: Section[RowLikeness] = Section[RowLikeness].not_applicable(
+        "The run is older than this comparison."
+    )
     plan: RunPlan
     metrics: Section[Performance]
     accuracy: Section[Accuracy]

@@ -43,6 +43,7 @@ from pickle_scan import Policy, ScanReport
 from records import Section
 from reports import RunError, RunReport, Stage
 from robustness import Robustness
+from row_likeness import Recipe, RowLikeness, likeness, not_asked
 from run_explanation import Subject, explain_rows, with_effects, worst_shift
 from run_results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
 from samples import read_sample, split_target
@@ -126,6 +127,7 @@ class Execution:
         )
         self.schema: Schema | None = None
         self.rows_from = ""
+        self.likeness: Section[RowLikeness] = Section[RowLikeness].failed(_NOT_REACHED)
         self.metrics: Section[Performance] = Section[Performance].failed(_NOT_REACHED)
         self.accuracy: Section[Accuracy] = Section[Accuracy].failed(_NOT_REACHED)
         self.robustness: Section[Robustness] = Section[Robustness].failed(_NOT_REACHED)
@@ -159,6 +161,7 @@ class Execution:
             robustness=self.robustness,
             drift=self.drift,
             explanation=self.explanation,
+            likeness=self.likeness,
             gates=self.plan.gates,
             thresholds=self.services.settings,
             baseline=self._baseline(),
@@ -188,6 +191,8 @@ class Execution:
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
         frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
         self._keep("rows.parquet", frame)
+        recipe = Recipe(self.row.user_schema, handle.mined, handle.joint, self.plan.seed)
+        self.likeness = not_asked(inputs) or self._section("rows", lambda: likeness(inputs, frame, recipe))
 
         self._begin("predict")
         reference = handle.predict(frame)
@@ -459,6 +464,7 @@ class Execution:
             model=self.info,
             schema_=self.schema,
             rows_from=self.rows_from,
+            likeness=self.likeness,
             plan=self.plan,
             metrics=self.metrics,
             accuracy=self.accuracy,

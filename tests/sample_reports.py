@@ -19,6 +19,7 @@ from drift import (
     Scenario,
     SingleEffect,
 )
+from drift_domain import DomainColumn, DomainDrift
 from explainability import Explanation, FeatureImportance
 from metrics import Accuracy, LatencyRow, Performance
 from model_utils import ModelInfo
@@ -26,6 +27,7 @@ from pickle_scan import ScanReport
 from records import Section
 from reports import Environment, RunError, RunPlan, RunReport
 from robustness import Behaviour, Robustness
+from row_likeness import RowLikeness
 from schema_utils import FieldSpec, Schema
 from storage import RunRow
 from timing import ConcurrencyRow, PairedTiming
@@ -75,6 +77,8 @@ def sample_report(**changes: Any) -> RunReport:
         status=status,
         model=_model(),
         schema_=sample_schema(),
+        rows_from="Values go together as in 285 rows of the sample.",
+        likeness=Section[RowLikeness].ok(_likeness()),
         plan=RunPlan(name="breast-cancer nightly", rows=1000, gates=Gates(p95_ms=20.0, min_score=0.9)),
         metrics=Section[Performance].ok(_performance()),
         accuracy=Section[Accuracy].ok(_accuracy()),
@@ -344,6 +348,25 @@ def _explanation() -> Explanation:
         sampling_error=0.004,
         notes=("60 of 100 rows were explained within 5 s.",),
     )
+
+
+def _likeness() -> RowLikeness:
+    losses = (0.0612, 0.0233, 0.0041, 0.0008, 0.0, 0.0, -0.0012, -0.0051)
+    return RowLikeness(
+        domain=DomainDrift(
+            auc=0.683, interval=(0.621, 0.745), drifted=True, rows_reference=142, rows_current=142, folds=3,
+            columns=tuple(DomainColumn(column=c, auc_loss=v) for c, v in zip(FEATURES, losses, strict=True)),
+        ),
+        columns=tuple(
+            ColumnDrift(
+                column=name, kind="numeric", psi=0.021 - 0.002 * i, ks=0.031 - 0.003 * i, ks_p=0.91,
+                wasserstein=0.04, js=0.05, test="ks", statistic=0.031 - 0.003 * i, p_adjusted=0.97,
+                threshold=0.05, direction="at_most", drifted=False,
+            )
+            for i, name in enumerate(FEATURES)
+        ),
+        rows_sample=285,
+    )  # fmt: skip
 
 
 def _checks() -> tuple[Check, ...]:

@@ -395,6 +395,27 @@ def test_thresholds_are_the_breaking_points_of_the_report():
     assert json.loads(thresholds_json(full_report(drift=skipped)))["thresholds"] == []
 
 
+def test_how_far_the_rows_look_like_the_samples_is_in_every_export():
+    report = sample_report()
+    text = Page(to_html(report)).text
+    assert "They are told from the sample's in part: AUC 0.683 (95 % interval 0.621 to 0.745)" in text
+    assert "What gives them away: mean radius, mean texture." in text
+    assert "142 rows made after one half of the sample" in text
+    assert "KS, adjusted p 0.97 (drift: at most 0.05)" in text
+    assert "| Generated rows told from the sample's | AUC 0.683 (0.621 to 0.745) |" in to_markdown(report)
+    figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
+    assert [figures["likeness", key] for key in ("status", "auc", "low", "high", "rows_made")] == [
+        "ok", "0.683", "0.621", "0.745", "142",
+    ]  # fmt: skip
+
+
+def test_a_run_without_a_sample_says_that_its_rows_were_not_compared():
+    reason = "No sample came with the run to compare the rows with."
+    report = sample_report(likeness=Section.not_applicable(reason))
+    assert f"Does not apply. {reason}" in Page(to_html(report)).text
+    assert "told from the sample" not in to_markdown(report)
+
+
 def test_a_long_list_of_features_shows_the_largest_only():
     importance = tuple(FeatureImportance(feature=f"f{i:03}", mean_abs=100.0 - i) for i in range(60))
     explanation = full_report().explanation.value.model_copy(update={"importance": importance})

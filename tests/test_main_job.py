@@ -99,7 +99,7 @@ def test_an_example_gets_a_whole_report(
     assert answer.status_code == 200, answer.text
     report = answer.json()
     assert report["status"] in {"passed", "warned"}, report["errors"] or report["checks"]
-    for section in ("metrics", "accuracy", "robustness", "drift", "explanation"):
+    for section in ("metrics", "accuracy", "robustness", "drift", "explanation", "likeness"):
         assert report[section]["status"] == "ok", report[section]
     assert report["errors"] == []
     values = np.array(report["explanation"]["value"]["shap_values"])
@@ -107,9 +107,24 @@ def test_an_example_gets_a_whole_report(
     assert report["explanation"]["value"]["additivity_error"] < 1e-6
 
 
+def test_rows_are_compared_with_the_samples_and_rows_unlike_them_warn(server: Server, tmp_path: Path) -> None:
+    model, X, _ = iris_model(tmp_path / "iris.pkl")
+    sample = X.to_csv(index=False).encode()
+    found = post(server, model, sample=sample).json()
+    domain = found["likeness"]["value"]["domain"]
+    assert domain["interval"][0] <= 0.5 and not domain["drifted"]
+    assert [c["column"] for c in found["likeness"]["value"]["columns"]] == list(X.columns)
+    wide = {"features": [{"name": "petal length (cm)", "min": 100, "max": 200}]}
+    report = post(server, model, sample=sample, schema=wide).json()
+    check = next(c for c in report["checks"] if c["id"] == "rows_likeness")
+    assert check["status"] == "warn" and "What gives them away: petal length (cm)" in check["reason"]
+    assert report["status"] == "warned" and report["errors"] == []
+
+
 def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
     model, X, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model).json()
+    assert report["likeness"]["status"] == "not_applicable"
     assert [f["name"] for f in report["schema"]["features"]] == list(X.columns)
     assert {f["origin"] for f in report["schema"]["features"]} == {"model"}
     assert report["accuracy"]["status"] == "not_applicable"

@@ -254,6 +254,32 @@ def test_every_tab_draws(services: Services, tab: str) -> None:
     assert expected[tab] in words(page("run", run="run2", tab=tab))
 
 
+def test_the_data_tab_says_how_far_the_rows_look_like_the_samples(services: Services) -> None:
+    keep(services, id="run2l")
+    test = page("run", run="run2l", tab="Data")
+    shown = words(test).replace("\\", "").replace(components.JOINER, "").replace(components.THIN, " ")
+    assert "told from the sample's in part: AUC 0.683 (95 % interval 0.621 to 0.745)" in shown
+    assert "142 rows made after one half of the sample" in shown
+    table = next(t.value for t in test.dataframe if "Judged by" in t.value.columns)
+    assert table["Column"][0] == "mean radius" and set(table["Drifted"]) == {"no"}
+
+
+@pytest.mark.parametrize("status", ["not_applicable", "failed"])
+def test_rows_that_were_not_compared_say_why(services: Services, status: str) -> None:
+    keep(services, id="run2m", likeness=Section[Any](status=status, reason="The sample is short."))
+    test = page("run", run="run2m", tab="Data")
+    assert "The sample is short." in words(test).replace("\\", "")
+    assert len(test.error) == (status == "failed")
+
+
+def test_a_report_older_than_the_comparison_still_reads(services: Services) -> None:
+    report = sample_report(id="run2n")
+    stored = report.model_dump(mode="json")
+    del stored["likeness"]
+    services.store.runs.insert(sample_row(report), stored)
+    assert "The run is older than this comparison" in words(page("run", run="run2n", tab="Data"))
+
+
 def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(services: Services) -> None:
     keep(services, id="run2p")
     test = page("run", run="run2p", tab="Drift")

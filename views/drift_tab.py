@@ -1,5 +1,6 @@
 """The Drift tab of a run: simulated shifts, breaking points, a joint shift taken apart, columns."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -9,7 +10,7 @@ from reports import RunReport
 from views import charts
 from views import components as ui
 
-__all__ = ["render"]
+__all__ = ["column_table", "render"]
 
 
 def render(services: Any, report: RunReport) -> None:
@@ -145,9 +146,14 @@ def _columns(drift: DriftAnalysis) -> None:
         return
     st.subheader("Column by column")
     st.caption(f"Under the strongest simulated shift: {_named(drift.columns_scenario)}")
-    if any(c.p_adjusted is not None for c in drift.columns):
+    column_table(drift.columns, alt="Distances of each column, largest PSI first")
+
+
+def column_table(columns: Sequence[ColumnDrift], *, alt: str) -> None:
+    """Every statistic of each column, the largest PSI first, and which test judged it."""
+    if any(c.p_adjusted is not None for c in columns):
         st.caption("p-values that judge are adjusted for the number of columns (Benjamini-Hochberg).")
-    ranked = sorted(drift.columns, key=lambda c: -(c.psi or 0))
+    ranked = sorted(columns, key=lambda c: -(c.psi or 0))
     st.dataframe(
         {
             "Column": [c.column for c in ranked],
@@ -167,7 +173,7 @@ def _columns(drift: DriftAnalysis) -> None:
                 for title in ("PSI", "KS", "KS p-value", "Wasserstein", "Jensen-Shannon")
             },
         },
-        alt="Distances of each column, largest PSI first",
+        alt=alt,
     )  # fmt: skip
 
 
