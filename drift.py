@@ -15,6 +15,7 @@ from pydantic import Field
 
 from drift_columns import ColumnFigures, measure
 from drift_decisions import Decision, DriftRules, DriftTest, decide
+from drift_domain import DomainDrift
 from drift_statistics import jensen_shannon_distance, kolmogorov_p, population_stability_index, spread
 from errors import InvalidInput
 from records import Figure, Record
@@ -86,8 +87,14 @@ class DriftPlan(Record):
     each_feature: bool = Field(
         False, description="Play each scenario of several features on each of them alone as well."
     )
+    domain_auc: bool = Field(
+        False, description="Also say of each scenario how well a classifier tells the shifted table."
+    )
     budget_s: float = Field(
-        2.0, gt=0, le=600, description="Seconds for the breaking points, for each_feature, and to decompose."
+        2.0,
+        gt=0,
+        le=600,
+        description="Seconds for the breaking points, for each_feature, for domain_auc, and to decompose.",
     )
 
 
@@ -175,7 +182,8 @@ class Scenario(Record):
 
     changed_share: share of rows whose answer changed: another class, or for numbers a change of more
     than `changed_tolerance` (a tenth of the reference predictions' standard deviation).
-    failed_share: share of rows that could no longer be answered at all.
+    failed_share: share of rows that could no longer be answered at all. domain: how well a classifier tells
+    the shifted table from another; null where the plan did not ask for it.
     """
 
     kind: ScenarioKind
@@ -186,6 +194,7 @@ class Scenario(Record):
     changed_share: Figure
     failed_share: float = 0.0
     reason: str | None = None
+    domain: DomainDrift | None = None
 
 
 class BreakingPoint(Record):

@@ -16,6 +16,7 @@ from breaking_points import find_breaking_points
 from drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan, compare
 from drift_decomposition import decompose, joint_scenario
 from drift_shifts import applicable_features, check_scenario, scenario_title, simulate, spread_of
+from drift_visibility import with_domain_auc
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from model_utils import Predictions
 from schema_utils import Schema
@@ -55,6 +56,9 @@ def analyse(
                 notes = (f"{len(single) - done} single-feature scenarios were not played: the budget ended.",)
                 break
             played.append(_play(frame, schema, scenario, predict, reference, tolerance, seed))
+    if plan.domain_auc:
+        played, cut_short = with_domain_auc(frame, schema, played, plan.budget_s, seed)
+        notes += cut_short
     joint = joint_scenario(frame, schema, plan.scenarios) if plan.decomposition else None
     decomposition = None
     if joint is not None and not reference.failed.all():

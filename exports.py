@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks import Check, SectionName, section_of
 from drift import BreakingPoint, ColumnDrift, DriftAnalysis, judgement
+from drift_visibility import seen_by
 from metrics import headline
 from monitoring_thresholds import monitoring_thresholds
 from report_figures import SCORES, figures
@@ -187,6 +188,9 @@ def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
         shares = [s.changed_share for s in report.drift.value.scenarios if s.changed_share is not None]
         if shares:
             yield "Largest share of changed answers under drift", _share(max(shares))
+        hidden = [_scenario(s) for s in report.drift.value.scenarios if seen_by(s) == "whole table only"]
+        if hidden:
+            yield "Shifts that no single column shows", "; ".join(hidden)
         first = next((p for p in report.drift.value.breaking_points if p.magnitude is not None), None)
         if first is not None:
             yield "Nearest breaking point", f"{first.feature}, {_breaking_distance(first)}"
@@ -368,6 +372,7 @@ def _template() -> "Template":
         judgement=judgement,
         scenario_name=_scenario_name,
         finding=finding,
+        seen_by=seen_by,
         breaking_distance=_breaking_distance,
     )
     environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS)

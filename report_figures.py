@@ -97,6 +97,10 @@ def _drift_figures(drift: Any) -> Iterator[tuple[str, str, Any]]:
         yield "drift", f"{key}.changed_share", scenario.changed_share
         yield "drift", f"{key}.input_psi", scenario.input.psi
         yield "drift", f"{key}.prediction_psi", scenario.prediction.psi
+        if scenario.domain is not None:
+            yield "drift", f"{key}.domain_auc", scenario.domain.auc
+            yield "drift", f"{key}.domain_auc_low", scenario.domain.interval[0]
+            yield "drift", f"{key}.domain_auc_high", scenario.domain.interval[1]
     for point in drift.breaking_points:
         at = f"breaking_point.{point.feature}.{point.kind}"
         near, far = point.distances or (None, None)

@@ -246,22 +246,40 @@ def _robustness() -> Robustness:
 
 def _drift() -> DriftAnalysis:
     def scenario(
-        kind: Any, size: float, psi: tuple[float, float], changed: float | None, worst: str | None
+        kind: Any,
+        size: float,
+        psi: tuple[float, float],
+        changed: float | None,
+        worst: str | None,
+        auc: float | None = None,
     ) -> Scenario:
+        domain = (
+            None
+            if auc is None
+            else DomainDrift(
+                auc=auc,
+                interval=(auc - 0.03, min(1.0, auc + 0.03)),
+                drifted=auc > 0.53,
+                rows_reference=500,
+                rows_current=500,
+                folds=2,
+                columns=(),
+            )
+        )
         return Scenario(
             kind=kind, features=FEATURES if changed is not None else (), magnitude=size,
             input=Distances(psi=psi[0], ks=psi[0] * 0.6, wasserstein=size, js=psi[0] * 0.3, column=worst),
             prediction=Distances(psi=psi[1], ks=psi[1] * 0.6, wasserstein=psi[1], js=psi[1] * 0.3),
             changed_share=changed,
-            reason=None if changed is not None else "The schema has no category.",
+            reason=None if changed is not None else "The schema has no category.", domain=domain,
         )  # fmt: skip
 
     return DriftAnalysis(
         scenarios=(
-            scenario("mean_shift", 0.5, (0.243, 0.0812), 0.094, "mean radius"),
-            scenario("mean_shift", 1.0, (0.981, 0.312), 0.187, "mean radius"),
-            scenario("variance_scale", 2.0, (0.412, 0.0464), 0.073, "mean texture"),
-            scenario("missing_values", 0.1, (0.0213, 0.0108), 0.021, "mean area"),
+            scenario("mean_shift", 0.5, (0.243, 0.0812), 0.094, "mean radius", 0.83),
+            scenario("mean_shift", 1.0, (0.981, 0.312), 0.187, "mean radius", 0.972),
+            scenario("variance_scale", 2.0, (0.412, 0.0464), 0.073, "mean texture", 0.924),
+            scenario("missing_values", 0.1, (0.0213, 0.0108), 0.021, "mean area", 0.641),
             scenario("unseen_category", 0.1, (0.0, 0.0), None, None),
         ),
         breaking_points=(

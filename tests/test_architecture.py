@@ -16,6 +16,7 @@ LEVELS: dict[int, set[str]] = {
         "breaking_search", "checks", "class_shares", "column_trace", "drift", "drift_columns",
         "drift_decisions", "drift_decomposition", "drift_domain", "drift_estimates",
         "drift_false_alarms", "drift_histograms", "drift_refine", "drift_shifts", "drift_simulation",
+        "drift_visibility",
         "drift_sorted", "drift_statistics", "estimator_traits", "example_models", "explainability",
         "explainers", "feature_effects", "field_spec", "file_formats", "hard_rows", "integrated_gradients",
         "joint_rows", "leaf_particles", "local_surrogate", "metrics", "model_facts",

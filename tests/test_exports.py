@@ -409,6 +409,19 @@ def test_how_far_the_rows_look_like_the_samples_is_in_every_export():
     ]  # fmt: skip
 
 
+def test_what_a_classifier_sees_of_each_shift_is_in_every_export():
+    report = sample_report()
+    text = Page(to_html(report)).text
+    assert "8 features 0.0213 0.0108 2.1 % 0 % 0.641 0.611 to 0.671 whole table only" in text
+    assert "| Shifts that no single column shows | Missing values 10 % of rows, 8 features |" in to_markdown(
+        report
+    )
+    figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
+    assert figures["drift", "scenario_3.missing_values_0.1.domain_auc"] == "0.641"
+    assert ("drift", "scenario_4.unseen_category_0.1.domain_auc") not in figures
+    assert "AUC, whole table" not in Page(to_html(full_report())).text
+
+
 def test_a_run_without_a_sample_says_that_its_rows_were_not_compared():
     reason = "No sample came with the run to compare the rows with."
     report = sample_report(likeness=Section.not_applicable(reason))

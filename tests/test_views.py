@@ -295,6 +295,24 @@ def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(serv
     assert "1 feature did not break up to 4.00 SD" in shown
 
 
+def test_the_drift_tab_says_what_a_monitor_would_see(services: Services) -> None:
+    keep(services, id="run2v")
+    test = page("run", run="run2v", tab="Drift")
+    assert "Can a monitor see it?" in words(test)
+    table = next(t.value for t in test.dataframe if "Shown by" in t.value.columns)
+    plain = table.map(lambda text: text.replace(components.THIN, " "))
+    assert plain.iloc[3].tolist() == [
+        "Missing values 10 %", "whole table only", "0.0213", "0.641", "0.611 to 0.671", "2.10 %",
+    ]  # fmt: skip
+    assert len(table) == 4  # the one that applied to nothing is not listed
+    assert "On 500 rows and as many that are shifted." in words(test).replace(components.THIN, " ")
+    drift = sample_report().drift.value
+    assert drift is not None
+    scenarios = tuple(s.model_copy(update={"domain": None}) for s in drift.scenarios)
+    keep(services, id="run2w", drift=Section[Any].ok(drift.model_copy(update={"scenarios": scenarios})))
+    assert "Can a monitor see it?" not in words(page("run", run="run2w", tab="Drift"))
+
+
 def test_breaking_points_of_older_reports_are_shown_without_what_they_lack(services: Services) -> None:
     drift = sample_report().drift.value
     assert drift is not None
@@ -443,10 +461,12 @@ def test_an_upload_is_stored_read_and_run(services: Services) -> None:
     test.run()
     assert "HistGradientBoostingClassifier" in words(test)
     assert "Saved with an older one" in [warning.value for warning in test.warning]
+    test.toggle(key="plan_classifier").set_value(True).run()
     next(button for button in test.button if button.label == "Run tests").click().run()
     assert not test.exception, test.exception
     [row] = services.store.runs.list(RunQuery()).rows
     assert (row.model_name, row.source, row.user_schema) == ("model.pkl", "dashboard", None)
+    assert row.plan.drift.domain_auc is True
     assert "Cancel run" in [button.label for button in test.button]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from drift import BreakingPoint, ColumnDrift, Decomposition, DriftAnalysis, DriftPlan, judgement
+from drift_visibility import PSI_SEEN, seen_by
 from reports import RunReport
 from views import charts
 from views import components as ui
@@ -34,6 +35,7 @@ def render(services: Any, report: RunReport) -> None:
                 key="psi", alt="Population stability index of inputs and answers for each simulated shift",
             )  # fmt: skip
     _skipped(drift)
+    _visibility(drift)
     _breaking_points(drift, report.plan.drift)
     if drift.decomposition is not None:
         _decomposition(drift.decomposition)
@@ -49,6 +51,33 @@ def _skipped(drift: DriftAnalysis) -> None:
             if len(scenario.features) == 1:
                 name += f", {ui.plain(scenario.features[0])}"
             st.caption(f"{name}: not simulated. {ui.plain(scenario.reason or '')}")
+
+
+def _visibility(drift: DriftAnalysis) -> None:
+    """What a monitor would see of each shift; where the plan asked for it."""
+    looked_at = [s for s in drift.scenarios if s.domain is not None]
+    if not looked_at:
+        return
+    st.subheader("Can a monitor see it?")
+    st.caption(
+        "A classifier tells shifted rows from others: AUC 0.5 is guessing, 1 is certain. A single column "
+        f"shows a shift from a PSI of {PSI_SEEN:g} on, the whole table from an interval above 0.5 on."
+    )
+    st.dataframe(
+        {
+            "Shift": charts.scenario_names(looked_at),
+            "Shown by": [seen_by(s) for s in looked_at],
+            "Largest PSI of a column": [ui.number(s.input.psi) for s in looked_at],
+            "AUC, whole table": [ui.number(s.domain.auc) for s in looked_at],
+            "Its 95 % interval": [_range(s.domain.interval, "") for s in looked_at],
+            "Changed answers": [ui.share(s.changed_share) for s in looked_at],
+        },
+        hide_index=True,
+        column_config={"Shift": st.column_config.TextColumn(pinned=True)},
+        alt="What single columns and a classifier show of each simulated shift",
+    )
+    rows = looked_at[0].domain
+    st.caption(f"On {ui.count(rows.rows_reference, 'row')} and as many that are shifted.")
 
 
 def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
