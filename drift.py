@@ -23,12 +23,14 @@ from records import Figure, Record
 __all__ = [
     "BreakingPoint",
     "ColumnDrift",
+    "ColumnFalseAlarms",
     "Decomposition",
     "Distances",
     "DriftAnalysis",
     "DriftPlan",
     "DriftReport",
     "DriftRules",
+    "FalseAlarms",
     "Scenario",
     "ScenarioKind",
     "ScenarioPlan",
@@ -264,6 +266,30 @@ class Decomposition(Record):
     output_remainder: Figure = None
 
 
+class ColumnFalseAlarms(Record):
+    """Share of rounds in which one column raised an alarm."""
+
+    column: str
+    rate: float = Field(ge=0, le=1)
+
+
+class FalseAlarms(Record):
+    """What a monitor says of tables that differ by chance alone.
+
+    any_column: share of rounds in which at least one column raised an alarm; interval: its 95 % Wilson
+    interval. mean_share: of the columns, on average. rows_reference, rows_current: of the parts compared.
+    """
+
+    rounds: int
+    rows_reference: int
+    rows_current: int
+    any_column: float
+    interval: tuple[float, float]
+    mean_share: float
+    columns: tuple[ColumnFalseAlarms, ...]
+    note: str | None = None
+
+
 class DriftAnalysis(Record):
     """The report's `drift` section."""
 
@@ -273,6 +299,7 @@ class DriftAnalysis(Record):
     changed_tolerance: Figure = None
     columns: tuple[ColumnDrift, ...] = ()  # every column under the strongest simulated scenario
     columns_scenario: str | None = None
+    false_alarms: tuple[FalseAlarms, ...] = ()  # of the breaking points' PSIs to watch, by batch size
     notes: tuple[str, ...] = ()
 
 

@@ -18,7 +18,15 @@ from drift_statistics import Numbers
 from errors import InvalidInput
 from records import Record
 
-__all__ = ["MIN_ROWS", "DomainColumn", "DomainDrift", "Effort", "auc_with_variance", "domain_drift"]
+__all__ = [
+    "MIN_ROWS",
+    "DomainColumn",
+    "DomainDrift",
+    "Effort",
+    "auc_with_variance",
+    "domain_drift",
+    "warm_up",
+]
 
 MIN_ROWS = 20  # a side; fewer leave nothing to learn from
 MAX_CATEGORIES = 200  # scikit-learn takes 255 a column; rarer ones are taken together
@@ -132,6 +140,12 @@ def auc_with_variance(labels: npt.NDArray[np.int64], scores: Numbers) -> tuple[f
     of_zeros = 1 - (np.searchsorted(ones, zeros, "left") + np.searchsorted(ones, zeros, "right")) / (2 * m)
     variance = float(np.var(of_ones, ddof=1)) / m + float(np.var(of_zeros, ddof=1)) / n
     return float(np.mean(of_ones)), variance
+
+
+def warm_up() -> None:
+    """Import what the first call would: nearly a second, which no run has to wait for."""
+    import sklearn.ensemble
+    import sklearn.model_selection  # noqa: F401
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,12 @@ from breaking_criteria import Labelled
 from breaking_points import find_breaking_points
 from drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan, compare
 from drift_decomposition import decompose, joint_scenario
+from drift_false_alarms import watched_false_alarms
 from drift_shifts import applicable_features, check_scenario, scenario_title, simulate, spread_of
 from drift_visibility import with_domain_auc
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from model_utils import Predictions
+from monitoring_thresholds import to_watch
 from schema_utils import Schema
 
 __all__ = ["analyse", "simulate"]
@@ -78,6 +80,7 @@ def analyse(
         changed_tolerance=None if reference.labels is not None else tolerance,
         columns=columns,
         columns_scenario=name,
+        false_alarms=watched_false_alarms(frame, to_watch(points), seed=seed),
         notes=notes + cut,
     )
 

@@ -16,7 +16,7 @@ from checks import Check, SectionName, section_of
 from drift import BreakingPoint, ColumnDrift, DriftAnalysis, judgement
 from drift_visibility import seen_by
 from metrics import headline
-from monitoring_thresholds import monitoring_thresholds
+from monitoring_thresholds import TOLERATED, enough_in_words, monitoring_thresholds
 from report_figures import SCORES, figures
 from reports import RunReport
 from row_likeness import finding
@@ -194,6 +194,9 @@ def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
         first = next((p for p in report.drift.value.breaking_points if p.magnitude is not None), None)
         if first is not None:
             yield "Nearest breaking point", f"{first.feature}, {_breaking_distance(first)}"
+        enough = enough_in_words(report.drift.value.false_alarms)
+        if enough is not None:
+            yield f"Batch size with at most {TOLERATED * 100:g} % false alarms", enough
     if report.explanation.value and report.explanation.value.importance:
         yield "Most important feature", report.explanation.value.importance[0].feature
 
@@ -373,7 +376,8 @@ def _template() -> "Template":
         scenario_name=_scenario_name,
         finding=finding,
         seen_by=seen_by,
+        enough=lambda point, alarms: enough_in_words(alarms, point.feature) or "",
         breaking_distance=_breaking_distance,
     )
-    environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS)
+    environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS, tolerated=TOLERATED)
     return environment.get_template("report.html")

@@ -109,6 +109,11 @@ def _drift_figures(drift: Any) -> Iterator[tuple[str, str, Any]]:
         yield "drift", f"{at}.far", far
         yield "drift", f"{at}.shift", point.shift
         yield "drift", f"{at}.psi", point.psi
+    for alarms in drift.false_alarms:
+        at = f"false_alarms.{alarms.rows_current}"
+        yield "drift", f"{at}.any", alarms.any_column
+        for column in alarms.columns:
+            yield "drift", f"{at}.{column.column}", column.rate
     parts = drift.decomposition
     if parts is not None:
         at = f"decomposition.{parts.kind}_{parts.magnitude:g}"

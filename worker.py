@@ -6,6 +6,7 @@ stages of a run to `run_execution`, and being started again to `supervisor`.
 
 import argparse
 import logging
+import math
 import os
 import signal
 import threading
@@ -15,6 +16,7 @@ from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
+import drift_domain
 import example_models
 from errors import Cancelled, DashboardError
 from housekeeping import tidy
@@ -33,6 +35,7 @@ __all__ = ["Hold", "Worker", "main"]
 
 POLL_S = 0.1
 TIDY_S = 3600.0
+WARM_UP_AFTER_S = 5.0  # of idling; claims wait for it, so that no import runs beside a run
 _LOG = logging.getLogger("worker")
 
 
@@ -98,7 +101,7 @@ class Worker:
         slots = threading.Semaphore(self._settings.max_workers)
         with Zygote(self._settings) as zygote, ThreadPoolExecutor(self._settings.max_workers) as pool:
             _LOG.info("worker %s is ready", self._name)
-            idle_polls, tidied = 0, 0.0
+            idle_polls, tidied, idle_since = 0, 0.0, time.monotonic()
             while not self._stopping.is_set():
                 if idle_polls % round(self._settings.lease_s / POLL_S / 3 or 1) == 0:
                     self._reap()
@@ -111,8 +114,12 @@ class Worker:
                 job = self._claim()
                 if job is None:
                     slots.release()
+                    if time.monotonic() - idle_since > WARM_UP_AFTER_S and not self._holds:
+                        drift_domain.warm_up()
+                        idle_since = math.inf
                     self._stopping.wait(POLL_S)
                     continue
+                idle_since = max(idle_since, time.monotonic())
                 pool.submit(self._work, job, zygote).add_done_callback(lambda _future: slots.release())
 
     def _claim(self) -> JobRow | None:

@@ -13,9 +13,11 @@ from checks import Check, Gates, RunStatus
 from drift import (
     BreakingPoint,
     ColumnDrift,
+    ColumnFalseAlarms,
     Decomposition,
     Distances,
     DriftAnalysis,
+    FalseAlarms,
     Scenario,
     SingleEffect,
 )
@@ -314,6 +316,21 @@ def _drift() -> DriftAnalysis:
             for i, name in enumerate(FEATURES)
         ),
         columns_scenario="mean_shift 1.0",
+        false_alarms=tuple(
+            FalseAlarms(
+                rounds=300, rows_reference=1000 - rows, rows_current=rows, any_column=rates[0],
+                interval=(max(0.0, rates[0] - 0.02), min(1.0, rates[0] + 0.02)), mean_share=rates[1] / 2,
+                columns=(
+                    ColumnFalseAlarms(column="worst concave points", rate=rates[0]),
+                    ColumnFalseAlarms(column="worst radius", rate=rates[1]),
+                    ColumnFalseAlarms(column="mean perimeter", rate=0.0),
+                    ColumnFalseAlarms(column="worst texture", rate=0.0),
+                ),
+            )
+            for rows, rates in zip(
+                (50, 100, 200, 500), ((0.94, 0.31), (0.73, 0.04), (0.28, 0.0), (0.06, 0.0)), strict=True
+            )
+        ),
         notes=("Breaking points were searched one feature at a time.",),
     )  # fmt: skip
 

@@ -422,6 +422,20 @@ def test_what_a_classifier_sees_of_each_shift_is_in_every_export():
     assert "AUC, whole table" not in Page(to_html(full_report())).text
 
 
+def test_how_often_the_thresholds_cry_wolf_is_in_every_export():
+    report = sample_report()
+    text = Page(to_html(report)).text
+    assert "0.61 sd up (95 % interval 0.55 to 0.67) 0.207 0.34 0.238 100 rows" in text
+    assert "reached by chance in 94 % of batches of 50 rows, 73 % of batches of 100 rows" in text
+    assert "| Batch size with at most 5 % false alarms | over 500 rows |" in to_markdown(report)
+    figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
+    assert figures["drift", "false_alarms.200.any"] == "0.28"
+    assert figures["drift", "false_alarms.100.worst radius"] == "0.04"
+    found = json.loads(thresholds_json(report))
+    assert [t["batch_rows"] for t in found["thresholds"]] == [None, 100, 50, 50]
+    assert "In batches of" not in Page(to_html(taken_apart(full_report()))).text
+
+
 def test_a_run_without_a_sample_says_that_its_rows_were_not_compared():
     reason = "No sample came with the run to compare the rows with."
     report = sample_report(likeness=Section.not_applicable(reason))

@@ -137,7 +137,7 @@ def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
 def test_breaking_points_of_answers_and_score_are_left_as_thresholds(server: Server, tmp_path: Path) -> None:
     model, X, y = iris_model(tmp_path / "iris.pkl")
     sample = X.assign(species=y).to_csv(index=False).encode()
-    config = {"drift": {"score_limit": 0.05, "each_feature": True}}
+    config = {"drift": {"score_limit": 0.05, "each_feature": True, "domain_auc": True, "budget_s": 30}}
     report = post(server, model, sample=sample, target="species", config=config).json()
     drift = report["drift"]["value"]
     points = {p["feature"]: p for p in drift["breaking_points"]}
@@ -161,6 +161,13 @@ def test_breaking_points_of_answers_and_score_are_left_as_thresholds(server: Ser
     assert (first["feature"], first["psi"]) == (nearest["feature"], nearest["psi"])
     assert first["shift_std"] == abs(nearest["magnitude"])
     assert len(kept["thresholds"]) + len(kept["steady"]) == 4
+    assert [a["rows"] for a in first["false_alarms"]] == [a["rows"] for a in kept["false_alarms"]]
+    assert [a["rows"] for a in kept["false_alarms"]] == [50, 100, 200, 500]
+    for of_any, of_first in zip(kept["false_alarms"], first["false_alarms"], strict=True):
+        assert of_first["rate"] <= of_any["rate"]
+    assert [a["any_column"] for a in drift["false_alarms"]] == [a["rate"] for a in kept["false_alarms"]]
+    told = {s["kind"]: s["domain"] for s in drift["scenarios"] if len(s["features"]) == 4}
+    assert told["mean_shift"]["drifted"] and told["mean_shift"]["auc"] > 0.8
 
 
 def test_accuracy_on_the_sample_is_scikit_learns(server: Server, tmp_path: Path) -> None:

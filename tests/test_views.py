@@ -313,13 +313,24 @@ def test_the_drift_tab_says_what_a_monitor_would_see(services: Services) -> None
     assert "Can a monitor see it?" not in words(page("run", run="run2w", tab="Drift"))
 
 
+def test_how_often_the_thresholds_cry_wolf_stands_beside_them(services: Services) -> None:
+    keep(services, id="run2f")
+    test = page("run", run="run2f", tab="Drift")
+    table = next(t.value for t in test.dataframe if "Enough" in t.value.columns)
+    plain = table.map(lambda text: text.replace(components.THIN, " "))
+    assert plain.columns.tolist() == ["Feature", "Enough", "50 rows", "100 rows", "200 rows", "500 rows"]
+    assert plain.iloc[0].tolist() == ["Any of them", "over 500 rows", "94.0 %", "73.0 %", "28.0 %", "6.00 %"]
+    assert plain.iloc[2].tolist() == ["worst radius", "100 rows", "31.0 %", "4.00 %", "0 %", "0 %"]
+    assert "Each size was drawn 300 times" in words(test)
+
+
 def test_breaking_points_of_older_reports_are_shown_without_what_they_lack(services: Services) -> None:
     drift = sample_report().drift.value
     assert drift is not None
     old = BreakingPoint(
         feature="x", kind="mean_shift", magnitude=-0.5, psi=0.3, interval=(-0.6, -0.4), searched_to=4.0
     )
-    changes = {"breaking_points": (old,), "decomposition": None}
+    changes = {"breaking_points": (old,), "decomposition": None, "false_alarms": ()}
     keep(services, id="run2o", drift=Section[Any].ok(drift.model_copy(update=changes)))
     test = page("run", run="run2o", tab="Drift")
     assert "the line spans the search interval" in words(test)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from drift import BreakingPoint, ColumnDrift, Decomposition, DriftAnalysis, DriftPlan, judgement
 from drift_visibility import PSI_SEEN, seen_by
+from monitoring_thresholds import TOLERATED, enough_in_words, rate_of, to_watch
 from reports import RunReport
 from views import charts
 from views import components as ui
@@ -95,6 +96,7 @@ def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
         )  # fmt: skip
         if found[0].rows:
             _breaking_table(found)
+    _false_alarms(drift)
     if steady:
         names = ", ".join(ui.plain(p.feature) for p in steady[:8]) + (" and more" if len(steady) > 8 else "")
         furthest = ui.number(min(p.searched_to for p in steady), "SD")
@@ -126,6 +128,33 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
     st.caption(
         f"Measured on {ui.count(found[0].rows, 'row')}. Downloads has these as thresholds.json, to set up a "
         "monitor for this model."
+    )
+
+
+def _false_alarms(drift: DriftAnalysis) -> None:
+    """How often the PSIs to watch are reached by chance, the more often the smaller the batch."""
+    alarms = drift.false_alarms
+    if not alarms:
+        return
+    st.markdown("**How often these PSIs cry wolf**")
+    st.caption(
+        "Share of batches without any drift whose PSI reaches the one to watch: chance alone moves a small "
+        f"batch. Batches of the rows under “Enough” raise no more than {TOLERATED * 100:g} % false alarms."
+    )
+    features: list[str | None] = [None, *to_watch(drift.breaking_points)]
+    st.dataframe(
+        {
+            "Feature": ["Any of them", *(f for f in features if f is not None)],
+            "Enough": [enough_in_words(alarms, f) for f in features],
+            **{f"{a.rows_current:,} rows": [ui.share(rate_of(a, f)) for f in features] for a in alarms},
+        },
+        hide_index=True,
+        column_config={"Feature": st.column_config.TextColumn(pinned=True)},
+        alt="False alarms by feature and size of the batch",
+    )
+    st.caption(
+        f"Each size was drawn {ui.count(alarms[0].rounds, 'time')} from the generated rows and compared with "
+        "the rows left."
     )
 
 
