@@ -322,6 +322,14 @@ def test_how_often_the_thresholds_cry_wolf_stands_beside_them(services: Services
     assert plain.iloc[0].tolist() == ["Any of them", "over 500 rows", "94.0 %", "73.0 %", "28.0 %", "6.00 %"]
     assert plain.iloc[2].tolist() == ["worst radius", "100 rows", "31.0 %", "4.00 %", "0 %", "0 %"]
     assert "Each size was drawn 300 times" in words(test)
+    drift = sample_report().drift.value
+    assert drift is not None
+    rarely = drift.false_alarms[0].model_copy(update={"any_column": 0.02})
+    quiet = drift.model_copy(update={"false_alarms": (rarely, *drift.false_alarms[1:])})
+    keep(services, id="run2g", drift=Section[Any].ok(quiet))
+    test = page("run", run="run2g", tab="Drift")
+    assert "in 2.00 % of batches of 50 rows" in words(test).replace(components.THIN, " ")
+    assert not [t for t in test.dataframe if "Enough" in t.value.columns]
 
 
 def test_breaking_points_of_older_reports_are_shown_without_what_they_lack(services: Services) -> None:

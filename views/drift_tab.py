@@ -136,6 +136,12 @@ def _false_alarms(drift: DriftAnalysis) -> None:
     alarms = drift.false_alarms
     if not alarms:
         return
+    if alarms[0].any_column <= TOLERATED:
+        st.caption(
+            f"Chance alone reaches any of these PSIs in {ui.share(alarms[0].any_column)} of batches of "
+            f"{alarms[0].rows_current:,} rows, and less often in larger ones: they rarely cry wolf."
+        )
+        return
     st.markdown("**How often these PSIs cry wolf**")
     st.caption(
         "Share of batches without any drift whose PSI reaches the one to watch: chance alone moves a small "
