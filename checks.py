@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pydantic import Field
-
 from drift import DriftAnalysis, Scenario
 from explainability import ADDITIVITY_LIMIT, Explanation
+from gates import BaselineFigures, Gates
 from metrics import Accuracy, Performance, headline
 from records import Figure, Record, Section
 from robustness import Behaviour, Robustness
+from row_likeness import RowLikeness, finding
 from settings import Settings
 from timing import Interval
 
 __all__ = [
-    "UNJUDGED", "BaselineFigures", "Check", "CheckStatus", "Gates", "RunStatus", "SectionName", "judge",
-    "section_of", "single_row_p95", "verdict",
+    "UNJUDGED", "Check", "CheckStatus", "RunStatus", "SectionName", "judge", "section_of", "single_row_p95",
+    "verdict",
 ]  # fmt: skip
 
 CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
 RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
-SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation"]
+SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation", "likeness"]
 UNJUDGED = "It could not be judged: "  # begins the reason of a check whose figure could not be had
 
 
@@ -51,41 +51,6 @@ class Check(Record):
         return f"{self.title}: {self.reason}" if self.reason else self.title
 
 
-class Gates(Record):
-    """Limits a run overrides; what is left out comes from the server's settings."""
-
-    p95_ms: float | None = Field(None, gt=0, description="Single-row p95 latency that fails the run, in ms.")
-    error_rate: float | None = Field(
-        None, ge=0, le=1, description="Share of failing rows that fails the run."
-    )
-    min_score: float | None = Field(
-        None, description="Smallest accuracy (classification) or R2 (regression); needs a labelled sample."
-    )
-    min_throughput_rows_s: float | None = Field(None, gt=0, description="Smallest throughput, rows a second.")
-    max_memory_mb: float | None = Field(None, gt=0, description="Largest peak memory of the model, in MB.")
-    max_changed_share: float | None = Field(
-        None, ge=0, le=1, description="Largest share of changed answers under the simulated drift."
-    )
-    min_breaking_point: float | None = Field(
-        None, gt=0, le=4, description="Standard deviations that any feature's mean must be able to move."
-    )
-    baseline_p95_ratio: float = Field(1.5, gt=0, description="Largest p95 relative to the baseline run's.")
-    baseline_latency_ratio: float = Field(
-        1.1, gt=0, description="Largest median time a call relative to the baseline's model, timed in turn."
-    )
-    baseline_score_drop: float = Field(
-        0.02, ge=0, description="Largest loss of score against the baseline run."
-    )
-
-
-class BaselineFigures(Record):
-    """What a run is compared with: figures of an earlier run, null where that run has none."""
-
-    run_id: str
-    p95_ms: Figure = None
-    score: Figure = None
-
-
 def judge(
     *,
     metrics: Section[Performance],
@@ -93,6 +58,7 @@ def judge(
     robustness: Section[Robustness],
     drift: Section[DriftAnalysis],
     explanation: Section[Explanation],
+    likeness: Section[RowLikeness],
     gates: Gates,
     thresholds: Settings,
     baseline: BaselineFigures | None,
@@ -108,6 +74,7 @@ def judge(
         *_robustness_checks(robustness),
         *_drift_checks(drift, gates, thresholds),
         _additivity_check(explanation),
+        _likeness_check(likeness, thresholds.rows_auc_warn),
         *(_baseline_checks(metrics, accuracy, gates, baseline) if baseline else ()),
     )
 
@@ -150,6 +117,7 @@ _SECTIONS: dict[str, SectionName] = {
     "drift_": "drift",
     "prediction_psi": "drift",
     "explanation_": "explanation",
+    "rows_": "likeness",
 }
 
 
@@ -375,6 +343,16 @@ def _additivity_check(explanation: Section[Explanation]) -> Check:
         "explanation_additivity", "Additivity error of the explanation", "relative", warn=ADDITIVITY_LIMIT
     )
     return limit.of(explanation, explanation.value.additivity_error if explanation.value else None)
+
+
+def _likeness_check(likeness: Section[RowLikeness], warn: float) -> Check:
+    """A warning only where the whole interval is above the limit: a small sample shows little."""
+    limit = _Limit("rows_likeness", "Generated rows told from the sample's", "AUC", warn=warn)
+    if likeness.value is None:
+        return limit.of(likeness, None)
+    found = likeness.value.domain
+    status: CheckStatus = "warn" if found.interval[0] > warn else "pass"
+    return limit.unjudged(status, finding(found), found.auc)
 
 
 def _baseline_checks(

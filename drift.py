@@ -15,6 +15,7 @@ from pydantic import Field
 
 from drift_columns import ColumnFigures, measure
 from drift_decisions import Decision, DriftRules, DriftTest, decide
+from drift_domain import DomainDrift
 from drift_statistics import jensen_shannon_distance, kolmogorov_p, population_stability_index, spread
 from errors import InvalidInput
 from records import Figure, Record
@@ -22,12 +23,14 @@ from records import Figure, Record
 __all__ = [
     "BreakingPoint",
     "ColumnDrift",
+    "ColumnFalseAlarms",
     "Decomposition",
     "Distances",
     "DriftAnalysis",
     "DriftPlan",
     "DriftReport",
     "DriftRules",
+    "FalseAlarms",
     "Scenario",
     "ScenarioKind",
     "ScenarioPlan",
@@ -87,8 +90,14 @@ class DriftPlan(Record):
     each_feature: bool = Field(
         False, description="Play each scenario of several features on each of them alone as well."
     )
+    domain_auc: bool = Field(
+        False, description="Also say of each scenario how well a classifier tells the shifted table."
+    )
     budget_s: float = Field(
-        2.0, gt=0, le=600, description="Seconds for the breaking points, for each_feature, and to decompose."
+        2.0,
+        gt=0,
+        le=600,
+        description="Seconds for the breaking points, for each_feature, for domain_auc, and to decompose.",
     )
 
 
@@ -169,7 +178,8 @@ class Scenario(Record):
 
     changed_share: share of rows whose answer changed: another class, or for numbers a change of more
     than `changed_tolerance` (a tenth of the reference predictions' standard deviation).
-    failed_share: share of rows that could no longer be answered at all.
+    failed_share: share of rows that could no longer be answered at all. domain: how well a classifier tells
+    the shifted table from another; null where the plan did not ask for it.
     """
 
     kind: ScenarioKind
@@ -180,6 +190,7 @@ class Scenario(Record):
     changed_share: Figure
     failed_share: float = 0.0
     reason: str | None = None
+    domain: DomainDrift | None = None
 
 
 class BreakingPoint(Record):
@@ -249,6 +260,30 @@ class Decomposition(Record):
     output_remainder: Figure = None
 
 
+class ColumnFalseAlarms(Record):
+    """Share of rounds in which one column raised an alarm."""
+
+    column: str
+    rate: float = Field(ge=0, le=1)
+
+
+class FalseAlarms(Record):
+    """What a monitor says of tables that differ by chance alone.
+
+    any_column: share of rounds in which at least one column raised an alarm; interval: its 95 % Wilson
+    interval. mean_share: of the columns, on average. rows_reference, rows_current: of the parts compared.
+    """
+
+    rounds: int
+    rows_reference: int
+    rows_current: int
+    any_column: float
+    interval: tuple[float, float]
+    mean_share: float
+    columns: tuple[ColumnFalseAlarms, ...]
+    note: str | None = None
+
+
 class DriftAnalysis(Record):
     """The report's `drift` section."""
 
@@ -258,6 +293,7 @@ class DriftAnalysis(Record):
     changed_tolerance: Figure = None
     columns: tuple[ColumnDrift, ...] = ()  # every column under the strongest simulated scenario
     columns_scenario: str | None = None
+    false_alarms: tuple[FalseAlarms, ...] = ()  # of the breaking points' PSIs to watch, by batch size
     notes: tuple[str, ...] = ()
 
 

@@ -18,15 +18,33 @@ from drift_statistics import Numbers
 from errors import InvalidInput
 from records import Record
 
-__all__ = ["DomainColumn", "DomainDrift", "auc_with_variance", "domain_drift"]
+__all__ = [
+    "MIN_ROWS",
+    "DomainColumn",
+    "DomainDrift",
+    "Effort",
+    "auc_with_variance",
+    "domain_drift",
+    "warm_up",
+]
 
-MAX_ROWS = 10_000  # a side; more narrow the interval by little
 MIN_ROWS = 20  # a side; fewer leave nothing to learn from
-FOLDS = 5
-TREES = 60
 MAX_CATEGORIES = 200  # scikit-learn takes 255 a column; rarer ones are taken together
-MAX_PERMUTED = 50  # columns whose share is measured, the likeliest first
 Z = 1.959963984540054  # of a 95 % interval
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard the classifier tries. rows: a side, more narrow the interval by little. columns: whose share
+    of the AUC is measured, the likeliest first; 0 names none. bins: of a column's values, at most 255.
+    """
+
+    rows: int = 10_000
+    folds: int = 5
+    trees: int = 60
+    leaves: int = 15
+    bins: int = 255
+    columns: int = 50
 
 
 class DomainColumn(Record):
@@ -40,7 +58,8 @@ class DomainDrift(Record):
     """0.5: the tables cannot be told apart; 1: every row gives itself away.
 
     interval: 95 % (DeLong). drifted: it lies above 0.5. columns: what the AUC rests on, the heaviest
-    first; columns that say the same stand in for each other, so that each may seem light.
+    first; columns that say the same stand in for each other, so that each may seem light. Empty where the
+    effort named none.
     """
 
     auc: float
@@ -55,19 +74,21 @@ class DomainDrift(Record):
 def domain_drift(
     reference: pd.DataFrame,
     current: pd.DataFrame,
+    effort: Effort | None = None,
     *,
-    rows: int = MAX_ROWS,
-    folds: int = FOLDS,
     seed: int = 0,
 ) -> DomainDrift:
     """Cross-validated AUC of gradient boosting that tells `current` (m rows) from `reference` (n rows).
 
-    At most `rows` of either side are drawn. Each fold's AUC is of rows that its classifier has not seen;
+    At most `effort.rows` of a side are drawn. Each fold's AUC is of rows that its classifier has not seen;
     the AUC is their mean, and its variance follows from theirs, the classifiers taken as given. Missing
     values are seen as such, so that more of them is drift as well. Categories are compared by their text.
+    The rows are taken to be independent: a row that stands in both tables, or nearly, is known by its twin
+    and pulls the AUC below 0.5, one that stands twice in one table pulls it up.
 
     Raises InvalidInput for columns that one side lacks and for fewer than 20 rows on a side.
     """
+    effort = effort or Effort()
     names = [name for name in reference.columns if name in current.columns]
     if not names or len(names) < max(reference.shape[1], current.shape[1]):
         raise InvalidInput(
@@ -83,22 +104,22 @@ def domain_drift(
     from threadpoolctl import threadpool_limits  # one of scikit-learn's own requirements
 
     rng = np.random.default_rng(seed)
-    r, c = (_drawn(frame, rows, rng) for frame in (reference, current))
-    table = _encoded(r, c, names)
+    r, c = (_drawn(frame, effort.rows, rng) for frame in (reference, current))
+    table = _encoded(r, c, names, min(MAX_CATEGORIES, effort.bins))
     labels = np.repeat([0, 1], [len(r), len(c)])
     with threadpool_limits(1, "openmp"):  # waiting for each other costs more than it saves on busy cores
-        outcomes = _cross_validated(table, labels, folds, seed)
-        losses = _losses(outcomes, table, labels, rng)
+        outcomes = _cross_validated(table, labels, effort, seed)
+        losses = _losses(outcomes, table, labels, effort.columns, rng) if effort.columns else []
     auc = float(np.mean([fold.auc for fold in outcomes]))
     interval = _interval(auc, [fold.variance for fold in outcomes], min(len(r), len(c)))
-    ranked = sorted(range(len(names)), key=lambda i: -losses[i])
+    ranked = sorted(range(len(losses)), key=lambda i: -losses[i])
     return DomainDrift(
         auc=auc,
         interval=interval,
         drifted=interval[0] > 0.5,
         rows_reference=len(r),
         rows_current=len(c),
-        folds=folds,
+        folds=effort.folds,
         columns=tuple(DomainColumn(column=str(names[i]), auc_loss=losses[i]) for i in ranked),
     )
 
@@ -119,6 +140,12 @@ def auc_with_variance(labels: npt.NDArray[np.int64], scores: Numbers) -> tuple[f
     of_zeros = 1 - (np.searchsorted(ones, zeros, "left") + np.searchsorted(ones, zeros, "right")) / (2 * m)
     variance = float(np.var(of_ones, ddof=1)) / m + float(np.var(of_zeros, ddof=1)) / n
     return float(np.mean(of_ones)), variance
+
+
+def warm_up() -> None:
+    """Import what the first call would: nearly a second, which no run has to wait for."""
+    import sklearn.ensemble
+    import sklearn.model_selection  # noqa: F401
 
 
 @dataclass(frozen=True)
@@ -143,13 +170,13 @@ def _drawn(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataF
     return frame.iloc[np.sort(rng.choice(len(frame), rows, replace=False))]
 
 
-def _encoded(r: pd.DataFrame, c: pd.DataFrame, names: list[Any]) -> _Encoded:
+def _encoded(r: pd.DataFrame, c: pd.DataFrame, names: list[Any], categories: int) -> _Encoded:
     columns, categorical = [], []
     for name in names:
         kind = common_kind(r[name], c[name])
         categorical.append(kind == "category")
         if kind == "category":
-            columns.append(category_codes_of_both(r[name], c[name], MAX_CATEGORIES))
+            columns.append(category_codes_of_both(r[name], c[name], categories))
         else:
             columns.append(_bounded(np.concatenate((numbers(r[name]), numbers(c[name])))))
     return _Encoded(np.column_stack(columns), np.array(categorical))
@@ -160,20 +187,26 @@ def _bounded(values: Numbers) -> Numbers:
     return np.clip(values, -1e300, 1e300)
 
 
-def _cross_validated(table: _Encoded, labels: npt.NDArray[np.int64], folds: int, seed: int) -> list[_Fold]:
+def _cross_validated(
+    table: _Encoded, labels: npt.NDArray[np.int64], effort: Effort, seed: int
+) -> list[_Fold]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold
 
     found = []
-    for seen, unseen in StratifiedKFold(folds, shuffle=True, random_state=seed).split(table.values, labels):
+    folds = StratifiedKFold(effort.folds, shuffle=True, random_state=seed)
+    for seen, unseen in folds.split(table.values, labels):
         model = HistGradientBoostingClassifier(
-            max_iter=TREES,
-            max_leaf_nodes=15,
+            max_iter=effort.trees,
+            max_leaf_nodes=effort.leaves,
+            max_bins=effort.bins,
             early_stopping=False,
             categorical_features=table.categorical,
             random_state=seed,
         )
-        model.fit(table.values[seen], labels[seen])
+        rows = table.values[seen]
+        rows[:, np.isnan(rows).all(axis=0)] = 0.0  # scikit-learn cannot bin a column without any value
+        model.fit(rows, labels[seen])
         auc, variance = auc_with_variance(labels[unseen], model.decision_function(table.values[unseen]))
         found.append(_Fold(model, unseen, auc, variance))
     return found
@@ -189,12 +222,16 @@ def _interval(auc: float, variances: list[float], rows: int) -> tuple[float, flo
 
 
 def _losses(
-    outcomes: list[_Fold], table: _Encoded, labels: npt.NDArray[np.int64], rng: np.random.Generator
+    outcomes: list[_Fold],
+    table: _Encoded,
+    labels: npt.NDArray[np.int64],
+    most: int,
+    rng: np.random.Generator,
 ) -> list[float]:
     """Mean loss of AUC over the folds when a column is shuffled; 0 for columns that are not tried."""
     k = table.values.shape[1]
     losses = [0.0] * k
-    for i in _likeliest(table.values, labels)[:MAX_PERMUTED]:
+    for i in _likeliest(table.values, labels, most):
         lost = []
         for fold in outcomes:
             rows = table.values[fold.unseen]
@@ -205,9 +242,9 @@ def _losses(
     return losses
 
 
-def _likeliest(values: Numbers, labels: npt.NDArray[np.int64]) -> list[int]:
-    """Columns by how far their own ranks, or their missing values, tell the sides apart."""
-    if values.shape[1] <= MAX_PERMUTED:
+def _likeliest(values: Numbers, labels: npt.NDArray[np.int64], most: int) -> list[int]:
+    """At most so many columns, by how far their own ranks, or their missing values, tell the sides apart."""
+    if values.shape[1] <= most:
         return list(range(values.shape[1]))
     apart = []
     for column in values.T:
@@ -215,4 +252,4 @@ def _likeliest(values: Numbers, labels: npt.NDArray[np.int64]) -> list[int]:
         auc, _ = auc_with_variance(labels, np.where(missing, -np.inf, column))
         gone = abs(float(missing[labels == 1].mean() - missing[labels == 0].mean()))
         apart.append(max(abs(auc - 0.5), gone))
-    return [int(i) for i in np.argsort(-np.array(apart), kind="stable")]
+    return [int(i) for i in np.argsort(-np.array(apart), kind="stable")[:most]]

@@ -24,9 +24,12 @@ from drift import (
     measured_columns,
 )
 from drift_decomposition import decompose, joint_scenario
+from drift_false_alarms import watched_false_alarms
 from drift_shifts import applicable_features, check_scenario, scenario_title, simulate
+from drift_visibility import with_domain_auc
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from model_utils import Predictions
+from monitoring_thresholds import to_watch
 from schema_utils import Schema
 
 __all__ = ["analyse", "simulate"]
@@ -64,6 +67,9 @@ def analyse(
                 notes = (f"{len(single) - done} single-feature scenarios were not played: the budget ended.",)
                 break
             played.append(_play(frame, schema, scenario, predict, reference, tolerance, seed))
+    if plan.domain_auc:
+        played, cut_short = with_domain_auc(frame, schema, played, plan.budget_s, seed)
+        notes += cut_short
     joint = joint_scenario(frame, schema, plan.scenarios) if plan.decomposition else None
     decomposition = None
     if joint is not None and not reference.failed.all():
@@ -83,6 +89,7 @@ def analyse(
         changed_tolerance=None if reference.labels is not None else tolerance,
         columns=columns,
         columns_scenario=name,
+        false_alarms=watched_false_alarms(frame, to_watch(points), seed=seed),
         notes=notes + cut,
     )
 

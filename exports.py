@@ -13,12 +13,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from checks import Check, SectionName, section_of
-from drift import BreakingPoint, DriftAnalysis, judgement
+from drift import BreakingPoint, ColumnDrift, DriftAnalysis, judgement
+from drift_visibility import seen_by
 from findings import is_consequence, kind_of, merged, said, sections_to_show
-from metrics import Performance, headline
-from monitoring_thresholds import monitoring_thresholds
-from records import Section
+from metrics import headline
+from monitoring_thresholds import TOLERATED, enough_in_words, monitoring_thresholds
+from report_figures import SCORES, figures
 from reports import RunError, RunReport
+from row_likeness import finding
 from settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -28,17 +30,12 @@ __all__ = ["metrics_csv", "thresholds_json", "to_html", "to_junit", "to_markdown
 
 SECTIONS: tuple[tuple[SectionName, str], ...] = (
     ("metrics", "Performance"),
+    ("likeness", "Generated rows"),
     ("accuracy", "Accuracy"),
     ("robustness", "Robustness"),
     ("drift", "Drift"),
     ("explanation", "Explainability"),
 )
-SCORES = (
-    ("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"),
-    ("precision_macro", "Precision (macro)"), ("recall_macro", "Recall (macro)"), ("f1_macro", "F1 (macro)"),
-    ("roc_auc", "ROC AUC"), ("log_loss", "Log loss"), ("r2", "R2"), ("mae", "Mean absolute error"),
-    ("rmse", "Root mean squared error"),
-)  # fmt: skip
 MOST_BARS = 20
 MOST_PARTS = 12
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -60,7 +57,8 @@ def to_html(report: RunReport) -> str:
         latency_bars=_latency_bars(report),
         importance_bars=_importance_bars(report),
         drift_bars=_drift_bars(report),
-        worst_columns=_worst_columns(report),
+        worst_columns=_by_psi(report.drift.value.columns if report.drift.value else ()),
+        likeness_columns=_by_psi(report.likeness.value.columns if report.likeness.value else ()),
         decomposition_bars=_decomposition_bars(report),
     )
     return _writable(page)
@@ -131,7 +129,7 @@ def metrics_csv(report: RunReport) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("section", "key", "value"))
-    for row in _figures(report):
+    for row in figures(report):
         writer.writerow([_cell(value) for value in row])
     return out.getvalue()
 
@@ -185,13 +183,22 @@ def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
     if report.accuracy.value:
         name, score = headline(report.accuracy.value)
         yield {"r2": "R2"}.get(name, "Accuracy"), f"{_short(score)} ({report.accuracy.value.rows:,} rows)"
+    if report.likeness.value:
+        found = report.likeness.value.domain
+        yield "Generated rows told from the sample's", f"AUC {_short(found.auc)} ({_range(found.interval)})"
     if report.drift.value:
         shares = [s.changed_share for s in report.drift.value.scenarios if s.changed_share is not None]
         if shares:
             yield "Largest share of changed answers under drift", _share(max(shares))
+        hidden = [_scenario(s) for s in report.drift.value.scenarios if seen_by(s) == "whole table only"]
+        if hidden:
+            yield "Shifts that no single column shows", "; ".join(hidden)
         first = next((p for p in report.drift.value.breaking_points if p.magnitude is not None), None)
         if first is not None:
             yield "Nearest breaking point", f"{first.feature}, {_breaking_distance(first)}"
+        enough = enough_in_words(report.drift.value.false_alarms)
+        if enough is not None:
+            yield f"Batch size with at most {TOLERATED * 100:g} % false alarms", enough
     if report.explanation.value and report.explanation.value.importance:
         yield "Most important feature", report.explanation.value.importance[0].feature
 
@@ -272,98 +279,8 @@ def _decomposition_bars(report: RunReport) -> list[dict[str, Any]]:
     return _bars([*singles, remainder])
 
 
-def _worst_columns(report: RunReport) -> list[Any]:
-    columns = report.drift.value.columns if report.drift.value else ()
+def _by_psi(columns: tuple[ColumnDrift, ...]) -> list[ColumnDrift]:
     return sorted(columns, key=lambda c: -(c.psi or 0.0))[:MOST_BARS]
-
-
-def _figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
-    yield "run", "id", report.id
-    yield "run", "name", report.name
-    yield "run", "status", report.status
-    yield "model", "name", report.model.name
-    yield "model", "sha256", report.model.sha256
-    yield "model", "estimator", report.model.estimator
-    for name, _ in SECTIONS:
-        section: Section[Any] = getattr(report, name)
-        yield name, "status", section.status
-    if report.metrics.value:
-        yield from _performance_figures(report.metrics.value)
-    if report.accuracy.value:
-        yield "accuracy", "rows", report.accuracy.value.rows
-        for key, _ in SCORES:
-            yield "accuracy", key, getattr(report.accuracy.value, key)
-    for behaviour in report.robustness.value.behaviours if report.robustness.value else ():
-        yield "robustness", f"{behaviour.name}.failing_share", behaviour.failing_share
-    if report.drift.value:
-        yield from _drift_figures(report.drift.value)
-    if report.explanation.value:
-        yield "explanation", "additivity_error", report.explanation.value.additivity_error
-        for importance in report.explanation.value.importance:
-            yield "explanation", f"importance.{importance.feature}", importance.mean_abs
-            yield "explanation", f"shuffled_change.{importance.feature}", importance.shuffled_change
-    for check in report.checks:
-        yield "checks", f"{check.id}.status", check.status
-        yield "checks", f"{check.id}.value", check.value
-        yield "checks", f"{check.id}.threshold", check.threshold
-    for stage, seconds in report.timings.items():
-        yield "timings", stage, seconds
-
-
-def _performance_figures(performance: Performance) -> Iterator[tuple[str, str, Any]]:
-    for key in ("load_ms", "first_call_ms", "throughput_rows_s", "error_rate", "peak_memory_mb",
-                "load_memory_mb", "predict_memory_mb"):  # fmt: skip
-        yield "metrics", key, getattr(performance, key)
-    for row in performance.latency:
-        at = f"latency.batch_{row.batch_size}"
-        for key in ("n", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "rows_per_s",
-                    "prepare_ms", "validation_ms"):  # fmt: skip
-            yield "metrics", f"{at}.{key}", getattr(row, key)
-        yield from _interval_figures(at, row, ("p50", "p90", "p95", "p99"))
-    for level in performance.concurrency:
-        at = f"concurrency.{level.callers}"
-        for key in ("n", "p50_ms", "p95_ms", "rows_per_s"):
-            yield "metrics", f"{at}.{key}", getattr(level, key)
-        yield from _interval_figures(at, level, ("p50", "p95"))
-    paired = performance.against_baseline.value if performance.against_baseline else None
-    if paired:
-        for key in ("ratio", "pairs", "n", "p50_ms", "baseline_p50_ms"):
-            yield "metrics", f"against_baseline.{key}", getattr(paired, key)
-        yield "metrics", "against_baseline.low", paired.interval[0]
-        yield "metrics", "against_baseline.high", paired.interval[1]
-
-
-def _interval_figures(at: str, row: Any, names: tuple[str, ...]) -> Iterator[tuple[str, str, Any]]:
-    for name in names:
-        interval = getattr(row, f"{name}_interval")
-        if interval is not None:
-            yield "metrics", f"{at}.{name}_low_ms", interval[0]
-            yield "metrics", f"{at}.{name}_high_ms", interval[1]
-
-
-def _drift_figures(drift: Any) -> Iterator[tuple[str, str, Any]]:
-    for i, scenario in enumerate(drift.scenarios):
-        key = f"scenario_{i}.{scenario.kind}_{scenario.magnitude:g}"
-        yield "drift", f"{key}.changed_share", scenario.changed_share
-        yield "drift", f"{key}.input_psi", scenario.input.psi
-        yield "drift", f"{key}.prediction_psi", scenario.prediction.psi
-    for point in drift.breaking_points:
-        at = f"breaking_point.{point.feature}.{point.kind}"
-        near, far = point.distances or (None, None)
-        yield "drift", at, point.magnitude
-        yield "drift", f"{at}.near", near
-        yield "drift", f"{at}.far", far
-        yield "drift", f"{at}.shift", point.shift
-        yield "drift", f"{at}.psi", point.psi
-    parts = drift.decomposition
-    if parts is not None:
-        at = f"decomposition.{parts.kind}_{parts.magnitude:g}"
-        for single in parts.singles:
-            yield "drift", f"{at}.{single.feature}.changed_share", single.changed_share
-            yield "drift", f"{at}.{single.feature}.output_change", single.output_change
-        for key in ("joint_changed_share", "single_changed_sum", "changed_remainder", "joint_output_change",
-                    "single_output_sum", "output_remainder"):  # fmt: skip
-            yield "drift", f"{at}.{key}", getattr(parts, key)
 
 
 def _junit_case(section: SectionName, check: Check, report: RunReport) -> ET.Element:
@@ -459,7 +376,12 @@ def _template() -> "Template":
         range=_range,
         judgement=judgement,
         scenario_name=_scenario_name,
+        finding=finding,
+        seen_by=seen_by,
+        enough=lambda point, alarms: enough_in_words(alarms, point.feature) or "",
         breaking_distance=_breaking_distance,
     )
-    environment.globals.update(verdicts=_VERDICTS, status_words=_STATUS_WORDS, kind_of=kind_of, said=said)
+    environment.globals.update(
+        verdicts=_VERDICTS, status_words=_STATUS_WORDS, kind_of=kind_of, said=said, tolerated=TOLERATED
+    )
     return environment.get_template("report.html")

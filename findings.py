@@ -56,6 +56,7 @@ def sections_to_show(report: RunReport) -> tuple[SectionName, ...]:
         "robustness": report.robustness,
         "drift": report.drift,
         "explanation": report.explanation,
+        "likeness": report.likeness,
     }
     return tuple(
         name for name, part in sections.items() if part.status != "failed" or part.reason not in told

@@ -8,13 +8,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from checks import Check, Gates, RunStatus
+from checks import Check, RunStatus
 from drift import DriftAnalysis, DriftPlan
 from explainability import ExplainPlan, Explanation
+from gates import Gates
 from metrics import Accuracy, LatencyPlan, Performance
 from model_utils import ModelInfo
 from records import Record, Section
 from robustness import Robustness, RobustnessPlan
+from row_likeness import RowLikeness
 from schema_utils import Schema
 
 __all__ = ["REPORT_VERSION", "Environment", "RunError", "RunPlan", "RunReport", "Source", "Stage"]
@@ -87,6 +89,9 @@ class RunReport(Record):
     # `schema` is the wire name; pydantic's BaseModel has an attribute of that name, hence the alias.
     schema_: Schema | None = Field(None, alias="schema")
     rows_from: str = ""  # in words, how the generated rows hang together
+    likeness: Section[RowLikeness] = Section[RowLikeness].not_applicable(
+        "The run is older than this comparison."
+    )
     plan: RunPlan
     metrics: Section[Performance]
     accuracy: Section[Accuracy]

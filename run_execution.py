@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -22,33 +22,27 @@ import metrics
 import robustness
 import timing_trials
 from breaking_criteria import Labelled
-from checks import BaselineFigures, Check, RunStatus, judge, verdict
+from checks import Check, RunStatus, judge, verdict
 from drift import DriftAnalysis
 from drift_shifts import check_scenario
-from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
+from errors import Cancelled, ChildTimeout, DashboardError, ModelError
 from explainability import Explanation
+from gates import BaselineFigures
 from joint_rows import joint_for
 from metrics import Accuracy, Performance
-from model_inspection import (
-    complete,
-    environment,
-    let_in,
-    policy_of,
-    version_skew,
-    with_file_facts,
-    with_scan,
-)
-from model_utils import ModelInfo, Predictions
+from model_inspection import environment
+from model_utils import Predictions
 from monitoring_thresholds import monitoring_thresholds
 from monotonicity import check_declared
-from pickle_scan import Policy, ScanReport
 from records import Section
 from reports import RunError, RunReport, Stage
 from robustness import Robustness
+from row_likeness import Recipe, RowLikeness, likeness, not_asked
 from run_explanation import Subject, explain_rows, with_effects, worst_shift
+from run_model import RunModel
 from run_results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
 from samples import read_sample, split_target
-from sandbox import ModelHandle, open_model
+from sandbox import ModelHandle
 from schema_fit import check_agrees, check_fits_model
 from schema_utils import Schema, check_complete, combine, infer_from_frame
 from services import Services
@@ -73,7 +67,6 @@ STAGE_STARTS: dict[Stage, float] = {
     "judge": 0.97,
 }
 BACKGROUND_ROWS = 100
-MAX_OPENINGS = 3  # a model that kills its process in every stage is not opened for ever
 PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 
@@ -123,26 +116,22 @@ class Execution:
         self.plan = self.row.plan
         self.deadline = time.monotonic() + self.plan.timeout_s
         self.started = time.monotonic()
-        self.info = ModelInfo(
-            name=self.row.model_name, sha256=self.row.model_sha256, bytes=self.row.model_bytes
-        )
+        self.model = RunModel(self.services, self.zygote, self.row, self.deadline, self.cancelled)
         self.schema: Schema | None = None
         self.rows_from = ""
+        no_sample = not_asked(None) if self.row.sample_sha256 is None else None
+        self.likeness = no_sample or Section[RowLikeness].failed(_NOT_REACHED)
         self.metrics: Section[Performance] = Section[Performance].failed(_NOT_REACHED)
         self.accuracy: Section[Accuracy] = Section[Accuracy].failed(_NOT_REACHED)
         self.robustness: Section[Robustness] = Section[Robustness].failed(_NOT_REACHED)
         self.drift: Section[DriftAnalysis] = Section[DriftAnalysis].failed(_NOT_REACHED)
         self.explanation: Section[Explanation] = Section[Explanation].failed(_NOT_REACHED)
-        self._handles = ExitStack()
-        self._handle: ModelHandle | None = None
-        self._openings = 0
-        self._isolation: tuple[str, ...] = ()
 
     def __enter__(self) -> "Execution":
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._handles.close()
+        self.model.close()
 
     def run(self) -> Outcome:
         """The stages in order. An error outside a stage's own boundary ends the run, with what it has."""
@@ -161,6 +150,7 @@ class Execution:
             robustness=self.robustness,
             drift=self.drift,
             explanation=self.explanation,
+            likeness=self.likeness,
             gates=self.plan.gates,
             thresholds=self.services.settings,
             baseline=self._baseline(),
@@ -172,10 +162,8 @@ class Execution:
 
     def _stages(self) -> None:
         self._begin("load")
-        path = self.services.artifacts.path(self.row.model_sha256)
-        self.info = with_file_facts(self.info, path)
-        handle = self._open()
-        self.warnings.extend(version_skew(self.info))
+        self.model.look()
+        handle = self.model.open()
 
         self._begin("schema")
         sample = self._sample()
@@ -183,7 +171,7 @@ class Execution:
         sample_schema = None if inputs is None else infer_from_frame(inputs)
         self.schema = combine(self.row.user_schema, sample_schema, handle.mined)
         check_complete(self.schema)
-        check_fits_model(self.schema, self.info)
+        check_fits_model(self.schema, self.model.info)
         check_agrees(self.schema, handle.mined)
 
         self._begin("rows")
@@ -193,6 +181,8 @@ class Execution:
             check_scenario(frame, self.schema, scenario)
         check_declared(self.schema, self.plan.robustness.monotonic)
         self._keep("rows.parquet", frame)
+        recipe = Recipe(self.row.user_schema, handle.mined, handle.joint, self.plan.seed)
+        self.likeness = not_asked(inputs) or self._section("rows", lambda: likeness(inputs, frame, recipe))
 
         self._begin("predict")
         reference = handle.predict(frame)
@@ -219,12 +209,12 @@ class Execution:
             lambda: robustness.examine(
                 frame,
                 schema,
-                self._predict,
+                self.model.predict,
                 reference,
                 self.plan.robustness,
                 self.plan.seed,
-                singly=lambda rows: self._open().predict_singly(rows),
-                together=lambda rows: self._open().predict_together(rows),
+                singly=lambda rows: self.model.open().predict_singly(rows),
+                together=lambda rows: self.model.open().predict_together(rows),
             ),
         )
         self.explanation = self._explanation_section(
@@ -237,40 +227,40 @@ class Execution:
         """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
         plan = self.plan.drift
         found = drift_simulation.analyse(
-            frame, schema, self._predict, reference, plan, self.plan.seed, labelled
+            frame, schema, self.model.predict, reference, plan, self.plan.seed, labelled
         )
         if found.breaking_points:
-            thresholds = monitoring_thresholds(found, plan, self.info.sha256).model_dump_json(indent=2)
+            thresholds = monitoring_thresholds(found, plan, self.model.info.sha256).model_dump_json(indent=2)
             self._keep_bytes("thresholds.json", thresholds.encode(), JSON)
         return found
 
     def _performance(self, frame: pd.DataFrame, reference: Predictions) -> Performance:
-        handle, plan = self._open(), self.plan.latency
+        handle, plan = self.model.open(), self.plan.latency
         usable = frame[~reference.failed]
         if usable.empty:
             memory = handle.memory()
             return Performance(
-                load_ms=self.info.load_ms,
+                load_ms=self.model.info.load_ms,
                 latency=(),
                 throughput_rows_s=None,
                 error_rate=1.0,
                 peak_memory_mb=memory.peak_mb,
-                load_memory_mb=self.info.load_memory_mb,
+                load_memory_mb=self.model.info.load_memory_mb,
             )
         timings = handle.measure(usable, plan)
         memory = handle.memory()
         with ExitStack() as others:
             callers = timing_trials.with_callers(
-                handle, lambda: others.enter_context(self._start_model(self.row)), usable, plan
+                handle, lambda: others.enter_context(self.model.start(self.row)), usable, plan
             )
         return Performance(
-            load_ms=self.info.load_ms,
+            load_ms=self.model.info.load_ms,
             first_call_ms=timings.first_call_ms,
             latency=timings.rows,
             throughput_rows_s=max((row.rows_per_s for row in timings.rows), default=None),
             error_rate=float(reference.failed.mean()),
             peak_memory_mb=memory.peak_mb,
-            load_memory_mb=self.info.load_memory_mb,
+            load_memory_mb=self.model.info.load_memory_mb,
             predict_memory_mb=memory.since_load_mb,
             cut_short=timings.cut_short,
             method=plan.method,
@@ -285,7 +275,7 @@ class Execution:
         if row is None:
             return Section[PairedTiming].not_applicable("The baseline run was deleted.")
         return timing_trials.in_turn_or_why_not(
-            handle, lambda: self._start_model(row), frame, self.plan.latency, row.id
+            handle, lambda: self.model.start(row), frame, self.plan.latency, row.id
         )
 
     def _accuracy_section(self, inputs: pd.DataFrame | None, labels: pd.Series | None) -> Section[Accuracy]:
@@ -293,15 +283,17 @@ class Execution:
             return Section[Accuracy].not_applicable(
                 "No real labels came with the run: send a sample with a label column, and name it as target."
             )
-        if self.info.task not in {"classification", "regression"}:
+        if self.model.info.task not in {"classification", "regression"}:
             return Section[Accuracy].not_applicable(
-                f"A {self.info.task} model has no labels to score against."
+                f"A {self.model.info.task} model has no labels to score against."
             )
         target = self.row.target
         columns = [field.name for field in self.schema.features] if self.schema else list(inputs.columns)
         return self._section(
             "accuracy",
-            lambda: metrics.score(labels, self._open().predict(inputs[columns]), self.info.task, target),
+            lambda: metrics.score(
+                labels, self.model.open().predict(inputs[columns]), self.model.info.task, target
+            ),
         )
 
     def _explanation_section(
@@ -318,16 +310,16 @@ class Execution:
             background=usable.head(BACKGROUND_ROWS),
             labels=labels if scored else None,
             target=self.row.target or "",
-            task=self.info.task,
+            task=self.model.info.task,
         )
 
         def explain() -> Explanation:
-            attributions = explain_rows(self._open(), subject, plan, self.plan.seed)
+            attributions = explain_rows(self.model.open(), subject, plan, self.plan.seed)
             self._keep("shap.parquet", attributions_table(attributions))
-            found = with_effects(attributions, subject, self._predict, plan, self.plan.seed)
+            found = with_effects(attributions, subject, self.model.predict, plan, self.plan.seed)
             try:
                 shift = worst_shift(
-                    self._open(), subject, self.schema, played, attributions, plan, self.plan.seed
+                    self.model.open(), subject, self.schema, played, attributions, plan, self.plan.seed
                 )
             except ModelError as error:
                 self.warnings.append(f"What the drift changes could not be explained: {error.message}")
@@ -335,50 +327,6 @@ class Execution:
             return found.model_copy(update={"shift": shift})
 
         return self._section("explain", explain)
-
-    # The model ----------------------------------------------------------------------------------
-
-    def _open(self) -> ModelHandle:
-        """The open model; opened again in a fresh process when an earlier stage lost it."""
-        if self._handle is not None and self._handle.alive:
-            return self._handle
-        if self._openings >= MAX_OPENINGS:
-            raise PredictFailed(
-                f"The model's process died {MAX_OPENINGS} times; it was not started again.",
-                hint="See the earlier errors of this run.",
-            )
-        self._openings += 1
-        self._handle = self._handles.enter_context(self._start_model(self.row, self._scanned))
-        loaded = self._handle.info
-        if self._openings == 1:
-            self.info = complete(self.info, loaded)
-            self.warnings.extend((*let_in(self.info, self._policy), *loaded.warnings))
-            self._isolation = self._handle.isolation
-        return self._handle
-
-    @property
-    def _policy(self) -> Policy:
-        return policy_of(self.services.settings, self.plan.policy == "contained")
-
-    def _start_model(
-        self, row: RunRow, on_scan: Callable[[ScanReport], None] | None = None
-    ) -> AbstractContextManager[ModelHandle]:
-        """The model of a run, in a process of its own until the context ends."""
-        return open_model(
-            self.zygote,
-            self.services.artifacts.path(row.model_sha256),
-            name=row.model_name,
-            deadline_s=max(self.deadline - time.monotonic(), 0.0),
-            cancelled=self.cancelled,
-            policy=self._policy,
-            on_scan=on_scan,
-        )
-
-    def _scanned(self, scan: ScanReport) -> None:
-        self.info = with_scan(self.info, scan)
-
-    def _predict(self, frame: pd.DataFrame) -> Predictions:
-        return self._open().predict(frame)
 
     # Bookkeeping --------------------------------------------------------------------------------
 
@@ -462,9 +410,10 @@ class Execution:
             created_at=self.row.created_at,
             finished_at=datetime.now(UTC),
             status=status,
-            model=self.info,
+            model=self.model.info,
             schema_=self.schema,
             rows_from=self.rows_from,
+            likeness=self.likeness,
             plan=self.plan,
             metrics=self.metrics,
             accuracy=self.accuracy,
@@ -473,8 +422,8 @@ class Execution:
             explanation=self.explanation,
             checks=checks,
             errors=tuple(self.errors),
-            warnings=tuple(self.warnings),
+            warnings=(*self.model.warnings, *self.warnings),
             timings=self.timings,
-            environment=environment(self._isolation),
+            environment=environment(self.model.isolation),
         )
         return Outcome(report, summary_of(report), tuple(self.files))

@@ -66,6 +66,13 @@ class Settings(BaseSettings):
 
     psi_warn: float = Field(0.1, ge=0, description="PSI from which drift is a warning.")
     psi_fail: float = Field(0.2, ge=0, description="PSI from which drift is critical.")
+    rows_auc_warn: float = Field(
+        0.75,
+        ge=0.5,
+        le=1,
+        description="AUC at which a classifier that tells generated rows from the sample's is a warning; its "
+        "whole interval must lie above. 0.5: cannot be told apart.",
+    )
     p95_warn_ms: float = Field(50, gt=0, description="Single-row p95 latency that warns, in ms.")
     p95_fail_ms: float = Field(100, gt=0, description="Single-row p95 latency that fails, in ms.")
     error_rate_warn: float = Field(0.001, ge=0, le=1, description="Error rate that warns.")

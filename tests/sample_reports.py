@@ -5,27 +5,32 @@ which change one part with `report.model_copy(update=...)`.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from checks import Check, Gates, RunStatus, judge
+from checks import Check, RunStatus, SectionName, judge
 from drift import (
     BreakingPoint,
     ColumnDrift,
+    ColumnFalseAlarms,
     Decomposition,
     Distances,
     DriftAnalysis,
+    FalseAlarms,
     Scenario,
     SingleEffect,
 )
+from drift_domain import DomainColumn, DomainDrift
 from explainability import Explanation, FeatureImportance
+from gates import Gates
 from metrics import Accuracy, LatencyRow, Performance
 from model_utils import ModelInfo
 from pickle_scan import ScanReport
 from records import Section
 from reports import Environment, RunError, RunPlan, RunReport
 from robustness import Behaviour, Robustness
+from row_likeness import RowLikeness
 from schema_utils import FieldSpec, Schema
 from settings import Settings
 from storage import RunRow
@@ -76,6 +81,8 @@ def sample_report(**changes: Any) -> RunReport:
         status=status,
         model=_model(),
         schema_=sample_schema(),
+        rows_from="Values go together as in 285 rows of the sample.",
+        likeness=Section[RowLikeness].ok(_likeness()),
         plan=RunPlan(name="breast-cancer nightly", rows=1000, gates=Gates(p95_ms=20.0, min_score=0.9)),
         metrics=Section[Performance].ok(_performance()),
         accuracy=Section[Accuracy].ok(_accuracy()),
@@ -109,7 +116,7 @@ def sample_report(**changes: Any) -> RunReport:
 def stopped_report(**changes: Any) -> RunReport:
     """A run that ended while its model was loaded, judged as such a run is."""
     nothing: Any = Section.failed("The run ended before this part.")
-    parts = dict.fromkeys(("metrics", "accuracy", "robustness", "drift", "explanation"), nothing)
+    parts = dict.fromkeys(get_args(SectionName), nothing)
     checks = judge(**parts, gates=Gates(), thresholds=Settings(), baseline=None)
     error = RunError(
         code="not_a_model",
@@ -259,22 +266,40 @@ def _robustness() -> Robustness:
 
 def _drift() -> DriftAnalysis:
     def scenario(
-        kind: Any, size: float, psi: tuple[float, float], changed: float | None, worst: str | None
+        kind: Any,
+        size: float,
+        psi: tuple[float, float],
+        changed: float | None,
+        worst: str | None,
+        auc: float | None = None,
     ) -> Scenario:
+        domain = (
+            None
+            if auc is None
+            else DomainDrift(
+                auc=auc,
+                interval=(auc - 0.03, min(1.0, auc + 0.03)),
+                drifted=auc > 0.53,
+                rows_reference=500,
+                rows_current=500,
+                folds=2,
+                columns=(),
+            )
+        )
         return Scenario(
             kind=kind, features=FEATURES if changed is not None else (), magnitude=size,
             input=Distances(psi=psi[0], ks=psi[0] * 0.6, wasserstein=size, js=psi[0] * 0.3, column=worst),
             prediction=Distances(psi=psi[1], ks=psi[1] * 0.6, wasserstein=psi[1], js=psi[1] * 0.3),
             changed_share=changed,
-            reason=None if changed is not None else "The schema has no category.",
+            reason=None if changed is not None else "The schema has no category.", domain=domain,
         )  # fmt: skip
 
     return DriftAnalysis(
         scenarios=(
-            scenario("mean_shift", 0.5, (0.243, 0.0812), 0.094, "mean radius"),
-            scenario("mean_shift", 1.0, (0.981, 0.312), 0.187, "mean radius"),
-            scenario("variance_scale", 2.0, (0.412, 0.0464), 0.073, "mean texture"),
-            scenario("missing_values", 0.1, (0.0213, 0.0108), 0.021, "mean area"),
+            scenario("mean_shift", 0.5, (0.243, 0.0812), 0.094, "mean radius", 0.83),
+            scenario("mean_shift", 1.0, (0.981, 0.312), 0.187, "mean radius", 0.972),
+            scenario("variance_scale", 2.0, (0.412, 0.0464), 0.073, "mean texture", 0.924),
+            scenario("missing_values", 0.1, (0.0213, 0.0108), 0.021, "mean area", 0.641),
             scenario("unseen_category", 0.1, (0.0, 0.0), None, None),
         ),
         breaking_points=(
@@ -309,6 +334,21 @@ def _drift() -> DriftAnalysis:
             for i, name in enumerate(FEATURES)
         ),
         columns_scenario="mean_shift 1.0",
+        false_alarms=tuple(
+            FalseAlarms(
+                rounds=300, rows_reference=1000 - rows, rows_current=rows, any_column=rates[0],
+                interval=(max(0.0, rates[0] - 0.02), min(1.0, rates[0] + 0.02)), mean_share=rates[1] / 2,
+                columns=(
+                    ColumnFalseAlarms(column="worst concave points", rate=rates[0]),
+                    ColumnFalseAlarms(column="worst radius", rate=rates[1]),
+                    ColumnFalseAlarms(column="mean perimeter", rate=0.0),
+                    ColumnFalseAlarms(column="worst texture", rate=0.0),
+                ),
+            )
+            for rows, rates in zip(
+                (50, 100, 200, 500), ((0.94, 0.31), (0.73, 0.04), (0.28, 0.0), (0.06, 0.0)), strict=True
+            )
+        ),
         notes=("Breaking points were searched one feature at a time.",),
     )  # fmt: skip
 
@@ -361,6 +401,25 @@ def _explanation() -> Explanation:
         sampling_error=0.004,
         notes=("60 of 100 rows were explained within 5 s.",),
     )
+
+
+def _likeness() -> RowLikeness:
+    losses = (0.0612, 0.0233, 0.0041, 0.0008, 0.0, 0.0, -0.0012, -0.0051)
+    return RowLikeness(
+        domain=DomainDrift(
+            auc=0.683, interval=(0.621, 0.745), drifted=True, rows_reference=142, rows_current=142, folds=3,
+            columns=tuple(DomainColumn(column=c, auc_loss=v) for c, v in zip(FEATURES, losses, strict=True)),
+        ),
+        columns=tuple(
+            ColumnDrift(
+                column=name, kind="numeric", psi=0.021 - 0.002 * i, ks=0.031 - 0.003 * i, ks_p=0.91,
+                wasserstein=0.04, js=0.05, test="ks", statistic=0.031 - 0.003 * i, p_adjusted=0.97,
+                threshold=0.05, direction="at_most", drifted=False,
+            )
+            for i, name in enumerate(FEATURES)
+        ),
+        rows_sample=285,
+    )  # fmt: skip
 
 
 def _checks() -> tuple[Check, ...]:

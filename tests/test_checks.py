@@ -4,16 +4,20 @@
 
 import pytest
 
-from checks import BaselineFigures, Check, Gates, judge, section_of, single_row_p95, verdict
+from checks import Check, judge, section_of, single_row_p95, verdict
 from drift import BreakingPoint, Distances, DriftAnalysis, Scenario
+from drift_domain import DomainColumn, DomainDrift
 from explainability import Explanation
+from gates import BaselineFigures, Gates
 from metrics import Accuracy, LatencyRow, Performance
 from records import Section
 from robustness import Behaviour, Robustness
+from row_likeness import RowLikeness
 from settings import Settings
 from timing import PairedTiming
 
 THRESHOLDS = Settings(_env_file=None)
+NO_SAMPLE = Section[RowLikeness].not_applicable("No sample.")
 
 
 def performance(p95=10.0, batch_size=1, **changes):
@@ -72,6 +76,7 @@ def checks_of(gates=None, baseline=None, **sections):
         "robustness": behaviours(determinism=0.0),
         "drift": drifting(scenario()),
         "explanation": explained(),
+        "likeness": NO_SAMPLE,
         **sections,
     }
     return {c.id: c for c in judge(**parts, gates=gates or Gates(), thresholds=THRESHOLDS, baseline=baseline)}
@@ -93,6 +98,7 @@ def test_a_good_run_passes_and_shows_its_passes():
         "drift_changed_share": "not_applicable",
         "prediction_psi": "pass",
         "explanation_additivity": "pass",
+        "rows_likeness": "not_applicable",
     }
 
 
@@ -252,6 +258,28 @@ def test_an_explanation_that_does_not_add_up_warns():
     assert checks_of(explanation=explained(0.002))["explanation_additivity"].status == "warn"
 
 
+@pytest.mark.parametrize(
+    ("auc", "low", "status"),
+    [(0.5, 0.42, "pass"), (0.82, 0.74, "pass"), (0.82, 0.76, "warn"), (1.0, 0.99, "warn")],
+)
+def test_rows_unlike_the_samples_warn_with_their_whole_interval_and_never_fail(auc, low, status):
+    columns = (DomainColumn(column="age", auc_loss=0.2), DomainColumn(column="income", auc_loss=0.0))
+    domain = DomainDrift(
+        auc=auc, interval=(low, min(1.0, 2 * auc - low)), drifted=low > 0.5, rows_reference=80,
+        rows_current=80, folds=3, columns=columns,
+    )  # fmt: skip
+    likeness = Section.ok(RowLikeness(domain=domain, columns=(), rows_sample=160))
+    check = checks_of(likeness=likeness)["rows_likeness"]
+    assert (check.status, check.value, check.threshold, check.gate) == (status, auc, 0.75, False)
+    assert ("What gives them away: age." in check.reason) == (low > 0.5)
+    assert section_of(check) == "likeness"
+
+
+def test_a_comparison_with_the_sample_that_failed_warns():
+    checks = checks_of(likeness=Section.failed("The sample's columns changed."))
+    assert checks["rows_likeness"].status == "error" and status_of(checks) == "warned"
+
+
 @pytest.mark.parametrize(("p95", "status"), [(15.0, "pass"), (15.1, "fail")])
 def test_the_baselines_latency_is_a_ratio(p95, status):
     base = BaselineFigures(run_id="r1", p95_ms=10.0)
@@ -313,6 +341,7 @@ def test_every_check_belongs_to_the_section_it_was_judged_from():
         "drift_changed_share": "drift",
         "prediction_psi": "drift",
         "explanation_additivity": "explanation",
+        "rows_likeness": "likeness",
     }
 
 

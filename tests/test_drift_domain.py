@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-import drift_domain
 from drift import compare
-from drift_domain import auc_with_variance, domain_drift
+from drift_domain import Effort, auc_with_variance, domain_drift
 from errors import InvalidInput
 
 
@@ -54,7 +53,7 @@ def test_tables_from_one_source_cannot_be_told_apart() -> None:
 def test_a_change_that_no_column_shows_alone_is_found_with_the_columns_that_carry_it() -> None:
     reference, current = table(700, 0), table(700, 1, correlation=0.95)
     assert not any(c.drifted for c in compare(reference, current).columns)
-    found = domain_drift(reference, current, folds=3)
+    found = domain_drift(reference, current, Effort(folds=3))
     assert found.drifted and found.auc > 0.7
     assert {c.column for c in found.columns[:2]} == {"a", "b"}
     assert found.columns[1].auc_loss > 0.1 > found.columns[2].auc_loss
@@ -69,7 +68,7 @@ def test_categories_missing_values_and_infinities_give_themselves_away(change: s
         current.loc[:150, "a"] = np.nan
     else:
         current.loc[:150, "a"] = np.inf
-    found = domain_drift(reference, current, folds=3)
+    found = domain_drift(reference, current, Effort(folds=3))
     assert found.drifted
     assert found.columns[0].column == ("text" if change == "category" else "a")
 
@@ -77,17 +76,17 @@ def test_categories_missing_values_and_infinities_give_themselves_away(change: s
 def test_rows_that_all_give_themselves_away_leave_room_for_three_in_all() -> None:
     reference, current = table(100, 0), table(100, 1)
     current["a"] += 100
-    found = domain_drift(reference, current, folds=2)
+    found = domain_drift(reference, current, Effort(folds=2))
     assert (found.auc, found.interval) == (1.0, (0.97, 1.0))
 
 
-def test_at_most_so_many_rows_are_drawn_and_the_seed_decides_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drift_domain, "MAX_PERMUTED", 1)
+def test_at_most_so_many_rows_are_drawn_and_the_seed_decides_which() -> None:
+    effort = Effort(rows=100, folds=2, columns=1)
     current = table(400, 1)
     current["noise"] += 2
-    found = domain_drift(table(400, 0), current, rows=100, folds=2)
+    found = domain_drift(table(400, 0), current, effort)
     assert (found.rows_reference, found.rows_current) == (100, 100)
-    assert found == domain_drift(table(400, 0), current, rows=100, folds=2)
+    assert found == domain_drift(table(400, 0), current, effort)
     assert found.columns[0].column == "noise"  # the one column that is tried is the likeliest
     assert [c.auc_loss for c in found.columns[1:]] == [0.0, 0.0, 0.0]
 
@@ -99,7 +98,7 @@ def test_many_categories_and_times_are_taken() -> None:
         "when": pd.date_range("2024-01-01", periods=rows, freq="h"),
     })  # fmt: skip
     later = reference.assign(when=reference["when"] + pd.Timedelta(days=30))
-    found = domain_drift(reference, later, folds=2)
+    found = domain_drift(reference, later, Effort(folds=2))
     assert found.auc > 0.98 and found.columns[0].column == "when"
 
 

@@ -432,6 +432,54 @@ def test_thresholds_are_the_breaking_points_of_the_report():
     assert json.loads(thresholds_json(full_report(drift=skipped)))["thresholds"] == []
 
 
+def test_how_far_the_rows_look_like_the_samples_is_in_every_export():
+    report = sample_report()
+    text = Page(to_html(report)).text
+    assert "They are told from the sample's in part: AUC 0.683 (95 % interval 0.621 to 0.745)" in text
+    assert "What gives them away: mean radius, mean texture." in text
+    assert "142 rows made after one half of the sample" in text
+    assert "KS, adjusted p 0.97 (drift: at most 0.05)" in text
+    assert "| Generated rows told from the sample's | AUC 0.683 (0.621 to 0.745) |" in to_markdown(report)
+    figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
+    assert [figures["likeness", key] for key in ("status", "auc", "low", "high", "rows_made")] == [
+        "ok", "0.683", "0.621", "0.745", "142",
+    ]  # fmt: skip
+
+
+def test_what_a_classifier_sees_of_each_shift_is_in_every_export():
+    report = sample_report()
+    text = Page(to_html(report)).text
+    assert "8 features 0.0213 0.0108 2.1 % 0 % 0.641 0.611 to 0.671 whole table only" in text
+    assert "| Shifts that no single column shows | Missing values 10 % of rows, 8 features |" in to_markdown(
+        report
+    )
+    figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
+    assert figures["drift", "scenario_3.missing_values_0.1.domain_auc"] == "0.641"
+    assert ("drift", "scenario_4.unseen_category_0.1.domain_auc") not in figures
+    assert "AUC, whole table" not in Page(to_html(full_report())).text
+
+
+def test_how_often_the_thresholds_cry_wolf_is_in_every_export():
+    report = sample_report()
+    text = Page(to_html(report)).text
+    assert "0.61 sd up (95 % interval 0.55 to 0.67) 0.207 0.34 0.238 100 rows" in text
+    assert "reached by chance in 94 % of batches of 50 rows, 73 % of batches of 100 rows" in text
+    assert "| Batch size with at most 5 % false alarms | over 500 rows |" in to_markdown(report)
+    figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
+    assert figures["drift", "false_alarms.200.any"] == "0.28"
+    assert figures["drift", "false_alarms.100.worst radius"] == "0.04"
+    found = json.loads(thresholds_json(report))
+    assert [t["batch_rows"] for t in found["thresholds"]] == [None, 100, 50, 50]
+    assert "In batches of" not in Page(to_html(taken_apart(full_report()))).text
+
+
+def test_a_run_without_a_sample_says_that_its_rows_were_not_compared():
+    reason = "No sample came with the run to compare the rows with."
+    report = sample_report(likeness=Section.not_applicable(reason))
+    assert f"Does not apply. {reason}" in Page(to_html(report)).text
+    assert "told from the sample" not in to_markdown(report)
+
+
 def test_a_long_list_of_features_shows_the_largest_only():
     importance = tuple(FeatureImportance(feature=f"f{i:03}", mean_abs=100.0 - i) for i in range(60))
     explanation = full_report().explanation.value.model_copy(update={"importance": importance})

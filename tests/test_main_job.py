@@ -99,7 +99,7 @@ def test_an_example_gets_a_whole_report(
     assert answer.status_code == 200, answer.text
     report = answer.json()
     assert report["status"] in {"passed", "warned"}, report["errors"] or report["checks"]
-    for section in ("metrics", "accuracy", "robustness", "drift", "explanation"):
+    for section in ("metrics", "accuracy", "robustness", "drift", "explanation", "likeness"):
         assert report[section]["status"] == "ok", report[section]
     assert report["errors"] == []
     values = np.array(report["explanation"]["value"]["shap_values"])
@@ -107,9 +107,24 @@ def test_an_example_gets_a_whole_report(
     assert report["explanation"]["value"]["additivity_error"] < 1e-6
 
 
+def test_rows_are_compared_with_the_samples_and_rows_unlike_them_warn(server: Server, tmp_path: Path) -> None:
+    model, X, _ = iris_model(tmp_path / "iris.pkl")
+    sample = X.to_csv(index=False).encode()
+    found = post(server, model, sample=sample).json()
+    domain = found["likeness"]["value"]["domain"]
+    assert domain["interval"][0] <= 0.5 and not domain["drifted"]
+    assert [c["column"] for c in found["likeness"]["value"]["columns"]] == list(X.columns)
+    wide = {"features": [{"name": "petal length (cm)", "min": 100, "max": 200}]}
+    report = post(server, model, sample=sample, schema=wide).json()
+    check = next(c for c in report["checks"] if c["id"] == "rows_likeness")
+    assert check["status"] == "warn" and "What gives them away: petal length (cm)" in check["reason"]
+    assert report["status"] == "warned" and report["errors"] == []
+
+
 def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
     model, X, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model).json()
+    assert report["likeness"]["status"] == "not_applicable"
     assert [f["name"] for f in report["schema"]["features"]] == list(X.columns)
     assert {f["origin"] for f in report["schema"]["features"]} == {"model"}
     assert report["accuracy"]["status"] == "not_applicable"
@@ -122,7 +137,7 @@ def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
 def test_breaking_points_of_answers_and_score_are_left_as_thresholds(server: Server, tmp_path: Path) -> None:
     model, X, y = iris_model(tmp_path / "iris.pkl")
     sample = X.assign(species=y).to_csv(index=False).encode()
-    config = {"drift": {"score_limit": 0.05, "each_feature": True}}
+    config = {"drift": {"score_limit": 0.05, "each_feature": True, "domain_auc": True, "budget_s": 30}}
     report = post(server, model, sample=sample, target="species", config=config).json()
     drift = report["drift"]["value"]
     points = {p["feature"]: p for p in drift["breaking_points"]}
@@ -146,6 +161,13 @@ def test_breaking_points_of_answers_and_score_are_left_as_thresholds(server: Ser
     assert (first["feature"], first["psi"]) == (nearest["feature"], nearest["psi"])
     assert first["shift_std"] == abs(nearest["magnitude"])
     assert len(kept["thresholds"]) + len(kept["steady"]) == 4
+    assert [a["rows"] for a in first["false_alarms"]] == [a["rows"] for a in kept["false_alarms"]]
+    assert [a["rows"] for a in kept["false_alarms"]] == [50, 100, 200, 500]
+    for of_any, of_first in zip(kept["false_alarms"], first["false_alarms"], strict=True):
+        assert of_first["rate"] <= of_any["rate"]
+    assert [a["any_column"] for a in drift["false_alarms"]] == [a["rate"] for a in kept["false_alarms"]]
+    told = {s["kind"]: s["domain"] for s in drift["scenarios"] if len(s["features"]) == 4}
+    assert told["mean_shift"]["drifted"] and told["mean_shift"]["auc"] > 0.8
 
 
 def test_accuracy_on_the_sample_is_scikit_learns(server: Server, tmp_path: Path) -> None:

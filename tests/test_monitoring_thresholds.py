@@ -4,8 +4,15 @@ from typing import Any
 
 import pytest
 
-from drift import BreakingPoint, DriftAnalysis, DriftPlan
-from monitoring_thresholds import MonitoringThresholds, monitoring_thresholds
+from drift import BreakingPoint, ColumnFalseAlarms, DriftAnalysis, DriftPlan, FalseAlarms
+from monitoring_thresholds import (
+    MonitoringThresholds,
+    enough_in_words,
+    enough_rows,
+    monitoring_thresholds,
+    rate_of,
+    to_watch,
+)
 
 
 def point(**changes: Any) -> BreakingPoint:
@@ -66,3 +73,52 @@ def test_points_of_an_older_report_keep_what_they_have() -> None:
 def test_it_reads_back_from_its_own_json() -> None:
     found = thresholds(point())
     assert MonitoringThresholds.model_validate_json(found.model_dump_json()) == found
+
+
+def alarms(rows: int, age: float, income: float) -> FalseAlarms:
+    columns = (ColumnFalseAlarms(column="age", rate=age), ColumnFalseAlarms(column="income", rate=income))
+    return FalseAlarms(
+        rounds=300, rows_reference=1_000 - rows, rows_current=rows, any_column=max(age, income),
+        interval=(0.0, 1.0), mean_share=(age + income) / 2, columns=columns,
+    )  # fmt: skip
+
+
+ALARMS = (alarms(100, 0.3, 0.9), alarms(200, 0.05, 0.4), alarms(500, 0.0, 0.051))
+
+
+def test_the_smallest_batch_with_few_false_alarms_is_told_with_the_rates() -> None:
+    analysis = DriftAnalysis(
+        scenarios=(), false_alarms=ALARMS,
+        breaking_points=(point(), point(feature="income"), point(feature="b", psi_interval=None)),
+    )  # fmt: skip
+    found = monitoring_thresholds(analysis, DriftPlan(), "ab" * 32)
+    age, income, unwatched = found.thresholds
+    assert (age.batch_rows, income.batch_rows, unwatched.batch_rows) == (200, None, None)
+    assert found.batch_rows is None
+    assert [(a.rows, a.rate) for a in age.false_alarms] == [(100, 0.3), (200, 0.05), (500, 0.0)]
+    assert [(a.rows, a.rate, a.rounds) for a in found.false_alarms][1] == (200, 0.4, 300)
+    assert unwatched.false_alarms == () and unwatched.watch_psi is None
+    assert MonitoringThresholds.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_file_from_before_false_alarms_were_counted_still_reads() -> None:
+    old = thresholds(point()).model_dump(mode="json")
+    for record in (old, old["thresholds"][0]):
+        del record["false_alarms"], record["batch_rows"]
+    read = MonitoringThresholds.model_validate(old)
+    assert (read.version, read.false_alarms, read.thresholds[0].batch_rows) == (1, (), None)
+
+
+def test_what_is_watched_is_the_psi_at_the_nearer_end_of_what_breaks() -> None:
+    points = (
+        point(), point(feature="b", magnitude=None), point(feature="c", psi_interval=(None, 0.4)),
+        point(feature="d", psi_interval=(0.0, None)),
+    )  # fmt: skip
+    assert to_watch(points) == {"age": 0.2, "d": 0.0}
+
+
+def test_enough_rows_in_words() -> None:
+    assert (enough_rows(ALARMS, "age"), enough_in_words(ALARMS, "age")) == (200, "200 rows")
+    assert (enough_rows(ALARMS), enough_in_words(ALARMS)) == (None, "over 500 rows")
+    assert (enough_rows((), "age"), enough_in_words(())) == (None, None)
+    assert enough_in_words(ALARMS, "b") is None and rate_of(ALARMS[0], "b") is None

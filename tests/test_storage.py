@@ -15,8 +15,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from databases import KINDS, fresh_database, in_processes
 
-from checks import Gates
 from errors import Conflict, InvalidInput, NotFound, Unavailable
+from gates import Gates
 from reports import RunPlan
 from schema_utils import FieldSpec, Schema
 from settings import PROJECT_ROOT

@@ -266,6 +266,32 @@ def test_every_tab_draws(services: Services, tab: str) -> None:
     assert expected[tab] in words(page("run", run="run2", tab=tab))
 
 
+def test_the_data_tab_says_how_far_the_rows_look_like_the_samples(services: Services) -> None:
+    keep(services, id="run2l")
+    test = page("run", run="run2l", tab="Data")
+    shown = words(test).replace("\\", "").replace(components.JOINER, "").replace(components.THIN, " ")
+    assert "told from the sample's in part: AUC 0.683 (95 % interval 0.621 to 0.745)" in shown
+    assert "142 rows made after one half of the sample" in shown
+    table = next(t.value for t in test.dataframe if "Judged by" in t.value.columns)
+    assert table["Column"][0] == "mean radius" and set(table["Drifted"]) == {"no"}
+
+
+@pytest.mark.parametrize("status", ["not_applicable", "failed"])
+def test_rows_that_were_not_compared_say_why(services: Services, status: str) -> None:
+    keep(services, id="run2m", likeness=Section[Any](status=status, reason="The sample is short."))
+    test = page("run", run="run2m", tab="Data")
+    assert "The sample is short." in words(test).replace("\\", "")
+    assert len(test.error) == (status == "failed")
+
+
+def test_a_report_older_than_the_comparison_still_reads(services: Services) -> None:
+    report = sample_report(id="run2n")
+    stored = report.model_dump(mode="json")
+    del stored["likeness"]
+    services.store.runs.insert(sample_row(report), stored)
+    assert "The run is older than this comparison" in words(page("run", run="run2n", tab="Data"))
+
+
 def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(services: Services) -> None:
     keep(services, id="run2p")
     test = page("run", run="run2p", tab="Drift")
@@ -281,13 +307,50 @@ def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(serv
     assert "1 feature did not break up to 4.00 SD" in shown
 
 
+def test_the_drift_tab_says_what_a_monitor_would_see(services: Services) -> None:
+    keep(services, id="run2v")
+    test = page("run", run="run2v", tab="Drift")
+    assert "Can a monitor see it?" in words(test)
+    table = next(t.value for t in test.dataframe if "Shown by" in t.value.columns)
+    plain = table.map(lambda text: text.replace(components.THIN, " "))
+    assert plain.iloc[3].tolist() == [
+        "Missing values 10 %", "whole table only", "0.0213", "0.641", "0.611 to 0.671", "2.10 %",
+    ]  # fmt: skip
+    assert len(table) == 4  # the one that applied to nothing is not listed
+    assert "On 500 rows and as many that are shifted." in words(test).replace(components.THIN, " ")
+    drift = sample_report().drift.value
+    assert drift is not None
+    scenarios = tuple(s.model_copy(update={"domain": None}) for s in drift.scenarios)
+    keep(services, id="run2w", drift=Section[Any].ok(drift.model_copy(update={"scenarios": scenarios})))
+    assert "Can a monitor see it?" not in words(page("run", run="run2w", tab="Drift"))
+
+
+def test_how_often_the_thresholds_cry_wolf_stands_beside_them(services: Services) -> None:
+    keep(services, id="run2f")
+    test = page("run", run="run2f", tab="Drift")
+    table = next(t.value for t in test.dataframe if "Enough" in t.value.columns)
+    plain = table.map(lambda text: text.replace(components.THIN, " "))
+    assert plain.columns.tolist() == ["Feature", "Enough", "50 rows", "100 rows", "200 rows", "500 rows"]
+    assert plain.iloc[0].tolist() == ["Any of them", "over 500 rows", "94.0 %", "73.0 %", "28.0 %", "6.00 %"]
+    assert plain.iloc[2].tolist() == ["worst radius", "100 rows", "31.0 %", "4.00 %", "0 %", "0 %"]
+    assert "Each size was drawn 300 times" in words(test)
+    drift = sample_report().drift.value
+    assert drift is not None
+    rarely = drift.false_alarms[0].model_copy(update={"any_column": 0.02})
+    quiet = drift.model_copy(update={"false_alarms": (rarely, *drift.false_alarms[1:])})
+    keep(services, id="run2g", drift=Section[Any].ok(quiet))
+    test = page("run", run="run2g", tab="Drift")
+    assert "in 2.00 % of batches of 50 rows" in words(test).replace(components.THIN, " ")
+    assert not [t for t in test.dataframe if "Enough" in t.value.columns]
+
+
 def test_breaking_points_of_older_reports_are_shown_without_what_they_lack(services: Services) -> None:
     drift = sample_report().drift.value
     assert drift is not None
     old = BreakingPoint(
         feature="x", kind="mean_shift", magnitude=-0.5, psi=0.3, interval=(-0.6, -0.4), searched_to=4.0
     )
-    changes = {"breaking_points": (old,), "decomposition": None}
+    changes = {"breaking_points": (old,), "decomposition": None, "false_alarms": ()}
     keep(services, id="run2o", drift=Section[Any].ok(drift.model_copy(update=changes)))
     test = page("run", run="run2o", tab="Drift")
     assert "the line spans the search interval" in words(test)
@@ -429,10 +492,12 @@ def test_an_upload_is_stored_read_and_run(services: Services) -> None:
     test.run()
     assert "HistGradientBoostingClassifier" in words(test)
     assert "Saved with an older one" in [warning.value for warning in test.warning]
+    test.toggle(key="plan_classifier").set_value(True).run()
     next(button for button in test.button if button.label == "Run tests").click().run()
     assert not test.exception, test.exception
     [row] = services.store.runs.list(RunQuery()).rows
     assert (row.model_name, row.source, row.user_schema) == ("model.pkl", "dashboard", None)
+    assert row.plan.drift.domain_auc is True
     assert "Cancel run" in [button.label for button in test.button]
 
 

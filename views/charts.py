@@ -29,6 +29,7 @@ __all__ = [
     "latency",
     "psi_by_scenario",
     "scenario_name",
+    "scenario_names",
     "throughput",
     "waterfall",
 ]
@@ -62,7 +63,7 @@ def scenario_name(kind: str, magnitude: float) -> str:
     return f"{KINDS.get(kind, kind)} {size}"
 
 
-def _scenario_names(scenarios: Sequence[Scenario]) -> list[str]:
+def scenario_names(scenarios: Sequence[Scenario]) -> list[str]:
     """With the feature where one stands beside the same shift of several: equal names share a bar."""
     names = [scenario_name(s.kind, s.magnitude) for s in scenarios]
     return [
@@ -129,7 +130,7 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
     ran = [s for s in scenarios if s.changed_share is not None][::-1]
     figure = go.Figure()
     figure.add_bar(
-        y=_scenario_names(ran), x=[100 * (s.changed_share or 0) for s in ran],
+        y=scenario_names(ran), x=[100 * (s.changed_share or 0) for s in ran],
         orientation="h", hovertemplate="%{y}: %{x:.3~g} % changed<extra></extra>",
     )  # fmt: skip
     figure.add_vline(
@@ -143,7 +144,7 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
 def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> go.Figure:
     """Largest PSI of the inputs beside that of the answers, a pair of bars a scenario."""
     ran = [s for s in scenarios if s.changed_share is not None][::-1]
-    names = _scenario_names(ran)
+    names = scenario_names(ran)
     figure = go.Figure()
     for title, values in (
         ("Answers", [s.prediction.psi for s in ran]),

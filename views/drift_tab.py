@@ -1,15 +1,18 @@
 """The Drift tab of a run: simulated shifts, breaking points, a joint shift taken apart, columns."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from drift import BreakingPoint, ColumnDrift, Decomposition, DriftAnalysis, DriftPlan, judgement
+from drift_visibility import PSI_SEEN, seen_by
+from monitoring_thresholds import TOLERATED, enough_in_words, rate_of, to_watch
 from reports import RunReport
 from views import charts
 from views import components as ui
 
-__all__ = ["render"]
+__all__ = ["column_table", "render"]
 
 
 def render(services: Any, report: RunReport) -> None:
@@ -33,6 +36,7 @@ def render(services: Any, report: RunReport) -> None:
                 key="psi", alt="Population stability index of inputs and answers for each simulated shift",
             )  # fmt: skip
     _skipped(drift)
+    _visibility(drift)
     _breaking_points(drift, report.plan.drift)
     if drift.decomposition is not None:
         _decomposition(drift.decomposition)
@@ -50,6 +54,33 @@ def _skipped(drift: DriftAnalysis) -> None:
             st.caption(f"{name}: not simulated. {ui.plain(scenario.reason or '')}")
 
 
+def _visibility(drift: DriftAnalysis) -> None:
+    """What a monitor would see of each shift; where the plan asked for it."""
+    looked_at = [s for s in drift.scenarios if s.domain is not None]
+    if not looked_at:
+        return
+    st.subheader("Can a monitor see it?")
+    st.caption(
+        "A classifier tells shifted rows from others: AUC 0.5 is guessing, 1 is certain. A single column "
+        f"shows a shift from a PSI of {PSI_SEEN:g} on, the whole table from an interval above 0.5 on."
+    )
+    st.dataframe(
+        {
+            "Shift": charts.scenario_names(looked_at),
+            "Shown by": [seen_by(s) for s in looked_at],
+            "Largest PSI of a column": [ui.number(s.input.psi) for s in looked_at],
+            "AUC, whole table": [ui.number(s.domain.auc) for s in looked_at],
+            "Its 95 % interval": [_range(s.domain.interval, "") for s in looked_at],
+            "Changed answers": [ui.share(s.changed_share) for s in looked_at],
+        },
+        hide_index=True,
+        column_config={"Shift": st.column_config.TextColumn(pinned=True)},
+        alt="What single columns and a classifier show of each simulated shift",
+    )
+    rows = looked_at[0].domain
+    st.caption(f"On {ui.count(rows.rows_reference, 'row')} and as many that are shifted.")
+
+
 def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
     found = [p for p in drift.breaking_points if p.magnitude is not None]
     steady = [p for p in drift.breaking_points if p.magnitude is None]
@@ -65,6 +96,7 @@ def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
         )  # fmt: skip
         if found[0].rows:
             _breaking_table(found)
+    _false_alarms(drift)
     if steady:
         names = ", ".join(ui.plain(p.feature) for p in steady[:8]) + (" and more" if len(steady) > 8 else "")
         furthest = ui.number(min(p.searched_to for p in steady), "SD")
@@ -96,6 +128,39 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
     st.caption(
         f"Measured on {ui.count(found[0].rows, 'row')}. Downloads has these as thresholds.json, to set up a "
         "monitor for this model."
+    )
+
+
+def _false_alarms(drift: DriftAnalysis) -> None:
+    """How often the PSIs to watch are reached by chance, the more often the smaller the batch."""
+    alarms = drift.false_alarms
+    if not alarms:
+        return
+    if alarms[0].any_column <= TOLERATED:
+        st.caption(
+            f"Chance alone reaches any of these PSIs in {ui.share(alarms[0].any_column)} of batches of "
+            f"{alarms[0].rows_current:,} rows, and less often in larger ones: they rarely cry wolf."
+        )
+        return
+    st.markdown("**How often these PSIs cry wolf**")
+    st.caption(
+        "Share of batches without any drift whose PSI reaches the one to watch: chance alone moves a small "
+        f"batch. Batches of the rows under “Enough” raise no more than {TOLERATED * 100:g} % false alarms."
+    )
+    features: list[str | None] = [None, *to_watch(drift.breaking_points)]
+    st.dataframe(
+        {
+            "Feature": ["Any of them", *(f for f in features if f is not None)],
+            "Enough": [enough_in_words(alarms, f) for f in features],
+            **{f"{a.rows_current:,} rows": [ui.share(rate_of(a, f)) for f in features] for a in alarms},
+        },
+        hide_index=True,
+        column_config={"Feature": st.column_config.TextColumn(pinned=True)},
+        alt="False alarms by feature and size of the batch",
+    )
+    st.caption(
+        f"Each size was drawn {ui.count(alarms[0].rounds, 'time')} from the generated rows and compared with "
+        "the rows left."
     )
 
 
@@ -145,9 +210,14 @@ def _columns(drift: DriftAnalysis) -> None:
         return
     st.subheader("Column by column")
     st.caption(f"Under the strongest simulated shift: {_named(drift.columns_scenario)}")
-    if any(c.p_adjusted is not None for c in drift.columns):
+    column_table(drift.columns, alt="Distances of each column, largest PSI first")
+
+
+def column_table(columns: Sequence[ColumnDrift], *, alt: str) -> None:
+    """Every statistic of each column, the largest PSI first, and which test judged it."""
+    if any(c.p_adjusted is not None for c in columns):
         st.caption("p-values that judge are adjusted for the number of columns (Benjamini-Hochberg).")
-    ranked = sorted(drift.columns, key=lambda c: -(c.psi or 0))
+    ranked = sorted(columns, key=lambda c: -(c.psi or 0))
     st.dataframe(
         {
             "Column": [c.column for c in ranked],
@@ -167,7 +237,7 @@ def _columns(drift: DriftAnalysis) -> None:
                 for title in ("PSI", "KS", "KS p-value", "Wasserstein", "Jensen-Shannon")
             },
         },
-        alt="Distances of each column, largest PSI first",
+        alt=alt,
     )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ set to the server's settings.
 import streamlit as st
 from pydantic import ValidationError
 
-from checks import Gates
+from drift import DriftPlan
 from explainability import ExplainPlan
+from gates import Gates
 from metrics import LatencyPlan
 from reports import RunPlan
 from settings import Settings
@@ -46,6 +47,10 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
             placeholder="One caller only",
             help="So many processes, each with its own copy of the model, call at once",
         )  # fmt: skip
+        classifier = st.toggle(
+            "Let a classifier look at each simulated shift", key="plan_classifier", persist_state="session",
+            help="Shows shifts of the whole table that no single column shows; takes half a second longer",
+        )  # fmt: skip
         st.markdown("**Gates**: limits that fail the run")
         with st.grid(3, min_column_width=170, gap="small"):
             p95 = st.number_input(
@@ -67,6 +72,7 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
             latency=LatencyPlan(
                 calls=int(calls or defaults.latency.calls), concurrency=tuple(sorted(callers))
             ),
+            drift=DriftPlan(domain_auc=bool(classifier)),
             explain=ExplainPlan(rows=int(explained or defaults.explain.rows)),
             gates=Gates(
                 p95_ms=p95, error_rate=None if errors is None else errors / 100,

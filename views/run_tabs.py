@@ -15,6 +15,7 @@ from errors import DashboardError
 from model_utils import ModelInfo
 from pickle_scan import ScanReport
 from reports import RunReport
+from row_likeness import finding
 from views import components as ui
 from views import drift_tab, explanation_tab, performance_tab
 
@@ -85,8 +86,6 @@ def _data(services: Any, report: RunReport) -> None:
             hide_index=True, column_config={"Feature": st.column_config.TextColumn(pinned=True)},
             alt="Features of the schema with where each was learnt from",
         )  # fmt: skip
-    if report.rows_from:
-        st.caption(ui.said(report.rows_from))
     _generated_rows(services, report)
     left, right = st.columns(2)
     with left:
@@ -101,6 +100,9 @@ def _data(services: Any, report: RunReport) -> None:
 
 def _generated_rows(services: Any, report: RunReport) -> None:
     st.subheader("Generated rows")
+    if report.rows_from:
+        st.caption(ui.said(report.rows_from))
+    _likeness(report)
     try:
         frame = pd.read_parquet(runs.artifact(services, report.id, "rows.parquet")).head(SAMPLE_ROWS)
     except (DashboardError, OSError):
@@ -108,6 +110,28 @@ def _generated_rows(services: Any, report: RunReport) -> None:
         return
     st.caption(f"The first {len(frame)} of {ui.count(report.plan.rows, 'row')}, seed {report.plan.seed}")
     st.dataframe(frame, hide_index=True, alt="The first generated rows")
+
+
+def _likeness(report: RunReport) -> None:
+    """Beside the rows: how far what was measured on them holds for real ones."""
+    if report.likeness.value is None:
+        if report.likeness.status == "failed":
+            ui.section_value(report.likeness, "How far they look like the sample's")
+        else:
+            st.caption(f"Not compared with real rows. {ui.said(report.likeness.reason or '')}")
+        return
+    found = report.likeness.value
+    domain = found.domain
+    st.markdown(ui.said(finding(domain)))
+    st.caption(
+        f"{ui.count(domain.rows_current, 'row')} made after one half of the sample, told by gradient "
+        f"boosting from {ui.count(domain.rows_reference, 'row')} of the other half. Latency, robustness, "
+        "drift and explanations rest on generated rows and hold for real ones as far as both look alike."
+    )
+    if found.left_out:
+        st.caption(f"{ui.count(found.left_out, 'column')} of this wide table were not compared.")
+    with st.expander("Generated against sample, column by column", icon=":material/compare_arrows:"):
+        drift_tab.column_table(found.columns, alt="Generated rows against the sample, largest PSI first")
 
 
 def _model_facts(report: RunReport) -> dict[str, str]:
