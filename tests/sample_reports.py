@@ -117,6 +117,7 @@ def stopped_report(**changes: Any) -> RunReport:
     """A run that ended while its model was loaded, judged as such a run is."""
     nothing: Any = Section.failed("The run ended before this part.")
     parts = dict.fromkeys(get_args(SectionName), nothing)
+    parts["likeness"] = Section.not_applicable("No sample came with the run to compare the rows with.")
     checks = judge(**parts, gates=Gates(), thresholds=Settings(), baseline=None)
     error = RunError(
         code="not_a_model",

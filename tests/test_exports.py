@@ -279,9 +279,7 @@ def test_after_an_error_markdown_is_the_cause_and_one_line():
     assert lines[0] == "## Could not be judged: notes.pkl"
     assert lines[1].startswith("- **not\\_a\\_model** in load: The file is plain text")
     assert lines[2].startswith("notes.pkl (not opened). Checks: 0 passed")
-    assert lines[-1] == (
-        f"| {len(report.checks)} checks | error | They could not be judged: The run ended before this part. |"
-    )
+    assert lines[-1] == ("| 8 checks | error | They could not be judged: The run ended before this part. |")
     assert len(lines) == 6
 
 
