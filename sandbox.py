@@ -434,6 +434,8 @@ def _timeout(stage: str, seconds: float) -> ChildTimeout:
 
 def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
     """The chunks' predictions as one; errors of the same kind and message are counted together."""
+    if len(parts) == 1:
+        return parts[0][1]
     counted: dict[tuple[str, str], RowError] = {}
     for start, part in parts:
         for error in part.errors:

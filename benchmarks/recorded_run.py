@@ -2,9 +2,9 @@
 
 A part of `default_run.py`, not a benchmark of its own. Promises: the bare calls are the libraries' alone,
 on inputs made beforehand: no process, no checks, nothing judged. A table asked for is one `predict_proba`,
-which tells class and probability; one that the model refuses costs the call that refuses it. A column
-compared is SciPy's KS, Wasserstein and Jensen-Shannon over NumPy's quantile bins; a table kept is one
-`to_parquet`.
+which tells class and probability; one that the model refuses is that call, and those that find the rows at
+fault; what threads are asked at once is asked by threads. A column compared is SciPy's KS, Wasserstein and
+Jensen-Shannon over NumPy's quantile bins; a table kept is one `to_parquet`.
 """
 
 import contextlib
@@ -13,9 +13,10 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,6 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 import drift
 import drift_columns
+import row_isolation
 import run_execution
 import runs
 import tree_shapley
@@ -50,6 +52,8 @@ class RecordedRun:
 
     file: bytes
     asked: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
+    calls: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    at_once: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     explained: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
     compared: dict[str, list[tuple[pd.Series, pd.Series]]] = field(default_factory=dict)
     kept: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
@@ -65,10 +69,13 @@ class RecordedRun:
         asked = self.asked.get(stage, [])
         parts = [fixed[stage]] if stage in fixed else []
         if asked:
-            parts.append(f"predict_proba of {len(asked)} tables, {sum(map(len, asked)):,} rows")
+            rows = sum(map(len, asked))
+            parts.append(f"{len(self.calls[stage])} predict_proba for {len(asked)} tables, {rows:,} rows")
+        if stage in self.at_once:
+            parts.append(f"{THREADS} by as many threads")
         if stage in self.explained:
-            rows = [len(frame) for frame in self.explained[stage]]
-            parts.append(f"tree SHAP of {' + '.join(map(str, rows))} rows")
+            explained = [len(frame) for frame in self.explained[stage]]
+            parts.append(f"tree SHAP of {' + '.join(map(str, explained))} rows")
         if stage in self.compared:
             parts.append(f"SciPy on {len(self.compared[stage])} columns")
         if stage in self.kept:
@@ -90,12 +97,15 @@ class RecordedRun:
                 for i in range(first + size["warmup"] + size["n"]):
                     model.predict(inputs[i % len(inputs)])
             first = False
-        for stage, tables in self.asked.items():
-            arrays = [table.to_numpy() for table in tables]
+        for stage, calls in self.calls.items():
             with _timed(found, stage):
-                for x in arrays:
+                for x in calls:
                     with contextlib.suppress(ValueError, TypeError):  # the model refuses it
                         model.predict_proba(x)
+        for stage, tables in self.at_once.items():
+            batches = [part for table in tables for part in np.array_split(table.to_numpy(), THREADS)]
+            with _timed(found, stage), ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(model.predict_proba, batches))
         for stage, tables in self.explained.items():
             arrays = [table.to_numpy() for table in tables]
             with _timed(found, stage):
@@ -138,24 +148,37 @@ def record(file: bytes, around: Callable[[Callable[[], Any]], Any] = lambda work
                     around(execution.run)
 
             execute(lambda work: work())
-            for noted in (found.asked, found.explained, found.compared, found.kept):
+            for noted in (found.asked, found.at_once, found.explained, found.compared, found.kept):
                 noted.clear()
             execute(around)
     found.frame = found.asked["predict"][0]
+    model = joblib.load(io.BytesIO(file))
+    found.calls = {stage: _calls(model, tables) for stage, tables in found.asked.items()}
     return found
+
+
+def _calls(model: Any, tables: list[pd.DataFrame]) -> list[np.ndarray]:
+    """What the model is called with for these tables: for one that it refuses also the rows by themselves."""
+    calls: list[np.ndarray] = []
+
+    def call(table: pd.DataFrame) -> Any:
+        calls.append(table.to_numpy())
+        return model.predict_proba(calls[-1])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for table in tables:
+            row_isolation.isolate(call, table)
+    return calls
 
 
 @contextlib.contextmanager
 def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
     predict, together, explain = ModelHandle.predict, ModelHandle.predict_together, ModelHandle.explain
 
-    def note(
-        tables: dict[str, list[pd.DataFrame]], original: Callable[..., Any], batches: int = 1
-    ) -> Callable[..., Any]:
+    def note(tables: dict[str, list[pd.DataFrame]], original: Callable[..., Any]) -> Callable[..., Any]:
         def call(handle: ModelHandle, frame: pd.DataFrame, *rest: Any) -> Any:
-            bounds = np.linspace(0, len(frame), batches + 1).astype(int)
-            asked = [frame.iloc[a:b] for a, b in pairwise(bounds)]
-            tables.setdefault(execution.stage, []).extend(asked)
+            tables.setdefault(execution.stage, []).append(frame)
             return original(handle, frame, *rest)
 
         return call
@@ -178,7 +201,7 @@ def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
         patch.object(run_execution.Execution, "_keep", keep),
         patch.object(ModelHandle, "predict_singly", singly),
         patch.object(ModelHandle, "predict", note(found.asked, predict)),
-        patch.object(ModelHandle, "predict_together", note(found.asked, together, THREADS)),
+        patch.object(ModelHandle, "predict_together", note(found.at_once, together)),
         patch.object(ModelHandle, "explain", note(found.explained, explain)),
     ):
         yield

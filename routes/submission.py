@@ -13,6 +13,7 @@ from typing import Any, NoReturn, get_args
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartParser
 
 import runs
 from errors import InvalidInput, InvalidPlan, InvalidSchema, TooLarge
@@ -29,6 +30,8 @@ FIELDS = ("model", "schema", "sample", "target", "config")
 MAX_PARTS = 16  # a few more than FIELDS, so that a wrong name is named instead of counted
 MAX_TEXT_BYTES = 8 * 1024 * 1024  # a schema of 10,000 features with categories
 MAX_NAME = 200
+# Beyond, a form goes to disk while it arrives, each piece by way of another thread: four times as long.
+MultiPartParser.spool_max_size = 8 * 1024 * 1024
 EXAMPLE = 'Keys and texts stand in double quotes, such as {"rows": 500, "name": "nightly"}.'
 
 FORM_SCHEMA: dict[str, Any] = {
