@@ -14,9 +14,8 @@ from answers import Predict, change_tolerance, subset
 from breaking_criteria import BROKEN, POSSIBLY, SURELY, ChangedAnswers, Criterion, Labelled, ScoreDrop, Tails
 from breaking_search import LEVELS, Question, Search, confirm, is_wide, middle_of, nearest, screen, search_all
 from drift import BreakingPoint, DriftPlan
-from drift_columns import number_figures, numbers
+from drift_columns import ReferenceColumn, numbers, numeric_psi
 from drift_shifts import as_numbers, shifted_numbers, spread_of
-from drift_sorted import side_of
 from model_utils import Predictions
 from records import Figure
 from schema_utils import FieldSpec, Schema
@@ -146,12 +145,13 @@ def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
 
 def _psi(column: pd.Series, search: Search, shifts: tuple[Figure, ...]) -> list[Figure]:
     """The PSI that each shift makes on the feature; None for None."""
-    reference = side_of(numbers(column))
-    moved = [
-        None if shift is None else side_of(numbers(shifted_numbers(column, search.spec, shift * search.std)))
+    reference = ReferenceColumn(column)
+    return [
+        None
+        if shift is None
+        else numeric_psi(reference, numbers(shifted_numbers(column, search.spec, shift * search.std)))
         for shift in shifts
     ]
-    return [None if current is None else number_figures(reference, current).psi for current in moved]
 
 
 def _score_drop(

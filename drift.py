@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field
 
-from drift_columns import ColumnFigures, measure
+from drift_columns import ColumnFigures, ReferenceColumn, measure
 from drift_decisions import Decision, DriftRules, DriftTest, decide
 from drift_domain import DomainDrift
 from drift_statistics import jensen_shannon_distance, kolmogorov_p, population_stability_index, spread
@@ -297,7 +297,24 @@ class DriftAnalysis(Record):
     notes: tuple[str, ...] = ()
 
 
-def compare(reference: pd.DataFrame, current: pd.DataFrame, rules: DriftRules | None = None) -> DriftReport:
+class Reference:
+    """A table that others are compared with. Its columns are read and sorted once, when first compared.
+
+    Worth it for several comparisons; the sorted columns are kept as long as this is.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self._columns: dict[Hashable, ReferenceColumn] = {}
+
+    def column(self, name: Hashable) -> ReferenceColumn:
+        """The column of this name, the same object each time."""
+        return self._columns.setdefault(name, ReferenceColumn(self.frame[name]))
+
+
+def compare(
+    reference: pd.DataFrame | Reference, current: pd.DataFrame, rules: DriftRules | None = None
+) -> DriftReport:
     """Distances of every column of `current` (m rows) against `reference` (n rows), each with a judgement.
 
     Numbers and datetimes get KS with its asymptotic p, Wasserstein (datetimes: in days), PSI, Jensen-Shannon
@@ -311,7 +328,8 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame, rules: DriftRules | 
     rules = rules or DriftRules()
     measured = measured_columns(reference, current)
     names, found = list(measured), list(measured.values())
-    rows = min(len(reference), len(current))
+    known = reference.frame if isinstance(reference, Reference) else reference
+    rows = min(len(known), len(current))
     ks_p = _ks_p_values(found)
     decisions = decide(found, ks_p, rules, rows)
     judged = [d.drifted for d in decisions if d.drifted is not None]
@@ -320,7 +338,7 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame, rules: DriftRules | 
             _column(str(name), column, p, decision)
             for name, column, p, decision in zip(names, found, ks_p, decisions, strict=True)
         ),
-        rows_reference=len(reference),
+        rows_reference=len(known),
         rows_current=len(current),
         correction="benjamini_hochberg" if any(d.p_adjusted is not None for d in decisions) else None,
         drifted_columns=sum(judged),
@@ -328,14 +346,20 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame, rules: DriftRules | 
     )
 
 
-def measured_columns(reference: pd.DataFrame, current: pd.DataFrame) -> dict[Hashable, ColumnFigures]:
-    """What `compare` knows of each column before it judges; InvalidInput as there."""
-    names = _common_columns(reference, current)
+def measured_columns(
+    reference: pd.DataFrame | Reference, current: pd.DataFrame, only: Sequence[Hashable] | None = None
+) -> dict[Hashable, ColumnFigures]:
+    """What `compare` knows of each column before it judges; InvalidInput as there. only: these columns."""
+    known = reference.frame if isinstance(reference, Reference) else reference
+    names = _common_columns(known, current)
+    names = names if only is None else list(only)
 
     def one(name: Hashable) -> ColumnFigures:
-        return measure(reference[name], current[name])
+        # A column of a plain table is let go of at once: all of them together are as large as the table.
+        kept = reference.column(name) if isinstance(reference, Reference) else ReferenceColumn(known[name])
+        return measure(kept, current[name])
 
-    cells = (len(reference) + len(current)) * len(names)
+    cells = (len(known) + len(current)) * len(names)
     threads = min(MAX_THREADS, os.cpu_count() or 1) if cells >= PARALLEL_CELLS else 1
     if threads == 1:
         return {name: one(name) for name in names}

@@ -6,6 +6,7 @@ rounding. Leaves which statistic decides to `drift_decisions`, and tables to `dr
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from drift_refine import by_refining
-from drift_sorted import NumberFigures, Side, by_sorting, side_of
+from drift_sorted import NumberFigures, Ordered, Side, bin_counts, by_sorting, side_of
 from drift_statistics import (
     Counts,
     Numbers,
@@ -25,12 +26,13 @@ from drift_statistics import (
 
 __all__ = [
     "ColumnFigures",
+    "ReferenceColumn",
     "category_codes_of_both",
     "category_counts",
     "common_kind",
     "measure",
-    "number_figures",
     "numbers",
+    "numeric_psi",
 ]
 
 REFINE_ROWS = 50_000  # of both sides together; below, sorting is faster (benchmarks/drift_tables.py)
@@ -63,23 +65,36 @@ class ColumnFigures:
     distinct: int | None = None
 
 
-def measure(reference: pd.Series, current: pd.Series) -> ColumnFigures:
+class ReferenceColumn:
+    """A column that others are compared with, one or many: read and sorted once."""
+
+    def __init__(self, column: pd.Series) -> None:
+        self.column = column
+
+    @cached_property
+    def side(self) -> Side:
+        """Its numbers; only of a column of numbers or times."""
+        return side_of(numbers(self.column))
+
+    @cached_property
+    def ordered(self) -> Ordered:
+        """The same, sorted."""
+        return Ordered(self.side)
+
+
+def measure(reference: ReferenceColumn, current: pd.Series) -> ColumnFigures:
     """Compare one column of two tables; neither is empty.
 
     Chi-squared is taken over categories, over the values of a number that has five or fewer, else over
     the quantile bins; missing values are a bin of their own there as in PSI and Jensen-Shannon. z needs
     two values and leaves missing ones out.
     """
-    kind = common_kind(reference, current)
+    kind = common_kind(reference.column, current)
     if kind == "category":
-        return _measure_categories(reference, current)
+        return _measure_categories(reference.column, current)
     unit = 1.0 if kind == "number" else NANOSECONDS_A_DAY
-    return number_figures(side_of(numbers(reference)), side_of(numbers(current)), unit)
-
-
-def number_figures(r: Side, c: Side, unit: float = 1.0) -> ColumnFigures:
-    """The figures of a numeric column, `unit` being what one unit of distance is in its values."""
-    found = _counted(r, c)
+    r, c = reference.side, side_of(numbers(current))
+    found = _counted(reference, c)
     chi2, z = None, None
     if found.distinct is None:
         chi2 = chi_squared(*found.bins)
@@ -105,12 +120,18 @@ def number_figures(r: Side, c: Side, unit: float = 1.0) -> ColumnFigures:
     )
 
 
-def _counted(r: Side, c: Side) -> NumberFigures:
-    if len(r.values) + len(c.values) >= REFINE_ROWS:
-        refined = by_refining(r, c)
+def numeric_psi(reference: ReferenceColumn, current: Numbers) -> float:
+    """PSI of float64 (m,) against a column of numbers, as `measure` has it."""
+    bins = bin_counts(Ordered(side_of(current)).side, reference.ordered.cuts)
+    return population_stability_index(reference.ordered.bins, bins)
+
+
+def _counted(reference: ReferenceColumn, c: Side) -> NumberFigures:
+    if len(reference.side.values) + len(c.values) >= REFINE_ROWS:
+        refined = by_refining(reference.side, c)
         if refined is not None:
             return refined
-    return by_sorting(r, c)
+    return by_sorting(reference.ordered, Ordered(c))
 
 
 def _measure_categories(reference: pd.Series, current: pd.Series) -> ColumnFigures:

@@ -4,7 +4,7 @@ Promises: the same seed gives the same shift, and column types change only where
 asking the model about the shifted rows to `drift_simulation` and `breaking_points`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,11 @@ UNSEEN = "unseen_category"
 
 
 def simulate(
-    frame: pd.DataFrame, schema: Schema, scenario: ScenarioPlan, rng: np.random.Generator
+    frame: pd.DataFrame,
+    schema: Schema,
+    scenario: ScenarioPlan,
+    rng: np.random.Generator,
+    features: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """A copy of `frame` under the scenario; unchanged when the kind applies to none of its features.
 
@@ -61,13 +65,14 @@ def simulate(
                     category or boolean against the others. Each column keeps about its own values, and
                     loses what goes with them
 
+    features: its `applicable_features`, where the caller knows them already.
     At one seed a larger share contains the rows of a smaller one. Column types change only where the
     new value has no place in the old one (a missing whole number, a missing boolean).
     Raises InvalidPlan for unknown features and for a share above 1.
     """
     check_scenario(frame, schema, scenario)
     specs = {spec.name: spec for spec in schema.features}
-    names = list(applicable_features(frame, schema, scenario))
+    names = list(applicable_features(frame, schema, scenario) if features is None else features)
     if scenario.kind == "segment_swap":
         return _swapped(frame.copy(), names, _segment(frame, schema), scenario.magnitude, rng)
     if scenario.kind == "correlated_shift" and names:

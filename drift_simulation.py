@@ -5,7 +5,7 @@ the model to the caller (a `predict` function is handed in) and verdicts to `che
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from drift import (
     Distances,
     DriftAnalysis,
     DriftPlan,
+    Reference,
     Scenario,
     ScenarioPlan,
     compare,
@@ -56,8 +57,13 @@ def analyse(
     for scenario in plan.scenarios:
         check_scenario(frame, schema, scenario)
     tolerance = change_tolerance(reference)
-    played = [_play(frame, schema, s, predict, reference, tolerance, seed) for s in plan.scenarios]
-    columns, name = _strongest(frame, schema, plan.scenarios, played, seed)
+    rows = Reference(frame)
+
+    def play(scenario: ScenarioPlan) -> Scenario:
+        return _play(rows, schema, scenario, predict, reference, tolerance, seed)
+
+    played = [play(scenario) for scenario in plan.scenarios]
+    columns, name = _strongest(rows, schema, plan.scenarios, played, seed)
     notes: tuple[str, ...] = ()
     if plan.each_feature:
         single = _single_plans(plan.scenarios, played)
@@ -66,7 +72,7 @@ def analyse(
             if time.monotonic() > ends_at:
                 notes = (f"{len(single) - done} single-feature scenarios were not played: the budget ended.",)
                 break
-            played.append(_play(frame, schema, scenario, predict, reference, tolerance, seed))
+            played.append(play(scenario))
     if plan.domain_auc:
         played, cut_short = with_domain_auc(frame, schema, played, plan.budget_s, seed)
         notes += cut_short
@@ -105,7 +111,7 @@ def _single_plans(plans: tuple[ScenarioPlan, ...], played: list[Scenario]) -> li
 
 
 def _play(
-    frame: pd.DataFrame,
+    rows: Reference,
     schema: Schema,
     scenario: ScenarioPlan,
     predict: Predict,
@@ -113,7 +119,7 @@ def _play(
     tolerance: float,
     seed: int,
 ) -> Scenario:
-    features = applicable_features(frame, schema, scenario)
+    features = applicable_features(rows.frame, schema, scenario)
     outcome = Scenario(
         kind=scenario.kind,
         features=features,
@@ -124,9 +130,8 @@ def _play(
     )
     if not features:
         return outcome.model_copy(update={"reason": _why_not(scenario)})
-    shifted = simulate(frame, schema, scenario, np.random.default_rng(seed))
-    names = list(features)
-    outcome = outcome.model_copy(update={"input": _distances(frame[names], shifted[names])})
+    shifted = simulate(rows.frame, schema, scenario, np.random.default_rng(seed), features)
+    outcome = outcome.model_copy(update={"input": _distances(rows, shifted, features)})
     try:
         answers = ask(predict, shifted)
     except (Cancelled, ChildDied, ChildTimeout):
@@ -169,7 +174,7 @@ def _first_error(answers: Predictions) -> str:
 
 
 def _strongest(
-    frame: pd.DataFrame,
+    rows: Reference,
     schema: Schema,
     plans: tuple[ScenarioPlan, ...],
     played: list[Scenario],
@@ -180,13 +185,15 @@ def _strongest(
     if not applied:
         return (), None
     scenario = max(applied, key=lambda pair: pair[0])[1]
-    shifted = simulate(frame, schema, scenario, np.random.default_rng(seed))
-    return compare(frame, shifted).columns, scenario_title(scenario)
+    shifted = simulate(rows.frame, schema, scenario, np.random.default_rng(seed))
+    return compare(rows, shifted).columns, scenario_title(scenario)
 
 
-def _distances(reference: pd.DataFrame, current: pd.DataFrame) -> Distances:
+def _distances(
+    reference: Reference | pd.DataFrame, current: pd.DataFrame, only: Sequence[Hashable] | None = None
+) -> Distances:
     """The largest distance over the columns; Wasserstein in the reference column's standard deviations."""
-    columns = measured_columns(reference, current)
+    columns = measured_columns(reference, current, only)
     return Distances(
         psi=_largest(c.psi for c in columns.values()),
         ks=_largest(c.ks for c in columns.values()),

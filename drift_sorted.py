@@ -6,6 +6,7 @@ that keep memory small. Leaves large columns that need no sorting to `drift_refi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "DISTINCT_LIMIT",
     "Cuts",
     "NumberFigures",
+    "Ordered",
     "Quantiles",
     "Side",
     "bin_counts",
@@ -72,19 +74,46 @@ class NumberFigures:
     distinct: tuple[Counts, Counts] | None = None
 
 
-def by_sorting(reference: Side, current: Side) -> NumberFigures:
-    """Sort both sides once and derive everything from the sorted values."""
-    r = reference._replace(values=np.sort(reference.values))
-    c = current._replace(values=np.sort(current.values))
-    ks, wasserstein = _distances(r, c)
-    quantiles = Quantiles.of(len(r.values))
-    cuts = quantiles.cuts(r.values[quantiles.below], r.values[quantiles.above])
+class Ordered:
+    """A side with its values sorted, and what follows from them, each worked out once."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side._replace(values=np.sort(side.values))
+
+    @cached_property
+    def cuts(self) -> "Cuts":
+        """Where this side's quantile bins begin."""
+        return quantile_cuts(self.side.values)
+
+    @cached_property
+    def bins(self) -> Counts:
+        """Rows in each of its own quantile bins, the missing ones last."""
+        return bin_counts(self.side, self.cuts)
+
+    @cached_property
+    def spread(self) -> float:
+        """Standard deviation of its finite values."""
+        return spread(self.side.values)
+
+    @cached_property
+    def steps(self) -> "_Steps":
+        return _Steps.of(self.side.values)
+
+    @cached_property
+    def runs(self) -> int:
+        """Different values."""
+        return _runs(self.side.values)
+
+
+def by_sorting(reference: Ordered, current: Ordered) -> NumberFigures:
+    """Everything from the sorted values of both sides."""
+    ks, wasserstein = _distances(reference, current)
     return NumberFigures(
         ks=ks,
         wasserstein=wasserstein,
-        bins=(bin_counts(r, cuts), bin_counts(c, cuts)),
-        spread=spread(r.values),
-        distinct=_distinct_counts(r, c),
+        bins=(reference.bins, bin_counts(current.side, reference.cuts)),
+        spread=reference.spread,
+        distinct=_distinct_counts(reference, current),
     )
 
 
@@ -165,15 +194,16 @@ def merged(reference: Numbers, current: Numbers) -> tuple[Numbers, Counts, Count
     return both[order], passed_r, passed_c
 
 
-def _distances(r: Side, c: Side) -> tuple[float | None, float | None]:
+def _distances(reference: Ordered, current: Ordered) -> tuple[float | None, float | None]:
     """The widest gap between the distribution functions, and the area between them."""
+    r, c = reference.side, current.side
     n, m = r.present, c.present
     if n == 0 or m == 0:
         return None, None
     gap_before = r.below / n - c.below / m
     value_before: float | None = None
     widest, area = abs(gap_before), 0.0
-    r_steps, c_steps = _Steps.of(r.values), _Steps.of(c.values)
+    r_steps, c_steps = reference.steps, current.steps
     with np.errstate(over="ignore", invalid="ignore"):
         for r_part, c_part in _blocks(r_steps.values, c_steps.values):
             values, passed_r, passed_c = merged(r_steps.values[r_part], c_steps.values[c_part])
@@ -223,10 +253,11 @@ def _blocks(r: Numbers, c: Numbers) -> Iterator[tuple[slice, slice]]:
         r_start, c_start = r_end, c_end
 
 
-def _distinct_counts(r: Side, c: Side) -> tuple[Counts, Counts] | None:
-    """Rows by value of two sides with sorted values; None for more than DISTINCT_LIMIT values."""
-    if max(_runs(r.values), _runs(c.values)) > DISTINCT_LIMIT:
+def _distinct_counts(reference: Ordered, current: Ordered) -> tuple[Counts, Counts] | None:
+    """Rows by value; None for more than DISTINCT_LIMIT values."""
+    if max(reference.runs, current.runs) > DISTINCT_LIMIT:
         return None
+    r, c = reference.side, current.side
     values = np.union1d(_firsts(r.values), _firsts(c.values))
     counts = []
     for side in (r, c):

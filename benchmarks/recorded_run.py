@@ -187,8 +187,8 @@ def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
         found.asked.setdefault(execution.stage, []).extend(frame.iloc[[i]] for i in range(len(frame)))
         return alone(handle, frame)
 
-    def measure(reference: pd.Series, current: pd.Series) -> Any:
-        found.compared.setdefault(execution.stage, []).append((reference, current))
+    def measure(reference: drift_columns.ReferenceColumn, current: pd.Series) -> Any:
+        found.compared.setdefault(execution.stage, []).append((reference.column, current))
         return drift_columns.measure(reference, current)
 
     def keep(execution: run_execution.Execution, name: str, frame: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 from scipy.stats import wasserstein_distance as scipy_wasserstein
 
-from drift import ColumnDrift, compare, population_stability_index
+from drift import ColumnDrift, Reference, compare, measured_columns, population_stability_index
 from errors import InvalidInput
 
 
@@ -244,3 +244,20 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = compare(reference, current)
     monkeypatch.setattr("drift.PARALLEL_CELLS", 1)
     assert compare(reference, current) == alone
+
+
+def test_a_reference_that_is_kept_gives_the_figures_that_a_new_one_gives() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({
+        "x": rng.normal(size=300),
+        "gaps": np.where(rng.random(300) < 0.1, np.nan, rng.normal(size=300)),
+        "few": rng.integers(0, 3, 300),
+        "text": rng.choice(["a", "b", "c"], 300),
+    })  # fmt: skip
+    kept = Reference(frame)
+    for seed in range(3):
+        current = frame.sample(200, random_state=seed).reset_index(drop=True)
+        current["x"] += seed
+        assert compare(kept, current) == compare(frame, current)
+    only = measured_columns(kept, current, ["few"])
+    assert list(only) == ["few"] and only["few"].psi == compare(frame, current).columns[2].psi

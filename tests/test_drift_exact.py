@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,9 +21,9 @@ from scipy.stats import (
 import drift_columns
 import drift_refine
 import drift_sorted
-from drift_columns import ColumnFigures, number_figures
+from drift_columns import ColumnFigures, ReferenceColumn, measure
 from drift_refine import by_refining
-from drift_sorted import by_sorting, side_of
+from drift_sorted import Ordered, by_sorting, side_of
 from drift_statistics import (
     Numbers,
     benjamini_hochberg,
@@ -113,12 +114,12 @@ def test_a_column_of_any_shape_equals_scipy_by_both_ways(
     reference, current = SHAPES[shape](rng, 900), SHAPES[shape](rng, 600)
     current = current + shift * np.std(reference)
     reference[rng.random(900) < 0.05] = np.nan
-    bins = textbook_bins(reference, current)
+    bins, known = textbook_bins(reference, current), ReferenceColumn(pd.Series(reference))
     monkeypatch.setattr(drift_columns, "REFINE_ROWS", 1 << 62)
-    assert_equals_scipy(number_figures(side_of(reference), side_of(current)), reference, current, bins)
+    assert_equals_scipy(measure(known, pd.Series(current)), reference, current, bins)
     monkeypatch.setattr(drift_columns, "REFINE_ROWS", 0)
     monkeypatch.setattr(drift_refine, "REFINED_SHARE", 1.0)
-    assert_equals_scipy(number_figures(side_of(reference), side_of(current)), reference, current, bins)
+    assert_equals_scipy(measure(known, pd.Series(current)), reference, current, bins)
 
 
 values = st.one_of(
@@ -145,7 +146,7 @@ def test_refining_finds_what_sorting_finds_which_is_what_scipy_finds(
         patch.setattr(drift_refine, "CHUNK", chunk)
         patch.setattr(drift_refine, "REFINED_SHARE", 1.0)
         patch.setattr(drift_sorted, "BLOCK", block)
-        exact, refined = by_sorting(r, c), by_refining(r, c, bins)
+        exact, refined = by_sorting(Ordered(r), Ordered(c)), by_refining(r, c, bins)
     if r.present and c.present:
         present = [side[~np.isnan(side)] for side in (reference, current)]
         if len(present[0]) + len(present[1]) > 2:  # else SciPy divides by no rows
@@ -165,7 +166,7 @@ def test_refining_finds_what_sorting_finds_which_is_what_scipy_finds(
 def test_the_histogram_is_what_large_columns_are_compared_by() -> None:
     rng = np.random.default_rng(0)
     r, c = side_of(rng.normal(size=60_000)), side_of(rng.normal(size=60_000) + 0.1)
-    refined, exact = by_refining(r, c), by_sorting(r, c)
+    refined, exact = by_refining(r, c), by_sorting(Ordered(r), Ordered(c))
     assert refined is not None
     assert refined.ks == exact.ks and refined.wasserstein == close(exact.wasserstein or 0.0)
     assert [b.tolist() for b in refined.bins] == [b.tolist() for b in exact.bins]
