@@ -9,8 +9,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -51,7 +51,7 @@ from synthetic_data import generate
 from timing import PairedTiming
 from zygote import Zygote
 
-__all__ = ["Outcome", "execute"]
+__all__ = ["Outcome", "executed"]
 
 # The share of the work that is done when a stage begins; measured on the default plan, for the progress bar.
 STAGE_STARTS: dict[Stage, float] = {
@@ -85,16 +85,20 @@ class Outcome:
     files: tuple[RunFile, ...]
 
 
-def execute(
+@contextmanager
+def executed(
     services: Services,
     zygote: Zygote,
     row: RunRow,
     cancelled: threading.Event,
     report_progress: ReportProgress,
-) -> Outcome:
-    """Execute a run and return its outcome; whatever goes wrong with the model is in the report."""
+) -> Iterator[Outcome]:
+    """Execute a run; whatever goes wrong with the model is in the report.
+
+    The model's process ends with the block, so that nobody waits for that before the outcome is stored.
+    """
     with Execution(services, zygote, row, cancelled, report_progress) as execution:
-        return execution.run()
+        yield execution.run()
 
 
 @dataclass

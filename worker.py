@@ -23,11 +23,11 @@ from jobs import Jobs
 from model_inspection import inspect_model
 from model_utils import ModelInfo
 from reports import Stage
-from run_execution import execute
+from run_execution import Outcome, executed
 from runs import Upload, store_upload
 from services import Services, build_services
 from settings import Settings
-from storage import JobRow
+from storage import JobRow, RunRow
 from zygote import Zygote
 
 __all__ = ["Hold", "Worker", "main"]
@@ -187,12 +187,16 @@ class Worker:
         def report_progress(stage: Stage, fraction: float) -> None:
             store.runs.progress(job.subject, job.attempt, stage, fraction)
 
-        outcome = execute(self._services, zygote, row, hold.stop, report_progress)
-        if hold.lost:
-            return  # another attempt has the run now; what this one found is dropped
+        with executed(self._services, zygote, row, hold.stop, report_progress) as outcome:
+            if hold.lost:
+                return  # another attempt has the run now; what this one found is dropped
+            self._store(job, row, outcome)
+        _LOG.info("run %s: %s", row.id, outcome.report.status)
+
+    def _store(self, job: JobRow, row: RunRow, outcome: Outcome) -> None:
         report = outcome.report
-        with store.transaction():
-            store.runs.finish(
+        with self._services.store.transaction():
+            self._services.store.runs.finish(
                 row.id,
                 job.attempt,
                 report.status,
@@ -204,7 +208,6 @@ class Worker:
                 self._services.jobs.cancelled(job.id, job.attempt)
             else:
                 self._services.jobs.finish(job.id, job.attempt, {})
-        _LOG.info("run %s: %s", row.id, report.status)
 
     def _inspect(self, job: JobRow, zygote: Zygote, hold: Hold) -> dict[str, Any]:
         info = ModelInfo(name=job.payload["name"], sha256=job.subject, bytes=job.payload["bytes"])
