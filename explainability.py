@@ -29,7 +29,7 @@ ADDITIVITY_LIMIT = 1e-3  # relative; a family's explainer that misses by more is
 
 
 class ExplainPlan(Record):
-    """How to explain: the method, how many rows, and the seconds it may take."""
+    """How to explain: the method, how many rows, and the seconds that all of it together may take."""
 
     method: Literal["auto", "shap", "permutation", "lime", "none"] = "auto"
     rows: int = Field(100, ge=1, le=10_000)

@@ -21,7 +21,8 @@ from schema_utils import Schema
 
 __all__ = ["Subject", "explain_rows", "with_effects", "worst_shift"]
 
-SHUFFLE_BUDGET_SHARE = 0.25  # of the explanation's own
+# Of the plan's seconds. What is left is for a drift (`feature_effects.SHIFT_BUDGET_SHARE`).
+ROWS_BUDGET_SHARE, SHUFFLE_BUDGET_SHARE = 0.6, 0.15
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Subject:
 
 def explain_rows(handle: ModelHandle, subject: Subject, plan: ExplainPlan, seed: int) -> Attributions:
     """Attributions of the first rows, as many as the plan asks for."""
-    return handle.explain(subject.rows.head(plan.rows), subject.background, plan, seed)
+    part = plan.model_copy(update={"budget_s": plan.budget_s * ROWS_BUDGET_SHARE})
+    return handle.explain(subject.rows.head(plan.rows), subject.background, part, seed)
 
 
 def with_effects(

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 ROWS = 500
 FEWEST_ROWS = 200
 SWEEPS = 4  # moves of each value of each row
-VISITS = 16_000_000  # of nodes, by all moves together; a few nanoseconds each
+VISITS = 12_000_000  # of nodes, by all moves together; a few nanoseconds each
 TAIL = 0.1  # of the thresholds' range: as far as whole numbers lie outside them
 SEED = 0
 

@@ -9,12 +9,14 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import metrics
+import run_explanation
 from drift import ScenarioPlan
 from explainability import Attributions, ExplainPlan, Explanation, explain, summarise
 from feature_effects import explain_shift, with_shuffled_columns
 from integrated_gradients import integrated_gradients
 from local_surrogate import local_surrogate
 from model_utils import Adapter, Predictions, adapt
+from run_explanation import Subject
 from schema_utils import infer_from_frame
 
 
@@ -152,3 +154,21 @@ def test_lime_is_told_in_the_report_without_a_sum() -> None:
     found = summarise(explain(adapter, rows, rows, ExplainPlan(method="lime", rows=10), 0), rows)
     assert found.method == "lime" and found.additivity_error is None
     assert found.importance[0].feature == "a" and "neighbours" in found.notes[0]
+
+
+def test_all_parts_of_an_explanation_share_its_seconds() -> None:
+    rows = table()
+    adapter = adapt(LinearRegression().fit(rows, 3 * rows["a"] - rows["b"]))
+    plan, given = ExplainPlan(rows=150, budget_s=8.0), list[float]()
+
+    class Handle:
+        def explain(self, frame: Any, background: Any, part: ExplainPlan, seed: int) -> Attributions:
+            given.append(part.budget_s)
+            return explain(adapter, frame, background, part, seed)
+
+    handle: Any = Handle()
+    run_explanation.explain_rows(handle, Subject(rows, rows, None, "", "regression"), plan, 0)
+    schema, shift = infer_from_frame(rows), ScenarioPlan(kind="mean_shift", magnitude=1.0)
+    explain_shift(handle.explain, rows, rows, schema, shift, plan, 0)  # what was sampled is drawn anew
+    of_shuffling = plan.budget_s * run_explanation.SHUFFLE_BUDGET_SHARE
+    assert len(given) == 3 and sum(given) + of_shuffling == pytest.approx(plan.budget_s)
