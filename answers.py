@@ -4,24 +4,23 @@ Promises: one definition of "changed" for drift, breaking points and robustness.
 thresholds to those who ask.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from drift import spread
 from errors import BadAnswer
-from model_utils import Predictions
+from model_utils import Predict, Predictions
 
-__all__ = ["Predict", "ask", "change_tolerance", "changed_answers", "in_labels_of", "subset"]
-
-Predict = Callable[[pd.DataFrame], Predictions]
-"""Answers a table of n rows; raises a ModelError when it cannot answer the table at all."""
+__all__ = [
+    "MAX_CALL_ROWS", "Predict", "ask", "change_tolerance", "changed_answers", "in_labels_of", "in_parts",
+    "subset",
+]  # fmt: skip
 
 Numbers = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+MAX_CALL_ROWS = 20_000  # of what several questions put together ask in one call
 TOLERANCE_SHARE = 0.1  # of the reference predictions' standard deviation
 ROUNDING = 1e-9  # relative; below it a constant answer only rounds differently
 
@@ -74,3 +73,9 @@ def subset(answers: Predictions, rows: npt.NDArray[np.intp]) -> Predictions:
     """The answers of some rows, without their errors (whose positions no longer hold)."""
     scores = None if answers.scores is None else answers.scores[rows]
     return Predictions(answers.values[rows], scores, answers.labels, answers.failed[rows])
+
+
+def in_parts(answers: Predictions, count: int) -> list[Predictions]:
+    """The answers to `count` tables of the same length that were asked as one, table by table."""
+    n = len(answers.values) // count
+    return [subset(answers, np.arange(i * n, (i + 1) * n)) for i in range(count)]

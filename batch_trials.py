@@ -6,7 +6,6 @@ own, as in a server with a thread pool. Leaves judging the answers to `robustnes
 
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -14,11 +13,9 @@ import numpy as np
 import pandas as pd
 
 from errors import Cancelled, ChildDied, ChildTimeout
-from model_utils import Predictions, RowError
+from model_utils import Predict, Predictions, RowError, joined_scores
 
 __all__ = ["THREADS", "answer_singly", "answer_together"]
-
-Predict = Callable[[pd.DataFrame], Predictions]
 
 THREADS = 4
 BARRIER_S = 30.0
@@ -82,14 +79,10 @@ def _joined(parts: list[Predictions]) -> Predictions:
             values.append(part.values)
         errors += [RowError(e.kind, e.message, e.rows, start + e.first_row) for e in part.errors]
         start += len(part.values)
-    scores = None
-    if all(part.scores is not None or part.failed.all() for part in parts):
-        width = max((part.scores.shape[1] for part in parts if part.scores is not None), default=0)
-        if width:
-            scores = np.concatenate([
-                np.full((len(part.values), width), np.nan) if part.scores is None else part.scores
-                for part in parts
-            ])  # fmt: skip
     return Predictions(
-        np.concatenate(values), scores, labels, np.concatenate([p.failed for p in parts]), tuple(errors)
+        np.concatenate(values),
+        joined_scores(parts),
+        labels,
+        np.concatenate([p.failed for p in parts]),
+        tuple(errors),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import Predict, ask, changed_answers, in_labels_of, subset
+from answers import Predict, ask, changed_answers, in_labels_of, in_parts, subset
 from drift import ScenarioPlan, spread
 from drift_shifts import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
 from errors import BadAnswer, ModelError
@@ -117,8 +117,7 @@ def duplicate_rows(subject: Subject) -> Finding:
     half = np.arange(min(subject.rows, MAX_ROWS // 2))
     answers = subject.ask(subject.frame.iloc[np.concatenate((half, half))].reset_index(drop=True))
     expected = subset(subject.expected, half)
-    first = compared(expected, subset(answers, half), "once", "among duplicates")
-    second = compared(expected, subset(answers, half + len(half)), "once", "among duplicates")
+    first, second = (compared(expected, part, "once", "among duplicates") for part in in_parts(answers, 2))
     return Finding(first.failing | second.failing, first.example or second.example)
 
 
@@ -234,10 +233,7 @@ def extremes(subject: Subject) -> Finding:
         if len(rows):
             failing[rows] = _failing_extremes(subject, [tries[i] for i in rows])
     worst = next((tries[i] for i in np.flatnonzero(failing)), None)
-    example = (
-        None if worst is None else f"{worst.spec.name} = {worst.value:g} ({worst.kind}): no usable answer"
-    )
-    return Finding(failing, example)
+    return Finding(failing, None if worst is None else str(worst))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import Predict, ask, subset
+from answers import MAX_CALL_ROWS, Predict, ask, subset
 from breaking_criteria import BROKEN, POSSIBLY, SURELY, Criterion
 from drift_shifts import shifted_numbers, with_columns
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
@@ -19,8 +19,8 @@ from model_utils import Predictions
 from schema_utils import FieldSpec
 
 __all__ = [
-    "LEVELS", "MAX_CALL_ROWS", "MIN_ROWS", "Question", "Search", "confirm", "is_wide", "middle_of", "nearest",
-    "screen", "search_all",
+    "LEVELS", "MIN_ROWS", "Question", "Search", "confirm", "is_wide", "middle_of", "nearest", "screen",
+    "search_all",
 ]  # fmt: skip
 
 Numbers = npt.NDArray[np.float64]
@@ -30,7 +30,6 @@ LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0)  # standard deviations tried before bisectio
 WIDTH = 0.02  # standard deviations; brackets end no wider than this,
 RELATIVE_WIDTH = 1 / 32  # or than this share of the shift
 MIN_ROWS = 64  # fewer cannot tell a share of 0.1 from 0.2
-MAX_CALL_ROWS = 20_000
 ROWS_A_GROUP = 10  # times the rows that one feature's whole search asks for; measured, and rounded up
 MOST_UNSTEADY = 1  # of the 64 rows
 SCREEN_SHARE = 0.4  # of the time left that the screening may take

@@ -300,16 +300,21 @@ class DriftAnalysis(Record):
 class Reference:
     """A table that others are compared with. Its columns are read and sorted once, when first compared.
 
-    Worth it for several comparisons; the sorted columns are kept as long as this is.
+    Worth it for several comparisons. keeps: the sorted columns, as long as this is; all of them together are
+    as large as the table.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, *, keeps: bool = True) -> None:
         self.frame = frame
+        self._keeps = keeps
         self._columns: dict[Hashable, ReferenceColumn] = {}
 
     def column(self, name: Hashable) -> ReferenceColumn:
-        """The column of this name, the same object each time."""
-        return self._columns.setdefault(name, ReferenceColumn(self.frame[name]))
+        """The column of this name; the same object each time where it is kept."""
+        found = self._columns.get(name) or ReferenceColumn(self.frame[name])
+        if self._keeps:
+            self._columns[name] = found
+        return found
 
 
 def compare(
@@ -326,10 +331,11 @@ def compare(
     Raises InvalidInput for an empty table and for columns that one side lacks.
     """
     rules = rules or DriftRules()
+    if not isinstance(reference, Reference):
+        reference = Reference(reference, keeps=False)
     measured = measured_columns(reference, current)
     names, found = list(measured), list(measured.values())
-    known = reference.frame if isinstance(reference, Reference) else reference
-    rows = min(len(known), len(current))
+    rows = min(len(reference.frame), len(current))
     ks_p = _ks_p_values(found)
     decisions = decide(found, ks_p, rules, rows)
     judged = [d.drifted for d in decisions if d.drifted is not None]
@@ -338,7 +344,7 @@ def compare(
             _column(str(name), column, p, decision)
             for name, column, p, decision in zip(names, found, ks_p, decisions, strict=True)
         ),
-        rows_reference=len(known),
+        rows_reference=len(reference.frame),
         rows_current=len(current),
         correction="benjamini_hochberg" if any(d.p_adjusted is not None for d in decisions) else None,
         drifted_columns=sum(judged),
@@ -347,19 +353,16 @@ def compare(
 
 
 def measured_columns(
-    reference: pd.DataFrame | Reference, current: pd.DataFrame, only: Sequence[Hashable] | None = None
+    reference: Reference, current: pd.DataFrame, only: Sequence[Hashable] | None = None
 ) -> dict[Hashable, ColumnFigures]:
     """What `compare` knows of each column before it judges; InvalidInput as there. only: these columns."""
-    known = reference.frame if isinstance(reference, Reference) else reference
-    names = _common_columns(known, current)
+    names = _common_columns(reference.frame, current)
     names = names if only is None else list(only)
 
     def one(name: Hashable) -> ColumnFigures:
-        # A column of a plain table is let go of at once: all of them together are as large as the table.
-        kept = reference.column(name) if isinstance(reference, Reference) else ReferenceColumn(known[name])
-        return measure(kept, current[name])
+        return measure(reference.column(name), current[name])
 
-    cells = (len(known) + len(current)) * len(names)
+    cells = (len(reference.frame) + len(current)) * len(names)
     threads = min(MAX_THREADS, os.cpu_count() or 1) if cells >= PARALLEL_CELLS else 1
     if threads == 1:
         return {name: one(name) for name in names}

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import Predict, ask, changed_answers, subset
+from answers import MAX_CALL_ROWS, Predict, ask, changed_answers, in_parts, subset
 from breaking_points import picked_rows
-from breaking_search import MAX_CALL_ROWS, MIN_ROWS
+from breaking_search import MIN_ROWS
 from drift import Decomposition, ScenarioPlan, SingleEffect
 from drift_shifts import applicable_features, scenario_title, simulate
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
@@ -83,8 +83,7 @@ def _singles(
         some = names[start : start + at_once]
         # assign, not a cell-wise write: a shifted column may have another type
         table = pd.concat([rows.assign(**{name: shifted[name]}) for name in some], ignore_index=True)
-        answers = ask(predict, table)
-        found += [subset(answers, np.arange(i * n, (i + 1) * n)) for i in range(len(some))]
+        found += in_parts(ask(predict, table), len(some))
     return found
 
 

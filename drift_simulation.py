@@ -190,7 +190,7 @@ def _strongest(
 
 
 def _distances(
-    reference: Reference | pd.DataFrame, current: pd.DataFrame, only: Sequence[Hashable] | None = None
+    reference: Reference, current: pd.DataFrame, only: Sequence[Hashable] | None = None
 ) -> Distances:
     """The largest distance over the columns; Wasserstein in the reference column's standard deviations."""
     columns = measured_columns(reference, current, only)
@@ -213,14 +213,13 @@ def _prediction_distances(reference: Predictions, current: Predictions) -> Dista
         np.where(answers.failed, np.nan, values)
         for answers, values in ((reference, reference.values), (current, in_labels_of(reference, current)))
     )
+    column = np.asarray if reference.labels is None else pd.Categorical
+    rows = Reference(pd.DataFrame({"answer": column(before)}))
+    found = _distances(rows, pd.DataFrame({"answer": column(after)}))
     if reference.labels is None:
-        found = _distances(pd.DataFrame({"answer": before}), pd.DataFrame({"answer": after}))
         return found.model_copy(update={"column": None})
-    found = _distances(
-        pd.DataFrame({"answer": pd.Categorical(before)}), pd.DataFrame({"answer": pd.Categorical(after)})
-    )
     scores = _score_tables(reference, current)
-    moved = Distances() if scores is None else _distances(*scores)
+    moved = Distances() if scores is None else _distances(Reference(scores[0]), scores[1])
     return Distances(psi=found.psi, js=found.js, ks=moved.ks, wasserstein=moved.wasserstein)
 
 

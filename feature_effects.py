@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import Predict, ask, change_tolerance, changed_answers, subset
-from breaking_search import MAX_CALL_ROWS
+from answers import MAX_CALL_ROWS, Predict, ask, change_tolerance, changed_answers, in_parts
 from drift import ScenarioPlan
 from drift_shifts import applicable_features, scenario_title, simulate, with_columns
 from explainability import Attributions, ExplainPlan, Explanation, FeatureShare, ShiftExplanation
@@ -89,9 +88,8 @@ def _asked_shuffled(
         source = np.tile(np.arange(n), k * len(names))
         source[i * k * n : (i + 1) * k * n] = np.concatenate(orders)
         shuffled[name] = pd.Series(rows[name].array.take(source), index=table.index, name=name)
-    answers = ask(predict, with_columns(table, shuffled))
-    starts = np.arange(0, len(table), n).reshape(len(names), k)
-    return [[subset(answers, np.arange(start, start + n)) for start in own.tolist()] for own in starts]
+    answers = in_parts(ask(predict, with_columns(table, shuffled)), k * len(names))
+    return [answers[i : i + k] for i in range(0, len(answers), k)]
 
 
 def explain_shift(

@@ -6,7 +6,7 @@ every door tells the same. Leaves markup to the exports and pages.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from checks import UNJUDGED, Check, CheckStatus, SectionName, section_of
 from model_utils import ModelInfo
@@ -50,14 +50,7 @@ def is_consequence(report: RunReport, check: Check) -> bool:
 def sections_to_show(report: RunReport) -> tuple[SectionName, ...]:
     """The sections that add something: not those that failed for a reason which several checks tell."""
     told = {f.checks[0].reason.removeprefix(UNJUDGED) for f in merged(report.checks) if len(f.checks) > 1}
-    sections: dict[SectionName, Section[Any]] = {
-        "metrics": report.metrics,
-        "accuracy": report.accuracy,
-        "robustness": report.robustness,
-        "drift": report.drift,
-        "explanation": report.explanation,
-        "likeness": report.likeness,
-    }
+    sections: dict[SectionName, Section[Any]] = {n: getattr(report, n) for n in get_args(SectionName)}
     return tuple(
         name for name, part in sections.items() if part.status != "failed" or part.reason not in told
     )

@@ -88,8 +88,8 @@ class _Child:
             "scan": self._scan,
             "load": self._load,
             "predict": self._predict,
-            "predict_singly": self._predict_singly,
-            "predict_together": self._predict_together,
+            "predict_singly": self._predict_batches,
+            "predict_together": self._predict_batches,
             "measure": self._measure,
             "rehearse": self._rehearse,
             "block": self._block,
@@ -161,18 +161,12 @@ class _Child:
         found = adapter.answer(wire.decode_frame(request.arrays))
         return _prediction_answer(found, adapter.labels)
 
-    def _predict_singly(self, request: wire.Message) -> wire.Message:
-        from batch_trials import answer_singly
+    def _predict_batches(self, request: wire.Message) -> wire.Message:
+        from batch_trials import answer_singly, answer_together
 
         adapter = self._loaded()
-        found = answer_singly(adapter.answer, wire.decode_frame(request.arrays))
-        return _prediction_answer(found, adapter.labels)
-
-    def _predict_together(self, request: wire.Message) -> wire.Message:
-        from batch_trials import answer_together
-
-        adapter = self._loaded()
-        found = answer_together(adapter.answer, wire.decode_frame(request.arrays))
+        ways = {"predict_singly": answer_singly, "predict_together": answer_together}
+        found = ways[request.header["op"]](adapter.answer, wire.decode_frame(request.arrays))
         return _prediction_answer(found, adapter.labels)
 
     def _measure(self, request: wire.Message) -> wire.Message:

@@ -6,7 +6,7 @@ child only. Leaves measuring to `metrics` and the schema to `schema_utils`.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -41,11 +41,13 @@ from row_isolation import isolate
 __all__ = [
     "Adapter",
     "ModelInfo",
+    "Predict",
     "Predictions",
     "RowError",
     "Task",
     "adapt",
     "installed_versions",
+    "joined_scores",
     "label_text",
     "load",
 ]
@@ -105,6 +107,10 @@ class Predictions:
     errors: tuple[RowError, ...] = ()
 
 
+Predict = Callable[[pd.DataFrame], Predictions]
+"""Answers a table of n rows; raises a ModelError when it cannot answer the table at all."""
+
+
 def adapt(estimator: Any) -> "Adapter":
     """One way to call any estimator: its family, its task, its columns and its classes.
 
@@ -137,6 +143,22 @@ def adapt(estimator: Any) -> "Adapter":
         method=answering_method(estimator) or "predict",
         scores_decide=labels is not None and len(set(labels)) == len(labels) and scores_decide(estimator),
     )
+
+
+def joined_scores(parts: Sequence[Predictions]) -> npt.NDArray[np.float64] | None:
+    """The scores of several tables' answers, one below the other; NaN for a part without any answer.
+
+    None where a part that was answered has no scores.
+    """
+    if not all(part.scores is not None or part.failed.all() for part in parts):
+        return None
+    width = next((part.scores.shape[1] for part in parts if part.scores is not None), 0)
+    if not width:
+        return None
+    rows = [
+        np.full((len(part.values), width), np.nan) if part.scores is None else part.scores for part in parts
+    ]
+    return np.concatenate(rows)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from errors import (
 from explainability import Attributions, ExplainPlan
 from joint_rows import Joint
 from model_loading import check_policy
-from model_utils import Predictions, RowError, Task
+from model_utils import Predictions, RowError, Task, joined_scores
 from pickle_scan import Policy, ScanReport
 from sandbox_answers import (
     MAX_TEXT,
@@ -444,17 +444,9 @@ def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
             first = before.first_row if before else start + error.first_row
             counted[key] = RowError(*key, error.rows + (before.rows if before else 0), first)
     found = [part for _, part in parts]
-    scores = None
-    if all(part.scores is not None or part.failed.all() for part in found):
-        width = next((p.scores.shape[1] for p in found if p.scores is not None), 0)
-        if width:
-            empty = [
-                p.scores if p.scores is not None else np.full((len(p.values), width), np.nan) for p in found
-            ]
-            scores = np.concatenate(empty)
     return Predictions(
         values=np.concatenate([part.values for part in found]),
-        scores=scores,
+        scores=joined_scores(found),
         labels=max((part.labels for part in found if part.labels is not None), key=len, default=None),
         failed=np.concatenate([part.failed for part in found]),
         errors=tuple(counted.values()),

@@ -14,6 +14,7 @@ from storage_jobs import JobKind, JobRow, JobsRepository, JobState, Lease
 from storage_runs import RunFile, RunPage, RunQuery, RunRow, RunsRepository, RunState, RunSummary
 
 __all__ = [
+    "GLANCE_S",
     "JobKind",
     "JobRow",
     "JobState",
@@ -28,6 +29,8 @@ __all__ = [
     "RunsRepository",
     "Store",
 ]
+
+GLANCE_S = 0.01  # between one look at `Store.mark` and the next, for whoever waits
 
 
 class Store:

@@ -6,6 +6,7 @@ stages of a run to `run_execution`, and being started again to `supervisor`.
 
 import argparse
 import logging
+import math
 import os
 import signal
 import threading
@@ -27,13 +28,12 @@ from run_execution import Outcome, executed
 from runs import Upload, store_upload
 from services import Services, build_services
 from settings import Settings
-from storage import JobRow, RunRow
+from storage import GLANCE_S, JobRow, RunRow
 from zygote import Zygote
 
 __all__ = ["Hold", "Worker", "main"]
 
 POLL_S = 0.1
-GLANCE_S = 0.01  # between looks whether the database was written to: microseconds each
 TIDY_S = 3600.0
 _LOG = logging.getLogger("worker")
 
@@ -101,11 +101,11 @@ class Worker:
         with Zygote(self._settings) as zygote, ThreadPoolExecutor(self._settings.max_workers) as pool:
             drift_domain.warm_up()  # while the zygote starts, before which no job could run
             _LOG.info("worker %s is ready", self._name)
-            idle_polls, tidied = 0, 0.0
+            reaped, tidied = -math.inf, 0.0
             while not self._stopping.is_set():
-                if idle_polls % round(self._settings.lease_s / POLL_S / 3 or 1) == 0:
+                if time.monotonic() - reaped > self._settings.lease_s / 3:
+                    reaped = time.monotonic()
                     self._reap()
-                idle_polls += 1
                 if time.monotonic() - tidied > TIDY_S:
                     tidied = time.monotonic()
                     self._tidy()

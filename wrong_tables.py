@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import changed_answers, subset
+from answers import changed_answers, in_parts
 from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, compared, differ, said, spaced
 from drift_shifts import as_numbers, shifted_numbers, spread_of
 from errors import BadAnswer, ModelError
@@ -142,7 +142,7 @@ def outside_bounds(subject: Subject) -> Finding:
     both = _asked(subject, _one_by_one(subject, [*inside, *outside]))
     if both is None:
         return Finding(np.zeros(len(kept), dtype=np.bool_))
-    at, beyond = (subset(both, part) for part in np.split(np.arange(2 * len(kept)), 2))
+    at, beyond = in_parts(both, 2)
     failing = changed_answers(at, beyond, subject.tolerance)
     worst = next(iter(np.flatnonzero(failing).tolist()), None)
     if worst is None:

@@ -26,14 +26,13 @@ from routes.submission import FORM_SCHEMA, read_submission
 from runs import Comparison
 from services import Services
 from settings import Settings
-from storage import RunQuery, RunRow, RunState
+from storage import GLANCE_S, RunQuery, RunRow, RunState
 
 __all__ = ["PREFIX", "RunItem", "RunList", "RunProgress", "build_router", "item_of", "links"]
 
 PREFIX = "/api/v1/runs"
 MAX_WAIT_S = 600
 POLL_S = 0.1
-GLANCE_S = 0.01  # between looks whether the database was written to: microseconds each
 MOST_POLLS_PER_S = 100  # of all that wait together; a poll is about a millisecond of this process
 RETRY_AFTER_S = "2"
 MEGABYTE = 1024 * 1024

@@ -12,6 +12,7 @@ from predictors import classes, numbers
 from scipy.stats import binom, binomtest, norm
 
 import breaking_search
+from answers import MAX_CALL_ROWS
 from breaking_criteria import ChangedAnswers, Labelled, ScoreDrop, Tails, binomial_at_most
 from breaking_points import find_breaking_points
 from drift import BreakingPoint, DriftPlan, ScenarioPlan, compare
@@ -221,7 +222,7 @@ class TestSearch:
 
         schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
         points, notes = find_breaking_points(frame, schema, counted, predict(frame), plan(), 0)
-        assert max(calls) <= breaking_search.MAX_CALL_ROWS
+        assert max(calls) <= MAX_CALL_ROWS
         # The ladder for every feature on a few rows, and little more for the one that matters.
         assert sum(calls) <= 64 + 120 * 2 * 5 * 64 + 20 * 256
         assert len(calls) < 25
