@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from errors import NoPredict
+from networks import Network
 
 if TYPE_CHECKING:
     from model_utils import Task
@@ -124,9 +125,8 @@ def _own(estimator: Any, of: type) -> bool:
 
 def framework_of(estimator: Any) -> str:
     modules = [getattr(base, "__module__", "") or "" for base in type(estimator).__mro__]
-    own = getattr(type(estimator), "__module__", "") == "networks" and attribute(estimator, "framework")
-    if isinstance(own, str):
-        return own
+    if isinstance(estimator, Network):
+        return str(estimator.framework)
     for library, name in LIBRARIES.items():
         if any(module.partition(".")[0] == library for module in modules):
             return name

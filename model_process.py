@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +22,16 @@ import model_scan
 import model_utils
 import native_models
 import wire
+from batch_trials import answer_singly, answer_together
 from class_shares import class_shares
 from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
+from explainability import ExplainPlan, explain
+from joint_rows import Joint
+from model_schema import mine
 from model_utils import Adapter, Predictions
 from pickle_scan import ScanReport
-
-if TYPE_CHECKING:
-    from joint_rows import Joint
-    from timing_rig import Rig
+from timing import LatencyPlan
+from timing_rig import Rig
 
 __all__ = ["child_main"]
 
@@ -78,7 +80,7 @@ class _Child:
     isolation: tuple[str, ...]
     adapter: Adapter | None = None
     report: ScanReport | None = None
-    rig: "Rig | None" = None
+    rig: Rig | None = None
     before_mb: float = 0.0  # the peak before anything of the model was read
     loaded_mb: float = 0.0  # the peak when the model was loaded
 
@@ -162,8 +164,6 @@ class _Child:
         return _prediction_answer(found, adapter.labels)
 
     def _predict_batches(self, request: wire.Message) -> wire.Message:
-        from batch_trials import answer_singly, answer_together
-
         adapter = self._loaded()
         ways = {"predict_singly": answer_singly, "predict_together": answer_together}
         found = ways[request.header["op"]](adapter.answer, wire.decode_frame(request.arrays))
@@ -202,15 +202,10 @@ class _Child:
         calls = self.rig.block(int(request.header["calls"]), float(request.header["seconds"]))
         return wire.Message({}, {"calls": calls})
 
-    def _rigged(self, request: wire.Message) -> "Rig":
-        from timing import LatencyPlan
-        from timing_rig import Rig
-
+    def _rigged(self, request: wire.Message) -> Rig:
         return Rig(self._loaded(), LatencyPlan.model_validate(request.header["plan"]))
 
     def _explain(self, request: wire.Message) -> wire.Message:
-        from explainability import ExplainPlan, explain
-
         plan = ExplainPlan.model_validate(request.header["plan"])
         frame = wire.decode_frame(request.arrays, "frame")
         background = wire.decode_frame(request.arrays, "background")
@@ -266,11 +261,9 @@ def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wir
     return wire.Message({}, arrays)
 
 
-def _mined(estimator: Any) -> tuple[Any, "Joint | None", list[str]]:
+def _mined(estimator: Any) -> tuple[Any, Joint | None, list[str]]:
     """What the model remembers of its training data; not finding it never loses the load."""
     try:
-        from model_schema import mine
-
         found = mine(estimator)
         if found is None:
             return None, None, []

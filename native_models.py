@@ -16,6 +16,7 @@ import native_formats
 from errors import MissingLibrary, ModelError, ModelRefused
 from model_scan import refused_in_skops
 from native_formats import NativeFormat
+from networks import open_keras, open_onnx, open_torch_export, open_torchscript
 from pickle_scan import OWN_RISK, Policy, ScanReport
 
 __all__ = ["format_of", "import_libraries", "load_native"]
@@ -140,26 +141,18 @@ def _skops(data: bytes, policy: Policy) -> Any:
 
 
 def _onnx(data: bytes, policy: Policy) -> Any:
-    from networks import open_onnx
-
     return open_onnx(data)
 
 
 def _torchscript(data: bytes, policy: Policy) -> Any:
-    from networks import open_torchscript
-
     return open_torchscript(data)
 
 
 def _torch_export(data: bytes, policy: Policy) -> Any:
-    from networks import open_torch_export
-
     return open_torch_export(data)
 
 
 def _keras(data: bytes, policy: Policy) -> Any:
-    from networks import open_keras
-
     _choose_backend()
     return open_keras(data, safe=policy == "strict")
 

@@ -12,7 +12,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -20,12 +19,10 @@ from typing import Any
 
 import kernel
 import lockdown
-import model_loading
-from model_process import child_main
 
-__all__ = ["MODEL_LIBRARIES", "OUR_TOOLS", "preload", "zygote_main"]
+__all__ = ["MODEL_LIBRARIES", "preload", "zygote_main"]
 
-MODEL_LIBRARIES = (
+MODEL_LIBRARIES = (  # that models are made of
     "scipy.stats",
     "joblib",
     "sklearn.ensemble",
@@ -44,18 +41,7 @@ MODEL_LIBRARIES = (
     "xgboost",
     "lightgbm",
 )
-OUR_TOOLS = (
-    "resource",
-    "shap",
-    "timing_rig",
-    "batch_trials",
-    "explainability",
-    "tree_shapley",
-    "leaf_particles",
-    "model_schema",
-    "networks",
-    "restricted_unpickler",
-)
+LIBRARIES_OF_OURS = ("resource", "shap")  # that our own modules import only when they need them
 REQUEST_BYTES = 65_536
 MAX_SHOWN = 300
 
@@ -80,18 +66,30 @@ def zygote_main(fd: int) -> None:
 
 
 def preload() -> list[str]:
-    """Import what models are made of; what is not installed is named, and missed only when needed."""
+    """Import what models are made of and what is done with them; gives the libraries that are missing.
+
+    A library that is not installed is missed only when a model needs it. Of the house every module that a
+    child may come to need is imported by name, here or by those imported here: under the lock it could no
+    longer be read, and one that is missing ends the start.
+    """
     missing = _import(MODEL_LIBRARIES)
     _import_lazy_parts()
     # The filters of warnings that our tools bring are dropped, those of the libraries stay, as in a process
     # that only serves a model: a forest sets every one of them again for each tree that it asks.
     with warnings.catch_warnings():
-        missing += _import(OUR_TOOLS)
-        # Compilation costs seconds: paid here once. No module has to offer this.
-        for name in ("tree_shapley", "leaf_particles", "pickle_allow_list"):
-            warm_up = getattr(sys.modules.get(name), "warm_up", None)
-            if warm_up is not None:
-                warm_up()
+        missing += _import(LIBRARIES_OF_OURS)
+        import leaf_particles
+        import model_loading
+        import model_process  # noqa: F401
+        import networks  # noqa: F401
+        import pickle_allow_list
+        import restricted_unpickler  # noqa: F401
+        import tree_shapley
+
+        tree_shapley.warm_up()  # compilation costs seconds: paid here once
+        leaf_particles.warm_up()
+        pickle_allow_list.warm_up()
+        model_loading.installed_versions()  # each child tells them; reading them once is enough
     return missing
 
 
@@ -116,7 +114,6 @@ def _import_lazy_parts() -> None:
         from sklearn.utils.parallel import _get_threadpool_controller
 
         _get_threadpool_controller()
-    model_loading.installed_versions()  # each child tells them; reading them once is enough
 
 
 def _tell(control: socket.socket, **event: Any) -> None:
@@ -178,6 +175,8 @@ class _Zygote:
         return True
 
     def _fork(self, request: dict[str, Any], fds: list[int]) -> None:
+        from model_process import child_main  # loaded by now, after the libraries
+
         me = os.getpid()
         try:
             pid = os.fork()
