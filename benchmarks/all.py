@@ -1,8 +1,8 @@
 """Every benchmark of this folder, one after the other, or those that are named.
 
-    python benchmarks/all.py [name ...] [--list]
+    python -m benchmarks.all [name ...] [--list]
 
-Each runs as `python benchmarks/<name>.py` does and prints its own figures; at the end a line for each: what
+Each runs as `python -m benchmarks.<name>` does and prints its own figures; at the end a line for each: what
 it is for, how long it took, and whether it came to its end. The exit code is the number that did not.
 """
 
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-PARTS = {"all", "recorded_run"}  # no benchmarks of their own
+PARTS = {"__init__", "all", "recorded_run"}  # no benchmarks of their own
 
 
 def names() -> list[str]:
@@ -32,7 +32,7 @@ def main(chosen: list[str]) -> int:
     for name in chosen:
         print(f"\n== {name}: {purpose(name)}", flush=True)
         started = time.perf_counter()
-        code = subprocess.run([sys.executable, str(FOLDER / f"{name}.py")], cwd=FOLDER.parent).returncode
+        code = subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=FOLDER.parent).returncode
         outcomes.append((name, time.perf_counter() - started, code))
     print(f"\n{'benchmark':<14}{'seconds':>8}  purpose")
     for name, seconds, code in outcomes:

@@ -1,6 +1,6 @@
 """How long a run with nothing configured takes, from the POST to the report, and where the time goes.
 
-    python benchmarks/default_run.py [--forest] [--profile]
+    python -m benchmarks.default_run [--forest] [--profile]
 
 Models of 20 features and 1,000 generated rows, on a server started here. For the forest of 100 trees the
 calls that its run makes are recorded (`recorded_run`) and made again by themselves, in turn with whole
@@ -24,7 +24,6 @@ from typing import Any
 import httpx
 import joblib
 from lightgbm import LGBMClassifier
-from recorded_run import RecordedRun, record
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -33,8 +32,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from start import ROOT, served
 from xgboost import XGBClassifier
+
+from benchmarks.recorded_run import RecordedRun, record
+from benchmarks.start import ROOT, served
 
 ROUNDS = 3
 FOREST_ROUNDS = 7

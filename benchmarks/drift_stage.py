@@ -1,14 +1,12 @@
 """What the drift stage of a run costs beside bare predictions, and how few rows the search asks for.
 
-    python benchmarks/drift_stage.py
+    python -m benchmarks.drift_stage
 
 In units of one bare prediction of 20,000 rows, taken in turn with the stage; and the rows asked for breaking
 points, against asking all rows at each step of the ladder and of three bisections.
 """
 
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,15 +17,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from breaking_points import MAX_ROWS, find_breaking_points  # noqa: E402
-from breaking_search import LEVELS, RELATIVE_WIDTH  # noqa: E402
-from drift import DriftPlan  # noqa: E402
-from drift_simulation import analyse  # noqa: E402
-from model_utils import Predictions  # noqa: E402
-from schema_utils import FieldSpec, Schema  # noqa: E402
+from breaking_points import MAX_ROWS, find_breaking_points
+from breaking_search import LEVELS, RELATIVE_WIDTH
+from drift import DriftPlan
+from drift_simulation import analyse
+from model_utils import Predictions
+from schema_utils import FieldSpec, Schema
 
 ROWS, FEATURES, ROUNDS = 1_000, 20, 5
 MODELS: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Two tables of 1,000,000 x 50 floats: a loop over SciPy against `drift.compare`, and its memory.
 
-python benchmarks/drift_tables.py [rows]
+python -m benchmarks.drift_tables [rows]
 """
 
 import gc
@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,10 @@ import psutil
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import drift  # noqa: E402
-import drift_columns  # noqa: E402
-from drift_refine import by_refining  # noqa: E402
-from drift_sorted import Ordered, by_sorting, side_of  # noqa: E402
+import drift
+import drift_columns
+from drift_refine import by_refining
+from drift_sorted import Ordered, by_sorting, side_of
 
 COLUMNS, ROUNDS = 50, 5
 NEVER = 1 << 62

@@ -1,13 +1,11 @@
 """Seconds to explain: forests grown deep against shap.TreeExplainer, the other families against the bare
 call of their fastest correct library, and how far the values differ.
 
-    python benchmarks/explain.py
+    python -m benchmarks.explain
 """
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,12 +25,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import tree_shapley  # noqa: E402
-from explainability import ExplainPlan, explain  # noqa: E402
-from model_utils import adapt  # noqa: E402
+import tree_shapley
+from explainability import ExplainPlan, explain
+from model_utils import adapt
 
 ROWS, FEATURES, TREES, TRAINING, ROUNDS = 200, 20, 100, 2_000, 5
 FAMILY_ROWS, FAMILY_S = 1_000, 1.0

@@ -1,4 +1,4 @@
-"""The reported p50 against a bare loop around the same call: `python benchmarks/latency.py [model]`.
+"""The reported p50 against a bare loop around the same call: `python -m benchmarks.latency [model]`.
 
 The bare loop runs in a plain Python process with the same thread settings, on the same prepared inputs;
 ours is what the locked child reports. The two take turns, for the machine's speed wanders: the ratio is
@@ -23,14 +23,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import model_utils  # noqa: E402
-from sandbox import ModelHandle, open_model  # noqa: E402
-from settings import Settings  # noqa: E402
-from timing import LatencyPlan, inputs_of  # noqa: E402
-from zygote import Zygote, clean_environment  # noqa: E402
+import model_utils
+from sandbox import ModelHandle, open_model
+from settings import PROJECT_ROOT, Settings
+from timing import LatencyPlan, inputs_of
+from zygote import Zygote, clean_environment
 
 FEATURES, TRAINING, ROUNDS, ROUND_S = 20, 2_000, 60, 0.03
 THREADED_ROUNDS = 180  # of calls whose threads wait for a core each: they vary more
@@ -92,14 +89,14 @@ class Other:
     """The plain process with the bare loop."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, str(Path(__file__).resolve()), "bare", str(folder)]
+        command = [sys.executable, "-m", "benchmarks.latency", "bare", str(folder)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=clean_environment(),
-            cwd=ROOT,
+            cwd=PROJECT_ROOT,
             start_new_session=True,  # as the child: on a busy machine the scheduler shares by session
         )
 

@@ -1,4 +1,4 @@
-"""What the lock costs a model's process, and each layer of it: `python benchmarks/lock.py`.
+"""What the lock costs a model's process, and each layer of it: `python -m benchmarks.lock`.
 
 Medians of 100 forks of a process that has imported all that models are made of. Forks are timed from
 outside until the child answers, layers inside the child, each in a child of its own.
@@ -11,17 +11,13 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import kernel  # noqa: E402
-import landlock  # noqa: E402
-import lockdown  # noqa: E402
-import seccomp  # noqa: E402
-import zygote  # noqa: E402
-import zygote_process  # noqa: E402
+import kernel
+import landlock
+import lockdown
+import seccomp
+import zygote
+import zygote_process
 
 FORKS = 100
 TARGET_MS = 20
@@ -95,5 +91,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     if os.environ.get("JOBLIB_MULTIPROCESSING") != "0":  # libraries read the zygote's variables when loaded
-        os.execve(sys.executable, [sys.executable, "-B", __file__], zygote.clean_environment())
+        os.execve(sys.executable, [sys.executable, "-B", "-m", "benchmarks.lock"], zygote.clean_environment())
     main()

@@ -1,15 +1,13 @@
 """How like the real training rows are those generated from the model file alone?
 
-    python benchmarks/mined_rows.py
+    python -m benchmarks.mined_rows
 
 For each of scikit-learn's bundled data sets and six families: the median over features of the
 Kolmogorov-Smirnov distance between mined and real rows, and the largest difference of a class's share
 between what is predicted on mined and on real rows. Last, the seconds that reading the models took.
 """
 
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +27,6 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import leaf_particles
 from model_schema import Mined, mine

@@ -1,32 +1,27 @@
 """Milliseconds to compare rows with a sample's, to let a classifier see a shift, and to count false alarms.
 
-    python benchmarks/monitor.py
+    python -m benchmarks.monitor
 
 Beside what would be done without: the classifier with its usual effort, and `drift.compare` of each batch.
 In turn, fastest of some rounds, 1,000 rows x 20 features.
 """
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from drift import Distances, Scenario, ScenarioPlan, compare  # noqa: E402
-from drift_domain import Effort, domain_drift  # noqa: E402
-from drift_false_alarms import watched_false_alarms  # noqa: E402
-from drift_shifts import simulate  # noqa: E402
-from drift_visibility import with_domain_auc  # noqa: E402
-from joint_rows import Joint  # noqa: E402
-from row_likeness import Recipe, likeness  # noqa: E402
-from schema_utils import infer_from_frame  # noqa: E402
-from synthetic_data import generate  # noqa: E402
+from drift import Distances, Scenario, ScenarioPlan, compare
+from drift_domain import Effort, domain_drift
+from drift_false_alarms import watched_false_alarms
+from drift_shifts import simulate
+from drift_visibility import with_domain_auc
+from joint_rows import Joint
+from row_likeness import Recipe, likeness
+from schema_utils import infer_from_frame
+from synthetic_data import generate
 
 ROWS, FEATURES, TURNS = 1_000, 20, 5
 COMPARISONS = 40  # of all that the rounds would take, timed and scaled up

@@ -1,7 +1,7 @@
 """Drift of two tables: ours against Evidently, NannyML, whylogs and a loop over SciPy, in one run.
 
     benchmarks/peers.sh
-    python benchmarks/peers.py [--rows 200000] [--columns 20] [--only ours evidently ...]
+    python -m benchmarks.peers [--rows 200000] [--columns 20] [--only ours evidently ...]
 
 Each measurement is a process of its own in the peer's own environment (PEERS_DIR, else .peers beside the
 project; one that is missing is named and skipped). Timed: the call that compares two tables in memory, after
@@ -32,7 +32,7 @@ Measured = dict[str, float]
 
 
 def main(rows: int, columns: int, only: list[str]) -> None:
-    from drift_tables import table
+    from benchmarks.drift_tables import table
 
     with tempfile.TemporaryDirectory() as name:
         for seed, part in enumerate(("reference", "current")):
@@ -75,7 +75,7 @@ def interpreter(peer: str) -> str | None:
 
 def measured(python: str, work: str, folder: str) -> Measured | str:
     """Seconds and peak memory of one comparison in a fresh process; the last line of what went wrong."""
-    command = [python, str(Path(__file__).resolve()), "--inside", work, folder]
+    command = [python, "-m", "benchmarks.peers", "--inside", work, folder]
     environment = {
         **os.environ,
         "WHYLOGS_NO_ANALYTICS": "True",
@@ -83,7 +83,9 @@ def measured(python: str, work: str, folder: str) -> Measured | str:
         "DO_NOT_TRACK": "1",
     }
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, env=environment)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, env=environment
+        )
     except subprocess.TimeoutExpired:
         return f"more than {LIMIT_S:.0f} s"
     if done.returncode:
@@ -130,15 +132,13 @@ def status_mb(key: str) -> float:
 
 
 def ours() -> Compare:
-    sys.path.insert(0, str(ROOT))
     import drift
 
     return drift.compare
 
 
 def scipy_loop() -> Compare:
-    sys.path.insert(0, str(ROOT))
-    from drift_tables import scipy_loop
+    from benchmarks.drift_tables import scipy_loop
 
     return scipy_loop
 

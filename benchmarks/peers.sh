@@ -31,4 +31,4 @@ if [ -n "$missing" ]; then
     echo "Could not be set up:$missing" >&2
     exit 1
 fi
-echo "Ready: python benchmarks/peers.py"
+echo "Ready: python -m benchmarks.peers"

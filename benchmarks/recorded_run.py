@@ -9,7 +9,6 @@ Jensen-Shannon over NumPy's quantile bins; a table kept is one `to_parquet`.
 
 import contextlib
 import io
-import sys
 import tempfile
 import threading
 import time
@@ -26,9 +25,6 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
-from start import ROOT
-
-sys.path.insert(0, str(ROOT))
 
 import drift
 import drift_columns

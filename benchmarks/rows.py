@@ -1,22 +1,18 @@
 """Seconds to generate one million rows of twenty columns, against bare NumPy draws of the same thing.
 
-    python benchmarks/rows.py
+    python -m benchmarks.rows
 
 Alone: eight normals, four whole numbers, four skewed, four categories. Together: twenty columns that hang
 together by 2,000 example rows, against a correlated normal drawn in chunks and mapped to the same quantiles.
 """
 
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from joint_rows import Joint
 from schema_utils import FieldSpec, Schema, infer_from_frame

@@ -1,4 +1,4 @@
-"""How fast the scan reads forests of about 40 MB: `python benchmarks/scan.py`.
+"""How fast the scan reads forests of about 40 MB: `python -m benchmarks.scan`.
 
 Beside it, in the same run: pickletools.genops over the same opcodes, and loading the file. Figures are the
 best of five, for the machine's other work only ever adds.
@@ -7,14 +7,11 @@ best of five, for the machine's other work only ever adds.
 import io
 import pickle
 import pickletools
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import joblib
 import numpy as np

@@ -1,6 +1,6 @@
 """How soon the server answers, against a bare Streamlit page, and what it takes up when idle.
 
-    python benchmarks/start.py
+    python -m benchmarks.start
 
 Both are started in turn, so that a busy moment of the machine meets both.
 """

@@ -1,23 +1,18 @@
 """Writes allowed_globals.txt: the names that fitted models' files refer to, and what they do with them.
 
-Run `python scripts/allow_list.py` after an upgrade and review the difference line by line: every new name is
+Run `python -m scripts.allow_list` after an upgrade and review the difference line by line: every new name is
 one that a stranger's file may use. `--check` only says whether the file is complete.
 """
 
 import io
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-
-import model_corpus  # noqa: E402
-
-from file_formats import Inflation  # noqa: E402
-from pickle_allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today  # noqa: E402
-from pickle_values import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global  # noqa: E402
-from pickle_walk import Walk  # noqa: E402
+from file_formats import Inflation
+from pickle_allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today
+from pickle_values import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
+from pickle_walk import Walk
+from scripts import model_corpus
 
 __all__ = ["LEGACY", "NOT_INSTALLED", "main", "observed", "wanted"]
 

@@ -1,6 +1,6 @@
 """Which models are tested from their file alone: makes them, posts each to a server, writes docs/models.md.
 
-    python scripts/conformance.py [NAME ...]
+    python -m scripts.conformance [NAME ...]
 
 Every one of scikit-learn's `all_estimators()` and every family of `family_corpus`, fitted on scikit-learn's
 bundled real data and run with nothing configured. Takes some minutes. With names, only models whose name
@@ -21,13 +21,12 @@ from typing import Any, NamedTuple
 import httpx
 import joblib
 import numpy as np
-from family_corpus import FAMILIES, diabetes, iris
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "benchmarks"))
-from start import served  # noqa: E402
+from benchmarks.start import served
+from scripts.family_corpus import FAMILIES, diabetes, iris
+from settings import PROJECT_ROOT
 
-PAGE = ROOT / "docs" / "models.md"
+PAGE = PROJECT_ROOT / "docs" / "models.md"
 MARK = "<!-- Below this line: written by scripts/conformance.py. -->\n"
 AT_ONCE = 2
 TEXTS = ["a red fox", "a blue sea", "the red sea", "nothing at all"] * 20
@@ -194,7 +193,7 @@ def main() -> None:
     ]
     with (
         tempfile.TemporaryDirectory() as folder,
-        served(ROOT / "app.py", Path(folder), "/ready") as (_, _, url),
+        served(PROJECT_ROOT / "app.py", Path(folder), "/ready") as (_, _, url),
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         found = []

@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/images from a running server: `python scripts/screenshots.py URL`.
+"""Takes the pictures in docs/images from a running server: `python -m scripts.screenshots URL`.
 
 Runs the three shipped examples first, so that every page has something to show. With `--every-tab FOLDER`
 it takes each tab of the report in every look instead, for looking at and not for keeping.

@@ -1,12 +1,8 @@
-"""Writes docs/settings.md from the settings' own descriptions: `python scripts/settings_table.py`."""
+"""Writes docs/settings.md from the settings' own descriptions: `python -m scripts.settings_table`."""
 
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from settings import Settings  # noqa: E402
+from settings import PROJECT_ROOT, Settings
 
 HEAD = """# Settings
 
@@ -25,7 +21,7 @@ def main() -> None:
         rows.append(
             f"| `{name.upper()}` | {f'`{default}`' if default else 'empty'} | {field.description} |\n"
         )
-    (ROOT / "docs" / "settings.md").write_text(HEAD + "".join(rows), "utf-8")
+    (PROJECT_ROOT / "docs" / "settings.md").write_text(HEAD + "".join(rows), "utf-8")
 
 
 if __name__ == "__main__":

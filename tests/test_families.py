@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from family_corpus import FAMILIES, Family, ModelFile
 
 import model_utils
 import native_formats
@@ -24,6 +23,7 @@ from model_utils import Adapter, Predictions, label_text
 from pickle_scan import Policy
 from schema_fit import check_fits_model
 from schema_utils import check_complete
+from scripts.family_corpus import FAMILIES, Family, ModelFile
 from settings import Settings
 from synthetic_data import generate
 from timing import LatencyPlan

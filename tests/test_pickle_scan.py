@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import allow_list
 import joblib
-import model_corpus
 import models_for_tests as models
 import numpy as np
 import pytest
@@ -27,6 +25,7 @@ from model_loading import load
 from pickle_scan import ScanReport, check_allowed, scan
 from pickle_values import STUB
 from restricted_unpickler import InertDistribution, load_restricted
+from scripts import allow_list, model_corpus
 
 # Hostile files ------------------------------------------------------------------------------------
 
