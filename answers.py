@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drift import spread
+from drift_statistics import spread
 from errors import BadAnswer
 from model_utils import Predict, Predictions
 
 __all__ = [
-    "MAX_CALL_ROWS", "Predict", "ask", "change_tolerance", "changed_answers", "in_labels_of", "in_parts",
-    "subset",
+    "MAX_CALL_ROWS", "ask", "change_tolerance", "changed_answers", "in_labels_of", "in_parts", "subset",
 ]  # fmt: skip
 
 Numbers = npt.NDArray[np.float64]

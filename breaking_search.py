@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import MAX_CALL_ROWS, Predict, ask, subset
+from answers import MAX_CALL_ROWS, ask, subset
 from breaking_criteria import BROKEN, POSSIBLY, SURELY, Criterion
 from drift_shifts import shifted_numbers, with_columns
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from model_utils import Predictions
-from schema_utils import FieldSpec
+from model_utils import Predict, Predictions
+from records.schema import FieldSpec
 
 __all__ = [
     "LEVELS", "MIN_ROWS", "Question", "Search", "confirm", "is_wide", "middle_of", "nearest", "screen",

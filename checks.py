@@ -7,48 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from drift import DriftAnalysis, Scenario
-from explainability import ADDITIVITY_LIMIT, Explanation
-from gates import BaselineFigures, Gates
-from metrics import Accuracy, Performance, headline
-from records import Figure, Record, Section
-from robustness import Behaviour, Robustness
-from row_likeness import RowLikeness, finding
+from records.base import Section
+from records.checks import UNJUDGED, Check, CheckStatus, RunStatus, single_row_p95
+from records.drift import DriftAnalysis, Scenario
+from records.explanation import ADDITIVITY_LIMIT, Explanation
+from records.gates import BaselineFigures, Gates
+from records.likeness import RowLikeness, finding
+from records.metrics import Accuracy, Interval, Performance, headline
+from records.robustness import Behaviour, Robustness
 from settings import Settings
-from timing import Interval
 
-__all__ = [
-    "UNJUDGED", "Check", "CheckStatus", "RunStatus", "SectionName", "judge", "section_of", "single_row_p95",
-    "verdict",
-]  # fmt: skip
-
-CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
-RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
-SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation", "likeness"]
-UNJUDGED = "It could not be judged: "  # begins the reason of a check whose figure could not be had
-
-
-class Check(Record):
-    """One judged figure. `direction` says which side of the threshold is good; the threshold itself is.
-
-    reason: what was found and what to do, to be read beside the title.
-    gate: the run has to be judged by this one; when it cannot be, the run is an error, not a pass.
-    """
-
-    id: str
-    title: str
-    status: CheckStatus
-    value: Figure = None
-    threshold: Figure = None
-    direction: Literal["at_most", "at_least"] = "at_most"
-    unit: str = ""
-    reason: str = ""
-    gate: bool = False
-
-    @property
-    def sentence(self) -> str:
-        """The finding where no title stands beside it."""
-        return f"{self.title}: {self.reason}" if self.reason else self.title
+__all__ = ["judge", "verdict"]
 
 
 def judge(
@@ -95,30 +64,6 @@ def verdict(checks: Sequence[Check], errors_present: bool) -> RunStatus:
     if errors_present or any(check.status in ("warn", "error") for check in checks):
         return "warned"
     return "passed"
-
-
-def section_of(check: Check) -> SectionName:
-    """The report's section that a check was judged from."""
-    for prefix, section in _SECTIONS.items():
-        if check.id.startswith(prefix):
-            return section
-    return "metrics"
-
-
-def single_row_p95(performance: Performance) -> float | None:
-    """The p95 of the batch size 1 in milliseconds; None when it was not measured."""
-    return next((row.p95_ms for row in performance.latency if row.batch_size == 1), None)
-
-
-_SECTIONS: dict[str, SectionName] = {
-    "score": "accuracy",
-    "baseline_score": "accuracy",
-    "robustness_": "robustness",
-    "drift_": "drift",
-    "prediction_psi": "drift",
-    "explanation_": "explanation",
-    "rows_": "likeness",
-}
 
 
 @dataclass(frozen=True)

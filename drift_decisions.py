@@ -5,49 +5,12 @@ the statistics to `drift_columns`.
 """
 
 from collections.abc import Sequence
-from typing import Literal
-
-from pydantic import Field
 
 from drift_columns import ColumnFigures
 from drift_statistics import benjamini_hochberg
-from records import Figure, Record
+from records.drift import Decision, DriftRules, DriftTest
 
-__all__ = ["Decision", "DriftRules", "DriftTest", "decide"]
-
-DriftTest = Literal["ks", "chi2", "z", "wasserstein_normed", "js"]
-
-
-class DriftRules(Record):
-    """When a column counts as drifted: a p-value where rows are few, a distance where they are many.
-
-    With many rows every p-value is small, because no two samples of the world are quite the same; a
-    distance then says whether the difference matters.
-    """
-
-    rows_limit: int = Field(1000, ge=0, description="Rows of the smaller table up to which p-values decide.")
-    distinct_limit: int = Field(
-        5, ge=0, le=5, description="Distinct values up to which a number is read as categories."
-    )
-    p_limit: float = Field(0.05, gt=0, lt=1, description="A column drifts at an adjusted p of at most this.")
-    distance_limit: float = Field(
-        0.1, gt=0, description="A column drifts at a normed Wasserstein or Jensen-Shannon of at least this."
-    )
-
-
-class Decision(Record):
-    """How one column was judged: `statistic` is the figure of `test`, the one that decides.
-
-    Where a p-value decides, p_adjusted is compared with the threshold, else the statistic is; direction:
-    the side on which a column drifts. All None where no test fits the column.
-    """
-
-    test: DriftTest | None = None
-    statistic: Figure = None
-    p_adjusted: Figure = None
-    threshold: Figure = None
-    direction: Literal["at_most", "at_least"] | None = None
-    drifted: bool | None = None
+__all__ = ["decide"]
 
 
 def decide(

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import MAX_CALL_ROWS, Predict, ask, changed_answers, in_parts, subset
+from answers import MAX_CALL_ROWS, ask, changed_answers, in_parts, subset
 from breaking_points import picked_rows
 from breaking_search import MIN_ROWS
-from drift import Decomposition, ScenarioPlan, SingleEffect
 from drift_shifts import applicable_features, scenario_title, simulate
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from model_utils import Predictions
-from schema_utils import Schema
+from model_utils import Predict, Predictions
+from records.drift import Decomposition, ScenarioPlan, SingleEffect
+from records.schema import Schema
 
 __all__ = ["decompose", "joint_scenario"]
 

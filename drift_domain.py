@@ -16,17 +16,9 @@ import pandas as pd
 from drift_columns import category_codes_of_both, common_kind, numbers
 from drift_statistics import Numbers
 from errors import InvalidInput
-from records import Record
+from records.drift import DomainColumn, DomainDrift
 
-__all__ = [
-    "MIN_ROWS",
-    "DomainColumn",
-    "DomainDrift",
-    "Effort",
-    "auc_with_variance",
-    "domain_drift",
-    "warm_up",
-]
+__all__ = ["MIN_ROWS", "Effort", "auc_with_variance", "domain_drift", "warm_up"]
 
 MIN_ROWS = 20  # a side; fewer leave nothing to learn from
 MAX_CATEGORIES = 200  # scikit-learn takes 255 a column; rarer ones are taken together
@@ -45,30 +37,6 @@ class Effort:
     leaves: int = 15
     bins: int = 255
     columns: int = 50
-
-
-class DomainColumn(Record):
-    """auc_loss: how much of the AUC is lost when this column's values are shuffled among unseen rows."""
-
-    column: str
-    auc_loss: float
-
-
-class DomainDrift(Record):
-    """0.5: the tables cannot be told apart; 1: every row gives itself away.
-
-    interval: 95 % (DeLong). drifted: it lies above 0.5. columns: what the AUC rests on, the heaviest
-    first; columns that say the same stand in for each other, so that each may seem light. Empty where the
-    effort named none.
-    """
-
-    auc: float
-    interval: tuple[float, float]
-    drifted: bool
-    rows_reference: int
-    rows_current: int
-    folds: int
-    columns: tuple[DomainColumn, ...]
 
 
 def domain_drift(

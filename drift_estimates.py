@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drift_columns import ColumnFigures
-from drift_decisions import Decision, DriftRules, decide
+from drift_decisions import decide
 from drift_histograms import FARTHEST, CategoryHistogram, NumberHistogram, TableHistogram
 from drift_sorted import DISTINCT_LIMIT
 from drift_statistics import (
@@ -26,7 +26,8 @@ from drift_statistics import (
     two_proportions,
 )
 from errors import InvalidInput
-from records import Figure, Record
+from records.base import Figure, Record
+from records.drift import Decision, DriftRules
 
 __all__ = ["Bounded", "ColumnEstimate", "TableEstimate", "compare_histograms"]
 

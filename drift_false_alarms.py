@@ -12,20 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drift import ColumnFalseAlarms, DriftRules, FalseAlarms, compare
+from drift import compare
 from drift_columns import category_codes_of_both, common_kind, numbers
 from drift_sorted import quantile_cuts, side_of
 from drift_statistics import SHARE_FLOOR, Counts, Numbers
 from errors import InvalidInput
+from records.drift import ColumnFalseAlarms, DriftRules, FalseAlarms
 
-__all__ = [
-    "BATCHES",
-    "ColumnFalseAlarms",
-    "FalseAlarms",
-    "expected_false_alarms",
-    "watched_false_alarms",
-    "wilson_interval",
-]
+__all__ = ["BATCHES", "expected_false_alarms", "watched_false_alarms", "wilson_interval"]
 
 MAX_ROWS = 20_000  # a side; more rows bring fewer false alarms, so that the rate found is an upper one
 MIN_ROWS = 4  # that can be split in two parts of two

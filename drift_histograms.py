@@ -14,7 +14,7 @@ from drift_columns import NANOSECONDS_A_DAY, category_counts, common_kind, numbe
 from drift_sorted import DISTINCT_LIMIT, quantile_cuts, side_of
 from drift_statistics import Numbers
 from errors import InvalidInput
-from records import Figure, Record
+from records.base import Figure, Record
 
 __all__ = [
     "FARTHEST",

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drift import ScenarioKind, ScenarioPlan, spread
+from drift_statistics import spread
 from errors import InvalidPlan
-from schema_utils import FieldSpec, Schema
+from records.drift import ScenarioKind, ScenarioPlan
+from records.schema import FieldSpec, Schema
 
 __all__ = [
     "applicable_features",

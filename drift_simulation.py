@@ -10,30 +10,21 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from answers import Predict, ask, change_tolerance, changed_answers, in_labels_of
+from answers import ask, change_tolerance, changed_answers, in_labels_of
 from breaking_criteria import Labelled
 from breaking_points import find_breaking_points
-from drift import (
-    ColumnDrift,
-    Distances,
-    DriftAnalysis,
-    DriftPlan,
-    Reference,
-    Scenario,
-    ScenarioPlan,
-    compare,
-    measured_columns,
-)
+from drift import Reference, compare, measured_columns
 from drift_decomposition import decompose, joint_scenario
 from drift_false_alarms import watched_false_alarms
 from drift_shifts import applicable_features, check_scenario, scenario_title, simulate
 from drift_visibility import with_domain_auc
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from model_utils import Predictions
-from monitoring_thresholds import to_watch
-from schema_utils import Schema
+from model_utils import Predict, Predictions
+from records.drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan
+from records.schema import Schema
+from records.thresholds import to_watch
 
-__all__ = ["analyse", "simulate"]
+__all__ = ["analyse"]
 
 MAX_SCORE_COLUMNS = 20  # classes whose probabilities are compared, the commonest first
 

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from drift import Scenario, ScenarioPlan
-from drift_domain import MIN_ROWS, DomainDrift, Effort, domain_drift
+from drift_domain import MIN_ROWS, Effort, domain_drift
 from drift_shifts import simulate
-from schema_utils import Schema
+from records.drift import DomainDrift, Scenario, ScenarioPlan
+from records.schema import Schema
 
-__all__ = ["PSI_SEEN", "seen_by", "with_domain_auc"]
+__all__ = ["with_domain_auc"]
 
-PSI_SEEN = 0.1  # of one column: the usual first band, from which a monitor of columns takes notice
 
 # Some 40 ms for 500 rows a side of 20 columns; five folds of 60 trees take 270, for an AUC that is up to 0.05
 # higher (where only the dependence of two columns changed) or up to 0.04 lower (where all moved a little).
@@ -48,19 +47,6 @@ def with_domain_auc(
         domain = _told(reference, own, schema, scenarios[i], seed)
         found[i] = scenarios[i].model_copy(update={"domain": domain})
     return found, ()
-
-
-def seen_by(scenario: Scenario) -> str | None:
-    """What shows the shift, in words; None where no classifier looked.
-
-    A single column shows it with a PSI of 0.1, the whole table with an AUC whose interval lies above 0.5.
-    """
-    if scenario.domain is None:
-        return None
-    columns, table = (scenario.input.psi or 0.0) >= PSI_SEEN, scenario.domain.drifted
-    if columns:
-        return "columns and whole table" if table else "columns only"
-    return "whole table only" if table else "neither"
 
 
 def _told(

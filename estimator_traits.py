@@ -15,7 +15,7 @@ from errors import NoPredict
 from networks import Network
 
 if TYPE_CHECKING:
-    from model_utils import Task
+    from records.model import Task
 
 __all__ = [
     "answering_method",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from errors import NotFound
-from model_utils import Task
+from records.model import Task
 
 __all__ = ["EXAMPLES", "Example", "ExampleFiles", "build"]
 

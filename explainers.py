@@ -15,7 +15,7 @@ import pandas as pd
 
 from column_trace import Owner, unwrap
 from integrated_gradients import integrated_gradients
-from model_utils import Task
+from records.model import Task
 
 __all__ = ["Attributions", "Explainable", "explain_by_family", "explained_output"]
 

@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from checks import Check, SectionName, section_of
-from drift import BreakingPoint, ColumnDrift, DriftAnalysis, judgement
-from drift_visibility import seen_by
 from findings import is_consequence, kind_of, merged, said, sections_to_show
-from metrics import headline
-from monitoring_thresholds import TOLERATED, enough_in_words, monitoring_thresholds
+from records.checks import Check, SectionName, section_of
+from records.drift import BreakingPoint, ColumnDrift, DriftAnalysis, judgement, seen_by
+from records.likeness import finding
+from records.metrics import headline
+from records.run import RunError, RunReport
+from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
 from report_figures import SCORES, figures
-from reports import RunError, RunReport
-from row_likeness import finding
 from settings import PROJECT_ROOT
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import MAX_CALL_ROWS, Predict, ask, change_tolerance, changed_answers, in_parts
-from drift import ScenarioPlan
+from answers import MAX_CALL_ROWS, ask, change_tolerance, changed_answers, in_parts
 from drift_shifts import applicable_features, scenario_title, simulate, with_columns
-from explainability import Attributions, ExplainPlan, Explanation, FeatureShare, ShiftExplanation
-from metrics import Accuracy
-from model_utils import Predictions
-from schema_utils import Schema
+from explainers import Attributions
+from model_utils import Predict, Predictions
+from records.drift import ScenarioPlan
+from records.explanation import ExplainPlan, Explanation, FeatureShare, ShiftExplanation
+from records.metrics import Accuracy
+from records.schema import Schema
 
 __all__ = ["explain_shift", "with_shuffled_columns"]
 

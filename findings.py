@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from checks import UNJUDGED, Check, CheckStatus, SectionName, section_of
-from model_utils import ModelInfo
-from records import Section
-from reports import RunError, RunReport
+from records.base import Section
+from records.checks import UNJUDGED, Check, CheckStatus, SectionName, section_of
+from records.model import ModelInfo
+from records.run import RunError, RunReport
 
 __all__ = ["Finding", "is_consequence", "kind_of", "merged", "said", "sections_to_show"]
 

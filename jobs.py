@@ -11,7 +11,8 @@ from typing import Any
 
 from errors import DashboardError, NotFound
 from settings import Settings
-from storage import JobKind, JobRow, Lease, Store
+from storage import Store
+from storage_jobs import JobKind, JobRow, Lease
 
 __all__ = ["Jobs"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from schema_utils import FieldSpec, Schema, is_placeholder
+from records.schema import FieldSpec, Schema, is_placeholder
 
 __all__ = ["FEWEST_DONORS", "MAX_DONORS", "Joint", "joint_for"]
 

@@ -12,67 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import InvalidSample
-from model_utils import Predictions, Task
-from records import Figure, Record, Section
-from timing import ConcurrencyRow, LatencyPlan, LatencyRow, PairedTiming, Timings
+from model_utils import Predictions
+from records.metrics import Accuracy
+from records.model import Task
 
-__all__ = [
-    "Accuracy", "LatencyPlan", "LatencyRow", "Performance", "Timings", "class_codes", "headline", "score",
-]  # fmt: skip
+__all__ = ["class_codes", "score"]
 
 FloatArray = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
 MOST_CONFUSION_LABELS = 30
-
-
-class Performance(Record):
-    """The report's `metrics` section. Measured in the child, beside the model.
-
-    Memory in MB: the highest that the process ever had, and by how much loading, then predicting and
-    timing, raised it. method: what was timed. threads: of the numeric libraries while timing.
-    against_baseline: None when the plan did not ask for it.
-    """
-
-    load_ms: Figure
-    first_call_ms: Figure = None
-    latency: tuple[LatencyRow, ...]
-    throughput_rows_s: Figure
-    error_rate: Figure
-    peak_memory_mb: Figure
-    load_memory_mb: Figure = None
-    predict_memory_mb: Figure = None
-    cut_short: bool = False  # the budget ended before the planned number of calls
-    method: str = "predict"
-    threads: int | None = None
-    concurrency: tuple[ConcurrencyRow, ...] = ()
-    against_baseline: Section[PairedTiming] | None = None
-
-
-class Accuracy(Record):
-    """Scores on the sample's real labels. What does not fit the task is null.
-
-    rows: those scored. Rows that the model failed on count as wrong answers in classification and are
-    left out in regression, where no number stands for "no answer"; `failed_rows` says how many, and
-    `unlabelled_rows` how many had no label.
-    """
-
-    rows: int
-    target: str
-    accuracy: Figure = None
-    balanced_accuracy: Figure = None
-    precision_macro: Figure = None
-    recall_macro: Figure = None
-    f1_macro: Figure = None
-    roc_auc: Figure = None
-    log_loss: Figure = None
-    r2: Figure = None
-    mae: Figure = None
-    rmse: Figure = None
-    labels: tuple[str, ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
-    failed_rows: int = 0
-    unlabelled_rows: int = 0
 
 
 def score(y_true: "pd.Series[Any]", predictions: Predictions, task: Task, target: str) -> Accuracy:
@@ -102,13 +51,6 @@ def score(y_true: "pd.Series[Any]", predictions: Predictions, task: Task, target
         )
     failed = int(predictions.failed[known].sum())
     return Accuracy(target=target, failed_rows=failed, unlabelled_rows=int((~known).sum()), **found)
-
-
-def headline(accuracy: Accuracy) -> tuple[str, float | None]:
-    """The one score that gates and tables use: accuracy, or R2 for numbers. Larger is better for both."""
-    if accuracy.accuracy is not None:
-        return "accuracy", accuracy.accuracy
-    return "r2", accuracy.r2
 
 
 def class_codes(y_true: "pd.Series[Any]", classes: tuple[str, ...]) -> Codes:

@@ -12,11 +12,10 @@ from pathlib import Path
 from file_formats import same_version
 from model_loading import installed_versions
 from model_scan import first_glance
-from model_utils import ModelInfo
-from pickle_scan import Policy, ScanReport
-from reports import Environment
+from records.model import ModelInfo, Policy, ScanReport
+from records.run import Environment
+from records.schema import Schema
 from sandbox import LoadedModel, open_model
-from schema_utils import Schema
 from services import Services
 from settings import Settings
 from zygote import Zygote

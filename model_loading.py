@@ -31,7 +31,8 @@ from estimator_traits import answering_method
 from file_formats import DAMAGED_HINT, SAVE_HINT, same_version
 from model_scan import scan
 from native_models import format_of, load_native
-from pickle_scan import OWN_RISK, Policy, ScanReport, check_allowed
+from pickle_scan import OWN_RISK, check_allowed
+from records.model import Policy, ScanReport
 
 __all__ = ["check_policy", "installed_versions", "load"]
 

@@ -25,12 +25,14 @@ import wire
 from batch_trials import answer_singly, answer_together
 from class_shares import class_shares
 from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
-from explainability import ExplainPlan, explain
+from explainability import explain
 from joint_rows import Joint
+from model_loading import installed_versions, load
 from model_schema import mine
 from model_utils import Adapter, Predictions
-from pickle_scan import ScanReport
-from timing import LatencyPlan
+from records.explanation import ExplainPlan
+from records.metrics import LatencyPlan
+from records.model import ScanReport
 from timing_rig import Rig
 
 __all__ = ["child_main"]
@@ -128,7 +130,7 @@ class _Child:
             if self.report is not None:
                 native_models.import_libraries(self.report.libraries)
             started = time.perf_counter()
-            estimator = model_utils.load(self.file, request.header["policy"], self.report)
+            estimator = load(self.file, request.header["policy"], self.report)
             load_ms = (time.perf_counter() - started) * 1000
             adapter = model_utils.adapt(estimator)
         self.loaded_mb = _peak_memory_mb()
@@ -141,7 +143,7 @@ class _Child:
             "labels": None if adapter.labels is None else list(adapter.labels),
             "class_shares": class_shares(estimator) if adapter.labels is not None else None,
             "warnings": list(dict.fromkeys(said))[:MAX_WARNINGS],
-            "libraries": model_utils.installed_versions(),
+            "libraries": installed_versions(),
             "schema": mined,
             "joint": None if joint is None else list(joint.names),
         }

@@ -13,9 +13,9 @@ import native_formats
 import pickle_scan
 from errors import MissingLibrary, NotAModel
 from file_formats import DAMAGED_HINT, read_stream
-from native_formats import NativeFormat
 from pickle_allow_list import allowed, today
-from pickle_scan import RefusedName, ScanReport, printable, refused_name
+from pickle_scan import printable, refused_name
+from records.model import NativeFormat, RefusedName, ScanReport
 
 __all__ = ["first_glance", "refused_in_skops", "scan"]
 

@@ -17,14 +17,8 @@ from joint_rows import Joint
 from model_facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
 from model_moments import MOMENT_MINERS
 from model_splits import SPLIT_MINERS, tell_thresholds, trees_of
-from schema_utils import (
-    MAX_FEATURES,
-    MAX_WITH_QUANTILES,
-    FieldSpec,
-    Schema,
-    is_placeholder,
-    quantiles_of,
-)
+from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from schema_utils import MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = ["Mined", "guessed", "infer_from_model", "mine"]
 

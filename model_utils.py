@@ -8,12 +8,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 
 from errors import PredictFailed
 from estimator_traits import (
@@ -33,51 +32,16 @@ from estimator_traits import (
     task_of,
     xgboost_categories,
 )
-from model_loading import installed_versions, load
-from pickle_scan import ScanReport
-from records import Figure, Record
+from records.model import Task
 from row_isolation import isolate
 
-__all__ = [
-    "Adapter",
-    "ModelInfo",
-    "Predict",
-    "Predictions",
-    "RowError",
-    "Task",
-    "adapt",
-    "installed_versions",
-    "joined_scores",
-    "label_text",
-    "load",
-]
+__all__ = ["Adapter", "Predict", "Predictions", "RowError", "adapt", "joined_scores"]
 
-Task = Literal["classification", "regression", "clustering", "outlier", "unknown"]
 
 MAX_TEXT = 200  # of a name, a label or a message that comes out of a model file
 MAX_LABELS = 10_000
 BINARY_PROBABILITY = ("binary", "binary:logistic")  # objectives whose raw answer is P(class 1)
 ANSWER_HINT = "predict must return one answer for each row."
-
-
-class ModelInfo(Record):
-    """Identity of one model; filled from the bytes first, completed once it is loaded."""
-
-    name: str
-    sha256: str
-    bytes: int
-    format: str = "pickle"
-    framework: str = "unknown"
-    estimator: str = "unknown"
-    task: Task = "unknown"
-    features: tuple[str, ...] = ()
-    n_features: int | None = None
-    classes: tuple[str, ...] = ()
-    class_shares: tuple[float, ...] | None = None  # of the training data, where the model kept them
-    saved_with: dict[str, str] = Field(default_factory=dict)
-    scan: ScanReport = ScanReport()
-    load_ms: Figure = None
-    load_memory_mb: Figure = None
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,21 @@ to `robustness`.
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from behaviours import CLOSE, Finding, NotApplicable, Subject, spaced
-from drift import spread
 from drift_shifts import as_numbers, shifted_numbers
+from drift_statistics import spread
 from errors import InvalidPlan
 from model_utils import Predictions
-from schema_utils import FieldSpec, Schema
+from records.robustness import Trend
+from records.schema import FieldSpec, Schema
 
-__all__ = ["Trend", "check_declared", "monotonic"]
+__all__ = ["check_declared", "monotonic"]
 
-Trend = Literal["increasing", "decreasing"]
 
 ROWS = 20
 POINTS = 10  # of the grid, from the feature's smallest value to its largest

@@ -9,15 +9,12 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
-__all__ = ["FORMATS", "FormatName", "NativeFormat", "catboost_is_cut", "identify", "json_entry", "versions"]
+from records.model import FORMATS, FormatName, NativeFormat
 
-FormatName = Literal[
-    "onnx", "skops", "xgboost json", "xgboost ubj", "lightgbm text", "catboost", "torchscript",
-    "torch.export", "keras",
-]  # fmt: skip
+__all__ = ["catboost_is_cut", "identify", "json_entry", "versions"]
+
 
 START = 1 << 16
 END = 1 << 12
@@ -36,33 +33,6 @@ CATBOOST_CATEGORIES = b"static_provider"  # v1 follows
 CATBOOST_VERSION = re.compile(rb"release (\d+\.\d+\.\d+)\.")
 
 
-@dataclass(frozen=True)
-class NativeFormat:
-    """One format. title: as a sentence names it. library: what is imported to read it."""
-
-    name: FormatName
-    title: str
-    library: str
-    package: str
-    suffixes: tuple[str, ...]
-
-    @property
-    def install(self) -> str:
-        """The line that installs what reads it."""
-        return f"pip install {self.package}"
-
-
-FORMATS = (
-    NativeFormat("onnx", "an ONNX model", "onnxruntime", "onnxruntime onnx", (".onnx",)),
-    NativeFormat("skops", "a skops file", "skops", "skops", (".skops",)),
-    NativeFormat("xgboost json", "an XGBoost model (JSON)", "xgboost", "xgboost", (".json",)),
-    NativeFormat("xgboost ubj", "an XGBoost model (UBJSON)", "xgboost", "xgboost", (".ubj",)),
-    NativeFormat("lightgbm text", "a LightGBM model (text)", "lightgbm", "lightgbm", (".txt",)),
-    NativeFormat("catboost", "a CatBoost model", "catboost", "catboost", (".cbm",)),
-    NativeFormat("torchscript", "a TorchScript program", "torch", "torch", (".pt", ".pth", ".ts")),
-    NativeFormat("torch.export", "a torch.export program", "torch", "torch", (".pt2",)),
-    NativeFormat("keras", "a Keras model", "keras", "keras torch", (".keras",)),
-)
 _BY_NAME = {found.name: found for found in FORMATS}
 
 

@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import native_formats
 from errors import MissingLibrary, ModelError, ModelRefused
 from model_scan import refused_in_skops
-from native_formats import NativeFormat
 from networks import open_keras, open_onnx, open_torch_export, open_torchscript
-from pickle_scan import OWN_RISK, Policy, ScanReport
+from pickle_scan import OWN_RISK
+from records.model import FORMATS, NativeFormat, Policy, ScanReport
 
 __all__ = ["format_of", "import_libraries", "load_native"]
 
@@ -85,7 +85,7 @@ def _not_importable(native: NativeFormat, error: Exception) -> ModelError:
 
 def format_of(report: ScanReport) -> NativeFormat:
     """The format that a scan found."""
-    return next(found for found in native_formats.FORMATS if found.name == report.format)
+    return next(found for found in FORMATS if found.name == report.format)
 
 
 def _xgboost(data: bytes, policy: Policy) -> Any:

@@ -10,9 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import UnsupportedOperation
-from typing import BinaryIO, Literal
-
-from pydantic import Field
+from typing import BinaryIO
 
 from errors import MissingLibrary, ModelRefused, NotAModel
 from file_formats import (
@@ -24,24 +22,14 @@ from file_formats import (
     check_is_pickle,
     versions_in,
 )
-from native_formats import FormatName
 from pickle_allow_list import lookup, why_refused
+from pickle_machine import Buffer, Damaged, Stopped
 from pickle_values import Global
-from pickle_walk import Buffer, Damaged, Stopped, Walk
-from records import Record
+from pickle_walk import Walk
+from records.model import RefusedName, ScanReport
 
-__all__ = [
-    "OWN_RISK",
-    "Policy",
-    "RefusedName",
-    "ScanReport",
-    "check_allowed",
-    "printable",
-    "refused_name",
-    "scan",
-]
+__all__ = ["OWN_RISK", "check_allowed", "printable", "refused_name", "scan"]
 
-Policy = Literal["strict", "contained", "unsafe"]
 
 MAX_GLOBALS = 100  # reported; a fitted model refers to a few dozen
 MAX_REFUSED = 20
@@ -49,38 +37,6 @@ MAX_DIFFERENT = 20_000  # names: a file with more is not followed to its end
 MAX_NAME = 120
 NAMED = 5  # in the error
 OWN = {"builtins", "__builtin__", "copyreg", "copy_reg", "_codecs", "collections", "functools", "datetime"}
-
-
-class RefusedName(Record):
-    """A name that the file refers to and that is not on the list."""
-
-    module: str
-    name: str
-    reason: str
-    hint: str
-    missing: bool = False  # its library is not installed here
-
-
-class ScanReport(Record):
-    """What the bytes of a model file showed. `ok` is None until the file has been followed to its end.
-
-    globals: the names it refers to as "module name", the first hundred; refused: those that are not on the
-    list; findings: what else no model's file does; damaged: where it is cut or broken, "" when it is whole.
-    `ok` says that strict policy allows the file.
-    """
-
-    format: Literal["pickle", "joblib"] | FormatName = "pickle"
-    compression: str | None = None
-    protocol: int | None = None
-    libraries: tuple[str, ...] = ()  # top-level packages the file names
-    saved_with: dict[str, str] = Field(default_factory=dict)
-    ok: bool | None = None
-    globals: tuple[str, ...] = ()
-    globals_count: int = 0
-    refused: tuple[RefusedName, ...] = ()
-    refused_count: int = 0
-    findings: tuple[str, ...] = ()
-    damaged: str = ""
 
 
 def scan(file: BinaryIO) -> ScanReport:

@@ -14,7 +14,7 @@ from pickle_arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, u
 from pickle_machine import CROSSES, U32, Buffer, Damaged, Handler, Machine, Stopped
 from pickle_values import CALL, NEW, STATE, STUB, Global, Made
 
-__all__ = ["Buffer", "Damaged", "Lookup", "Stopped", "Walk"]
+__all__ = ["Lookup", "Walk"]
 
 Lookup = Callable[[str, str], Global]
 

@@ -6,10 +6,10 @@ Promises: keys stay what they are, new ones are added. Leaves writing them down 
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from checks import SectionName
-from metrics import Performance
-from records import Section
-from reports import RunReport
+from records.base import Section
+from records.checks import SectionName
+from records.metrics import Performance
+from records.run import RunReport
 
 __all__ = ["SCORES", "figures"]
 

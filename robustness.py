@@ -7,79 +7,22 @@ one example. Leaves verdicts to `checks`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 import behaviours
 import wrong_tables
-from answers import Predict, change_tolerance, subset
+from answers import change_tolerance, subset
 from batch_trials import answer_singly
 from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
 from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
-from model_utils import Predictions
-from monotonicity import Trend, monotonic
-from records import Figure, Record
-from schema_utils import Schema
+from model_utils import Predict, Predictions
+from monotonicity import monotonic
+from records.robustness import Behaviour, BehaviourName, Robustness, RobustnessPlan, Trend
+from records.schema import Schema
 
-__all__ = ["Behaviour", "BehaviourName", "Robustness", "RobustnessPlan", "examine"]
-
-BehaviourName = Literal[
-    "determinism",
-    "row_order",
-    "batch_vs_single",
-    "column_order",
-    "duplicate_rows",
-    "single_row",
-    "empty_batch",
-    "tiny_noise",
-    "missing_values",
-    "unseen_category",
-    "extremes",
-    "dtype",
-    "monotonic",
-    "thread_safety",
-    "missing_column",
-    "extra_column",
-    "wrong_type",
-    "infinities",
-    "long_text",
-    "outside_bounds",
-]
-
-
-class RobustnessPlan(Record):
-    """Which behaviour checks to run; None means all that apply."""
-
-    checks: tuple[BehaviourName, ...] | None = Field(None, max_length=50)
-    monotonic: dict[str, Trend] = Field(
-        default_factory=dict,
-        max_length=20,
-        description="Features with which answers must rise (`increasing`) or fall (`decreasing`).",
-    )
-
-
-class Behaviour(Record):
-    """One behaviour check. `expected` is False for a failure that is fair (missing values in a model
-    that never saw any): it is shown, and judged as a warning at most."""
-
-    name: BehaviourName
-    title: str
-    status: Literal["ok", "not_applicable", "failed"]
-    failing_share: Figure = None
-    rows: int = 0
-    serious: bool = True  # a failing share above 0 is a defect; else worth knowing
-    example: str | None = None
-    reason: str | None = None
-    advice: str = ""
-
-
-class Robustness(Record):
-    """The report's `robustness` section."""
-
-    behaviours: tuple[Behaviour, ...]
+__all__ = ["examine"]
 
 
 def examine(

@@ -22,33 +22,35 @@ import metrics
 import robustness
 import timing_trials
 from breaking_criteria import Labelled
-from checks import Check, RunStatus, judge, verdict
-from drift import DriftAnalysis
+from checks import judge, verdict
 from drift_shifts import check_scenario
 from errors import Cancelled, ChildTimeout, DashboardError, ModelError
-from explainability import Explanation
-from gates import BaselineFigures
 from joint_rows import joint_for
-from metrics import Accuracy, Performance
 from model_inspection import environment
 from model_utils import Predictions
-from monitoring_thresholds import monitoring_thresholds
 from monotonicity import check_declared
-from records import Section
-from reports import RunError, RunReport, Stage
-from robustness import Robustness
-from row_likeness import Recipe, RowLikeness, likeness, not_asked
+from records.base import Section
+from records.checks import Check, RunStatus
+from records.drift import DriftAnalysis
+from records.explanation import Explanation
+from records.gates import BaselineFigures
+from records.likeness import RowLikeness
+from records.metrics import Accuracy, PairedTiming, Performance
+from records.robustness import Robustness
+from records.run import RunError, RunReport, Stage
+from records.schema import Schema
+from records.thresholds import monitoring_thresholds
+from row_likeness import Recipe, likeness, not_asked
 from run_explanation import Subject, explain_rows, with_effects, worst_shift
 from run_model import RunModel
 from run_results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
 from samples import read_sample, split_target
 from sandbox import ModelHandle
 from schema_fit import check_agrees, check_fits_model
-from schema_utils import Schema, check_complete, combine, infer_from_frame
+from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
-from storage import RunFile, RunRow, RunSummary
+from storage_runs import RunFile, RunRow, RunSummary
 from synthetic_data import generate
-from timing import PairedTiming
 from zygote import Zygote
 
 __all__ = ["Outcome", "executed"]

@@ -11,13 +11,15 @@ import pandas as pd
 
 import feature_effects
 import metrics
-from answers import Predict
-from drift import Scenario, ScenarioPlan
-from explainability import Attributions, ExplainPlan, Explanation, ShiftExplanation, summarise
-from metrics import Accuracy
-from model_utils import Predictions, Task
+from explainability import summarise
+from explainers import Attributions
+from model_utils import Predict, Predictions
+from records.drift import Scenario, ScenarioPlan
+from records.explanation import ExplainPlan, Explanation, ShiftExplanation
+from records.metrics import Accuracy
+from records.model import Task
+from records.schema import Schema
 from sandbox import ModelHandle
-from schema_utils import Schema
 
 __all__ = ["Subject", "explain_rows", "with_effects", "worst_shift"]
 

@@ -13,11 +13,11 @@ import pandas as pd
 
 from errors import PredictFailed
 from model_inspection import complete, let_in, policy_of, version_skew, with_file_facts, with_scan
-from model_utils import ModelInfo, Predictions
-from pickle_scan import Policy, ScanReport
+from model_utils import Predictions
+from records.model import ModelInfo, Policy, ScanReport
 from sandbox import ModelHandle, open_model
 from services import Services
-from storage import RunRow
+from storage_runs import RunRow
 from zygote import Zygote
 
 __all__ = ["RunModel"]

@@ -8,13 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from breaking_criteria import Labelled
-from explainability import Attributions
-from metrics import Accuracy
+from explainers import Attributions
 from model_utils import Predictions
-from records import Section
-from reports import RunError, RunReport
-from schema_utils import Schema
-from storage import RunSummary
+from records.base import Section
+from records.metrics import Accuracy
+from records.run import RunError, RunReport
+from records.schema import Schema
+from storage_runs import RunSummary
 
 __all__ = ["attributions_table", "labelled_rows", "predictions_table", "row_errors", "summary_of"]
 

@@ -13,12 +13,14 @@ from typing import BinaryIO, Literal
 
 from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy
 from example_models import EXAMPLES
-from records import Record
-from reports import RunPlan, RunReport, Source
+from records.base import Record
+from records.run import RunPlan, RunReport, Source
+from records.schema import Schema
 from samples import read_sample, split_target
-from schema_utils import Schema, check_complete, combine, infer_from_frame
+from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
-from storage import JobKind, JobRow, RunPage, RunQuery, RunRow
+from storage_jobs import JobKind, JobRow
+from storage_runs import RunPage, RunQuery, RunRow
 
 __all__ = [
     "ComparedFigure",

@@ -31,11 +31,14 @@ from errors import (
     LockUnavailable,
     ModelError,
 )
-from explainability import Attributions, ExplainPlan
+from explainers import Attributions
 from joint_rows import Joint
 from model_loading import check_policy
-from model_utils import Predictions, RowError, Task, joined_scores
-from pickle_scan import Policy, ScanReport
+from model_utils import Predictions, RowError, joined_scores
+from records.explanation import ExplainPlan
+from records.metrics import LatencyPlan
+from records.model import Policy, ScanReport, Task
+from records.schema import Schema
 from sandbox_answers import (
     MAX_TEXT,
     all_float,
@@ -49,8 +52,7 @@ from sandbox_answers import (
     timed_block,
     timed_calls,
 )
-from schema_utils import Schema
-from timing import LatencyPlan, Timings, summarise
+from timing import Timings, summarise
 from zygote import EXIT_WAIT_S, SLICE_S, Zygote
 
 __all__ = ["LoadedModel", "Memory", "ModelHandle", "open_model"]

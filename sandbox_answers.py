@@ -11,8 +11,9 @@ import numpy as np
 
 import wire
 from joint_rows import MAX_DONORS, Joint
-from schema_utils import Schema
-from timing import LatencyPlan, SizeTimings, TimedCalls
+from records.metrics import LatencyPlan
+from records.schema import Schema
+from timing import SizeTimings, TimedCalls
 
 __all__ = [
     "all_float", "count_of", "is_figure", "joint_of", "scores_fit", "shares_of",

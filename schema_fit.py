@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from errors import InvalidSchema
-from schema_utils import FieldSpec, Schema, is_placeholder
+from records.schema import FieldSpec, Schema, is_placeholder
 
 if TYPE_CHECKING:
-    from model_utils import ModelInfo
+    from records.model import ModelInfo
 
 __all__ = ["check_agrees", "check_fits_model"]
 

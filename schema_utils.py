@@ -7,7 +7,7 @@ Leaves making rows to `synthetic_data`, files to `samples` and models to `model_
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -16,8 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from errors import InvalidSample, InvalidSchema
-from field_spec import (
-    MAX_CATEGORIES,
+from records.schema import (
     MAX_FEATURES,
     MAX_NAME,
     MAX_TEXT,
@@ -26,26 +25,13 @@ from field_spec import (
     FieldSpec,
     Origin,
     Schema,
+    is_placeholder,
 )
 
 __all__ = [
-    "CATEGORIES_KEPT",
-    "MAX_CATEGORIES",
-    "MAX_FEATURES",
-    "QUANTILES",
-    "Distribution",
-    "FeatureType",
-    "FieldSpec",
-    "Origin",
-    "Schema",
-    "check_complete",
-    "combine",
-    "infer_from_frame",
-    "is_placeholder",
-    "parse_schema",
-    "quantiles_of",
-    "validate_frame",
-]
+    "CATEGORIES_KEPT", "QUANTILES", "check_complete", "combine", "infer_from_frame", "parse_schema",
+    "quantiles_of", "validate_frame",
+]  # fmt: skip
 
 QUANTILES = 101
 MIN_FOR_QUANTILES = 30  # below, a fitted shape says more than the few values
@@ -389,11 +375,6 @@ def _category(value: Any) -> str:
 
 
 # --- combining and checking ----------------------------------------------------------------------
-
-
-def is_placeholder(names: Sequence[str], prefixes: Iterable[str] = ("x", "Column_")) -> bool:
-    """True for names that stand for 'no name': x0, x1, ... (ours) or Column_0, ... (LightGBM's)."""
-    return any(all(name == f"{prefix}{i}" for i, name in enumerate(names)) for prefix in prefixes)
 
 
 def _renamed(model: Schema, names: Sequence[str]) -> Schema:

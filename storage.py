@@ -10,25 +10,10 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from storage_database import Database
-from storage_jobs import JobKind, JobRow, JobsRepository, JobState, Lease
-from storage_runs import RunFile, RunPage, RunQuery, RunRow, RunsRepository, RunState, RunSummary
+from storage_jobs import JobsRepository
+from storage_runs import RunsRepository
 
-__all__ = [
-    "GLANCE_S",
-    "JobKind",
-    "JobRow",
-    "JobState",
-    "JobsRepository",
-    "Lease",
-    "RunFile",
-    "RunPage",
-    "RunQuery",
-    "RunRow",
-    "RunState",
-    "RunSummary",
-    "RunsRepository",
-    "Store",
-]
+__all__ = ["GLANCE_S", "Store"]
 
 GLANCE_S = 0.01  # between one look at `Store.mark` and the next, for whoever waits
 

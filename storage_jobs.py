@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import sqlalchemy as sa
 
 from errors import NotFound
-from records import Record
+from records.base import Record
 from storage_database import Database
 from storage_tables import database_clock, jobs
 

@@ -16,9 +16,9 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from errors import Conflict, InvalidInput, NotFound
-from records import Figure, Record
-from reports import RunPlan, Source, Stage
-from schema_utils import Schema
+from records.base import Figure, Record
+from records.run import RunPlan, Source, Stage
+from records.schema import Schema
 from storage_database import Database
 from storage_tables import clean, clean_text, idempotency, jobs, run_files, runs
 

@@ -19,7 +19,8 @@ from scipy.special import ndtr, ndtri
 
 from errors import InvalidPlan
 from joint_rows import Joint
-from schema_utils import FieldSpec, Schema, check_complete
+from records.schema import FieldSpec, Schema
+from schema_utils import check_complete
 
 __all__ = ["MAX_ROWS", "SyntheticData", "generate"]
 

@@ -10,26 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 
-from records import Figure, Record
+from records.metrics import ConcurrencyRow, Interval, LatencyPlan, LatencyRow, PairedTiming
 
 __all__ = [
-    "CONFIDENCE", "ConcurrencyRow", "Interval", "LatencyPlan", "LatencyRow", "PairedTiming", "SizeTimings",
-    "TimedCalls", "Timings", "concurrency_row", "inputs_of", "measure", "paired_timing", "quantile_interval",
-    "seconds_from_now", "summarise", "time_block", "warm_up",
+    "CONFIDENCE", "SizeTimings", "TimedCalls", "Timings", "concurrency_row", "inputs_of", "measure",
+    "paired_timing", "quantile_interval", "seconds_from_now", "summarise", "time_block", "warm_up",
 ]  # fmt: skip
 
-BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
-Callers = Annotated[int, Field(ge=1, le=16)]
 FloatArray = npt.NDArray[np.float64]
-Interval = tuple[Figure, Figure]
-"""(low, high) at `CONFIDENCE`; an end is null where so few calls cannot bound it."""
 
 CONFIDENCE = 0.95
 PERCENTILES = (50, 90, 95, 99)
@@ -43,88 +37,6 @@ MOST_WARM_UP = 100  # calls beyond which waiting for steadiness ends
 WARM_UP_SHARE = 0.25  # of a batch size's time, beyond the calls that the plan asks for
 VALIDATION_CALLS = 5
 RESAMPLES = 2_000
-
-
-class LatencyPlan(Record):
-    """How latency is measured. Calls are per batch size, and fewer when the budget ends."""
-
-    batch_sizes: tuple[BatchSize, ...] = Field((1, 10, 100, 1000), min_length=1, max_length=20)
-    calls: int = Field(50, ge=3, le=10_000)
-    warmup: int = Field(
-        3, ge=0, le=1000, description="Fewest calls before timing; more until they are steady. 0: none."
-    )
-    budget_s: float = Field(2.0, gt=0, le=600, description="Seconds for all batch sizes together.")
-    method: Literal["predict", "predict_proba"] = Field("predict", description="Which method is timed.")
-    threads: int | None = Field(
-        None, ge=1, le=256, description="Threads of the numeric libraries while timing; None: all cores."
-    )
-    concurrency: tuple[Callers, ...] = Field(
-        (), max_length=5, description="Numbers of processes that call at the same time, such as 1, 2, 4."
-    )
-    against_baseline: bool = Field(
-        False, description="Time the baseline run's model in turn with this one; needs `baseline`."
-    )
-
-
-class LatencyRow(Record):
-    """Latency of one batch size over n timed calls; milliseconds a call, rows a second at the median.
-
-    p*_interval: 95 % interval of the percentile (`quantile_interval`). warmup: calls before timing, and
-    `stable` says whether they had become steady (None: too few to tell). prepare_ms: median time to turn a
-    table into what the model takes, outside the timed call. validation_ms: median time of scikit-learn's
-    check of such an input by itself, or to make XGBoost's matrix of it; the timed call contains one. None
-    where it cannot be told.
-    """
-
-    batch_size: int
-    n: int
-    warmup: int
-    mean_ms: float
-    p50_ms: float
-    p90_ms: float
-    p95_ms: float
-    p99_ms: float
-    rows_per_s: float
-    p50_interval: Interval | None = None
-    p90_interval: Interval | None = None
-    p95_interval: Interval | None = None
-    p99_interval: Interval | None = None
-    stable: bool | None = None
-    prepare_ms: Figure = None
-    validation_ms: Figure = None
-
-
-class ConcurrencyRow(Record):
-    """Latency while `callers` processes, each with its own copy of the model, call at the same time.
-
-    n: timed calls of all callers together; rows_per_s: the sum of what each caller got done.
-    """
-
-    callers: int
-    batch_size: int
-    n: int
-    p50_ms: float
-    p95_ms: float
-    rows_per_s: float
-    p50_interval: Interval | None = None
-    p95_interval: Interval | None = None
-
-
-class PairedTiming(Record):
-    """Two models timed in turn, block by block, on the same rows.
-
-    ratio: this model's time a call as a multiple of the baseline's (below 1 is faster), with its 95 %
-    interval over the pairs of blocks.
-    """
-
-    run_id: str
-    batch_size: int
-    pairs: int
-    n: int  # timed calls of each model
-    p50_ms: float
-    baseline_p50_ms: float
-    ratio: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import timing
 from errors import ModelError, PredictFailed
 from estimator_traits import input_check
 from model_utils import Adapter
-from timing import FloatArray, LatencyPlan, TimedCalls
+from records.metrics import LatencyPlan
+from timing import FloatArray, TimedCalls
 
 __all__ = ["Rig"]
 

@@ -13,9 +13,10 @@ from contextlib import AbstractContextManager
 import pandas as pd
 
 from errors import BadAnswer, ChildDied, ChildTimeout, ModelError, NotFound
-from records import Section
+from records.base import Section
+from records.metrics import ConcurrencyRow, LatencyPlan, PairedTiming
 from sandbox import ModelHandle
-from timing import ConcurrencyRow, FloatArray, LatencyPlan, PairedTiming, concurrency_row, paired_timing
+from timing import FloatArray, concurrency_row, paired_timing
 
 __all__ = ["in_turn", "in_turn_or_why_not", "together", "with_callers"]
 

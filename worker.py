@@ -22,13 +22,15 @@ from errors import Cancelled, DashboardError
 from housekeeping import tidy
 from jobs import Jobs
 from model_inspection import inspect_model
-from model_utils import ModelInfo
-from reports import Stage
+from records.model import ModelInfo
+from records.run import Stage
 from run_execution import Outcome, executed
 from runs import Upload, store_upload
 from services import Services, build_services
 from settings import Settings
-from storage import GLANCE_S, JobRow, RunRow
+from storage import GLANCE_S
+from storage_jobs import JobRow
+from storage_runs import RunRow
 from zygote import Zygote
 
 __all__ = ["Hold", "Worker", "main"]

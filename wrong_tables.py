@@ -15,7 +15,7 @@ from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, compared, diff
 from drift_shifts import as_numbers, shifted_numbers, spread_of
 from errors import BadAnswer, ModelError
 from model_utils import Predictions
-from schema_utils import FieldSpec
+from records.schema import FieldSpec
 
 __all__ = ["extra_column", "infinities", "long_text", "missing_column", "outside_bounds", "wrong_type"]
 

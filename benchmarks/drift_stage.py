@@ -19,10 +19,10 @@ from sklearn.preprocessing import StandardScaler
 
 from breaking_points import MAX_ROWS, find_breaking_points
 from breaking_search import LEVELS, RELATIVE_WIDTH
-from drift import DriftPlan
 from drift_simulation import analyse
 from model_utils import Predictions
-from schema_utils import FieldSpec, Schema
+from records.drift import DriftPlan
+from records.schema import FieldSpec, Schema
 
 ROWS, FEATURES, ROUNDS = 1_000, 20, 5
 MODELS: dict[str, Any] = {

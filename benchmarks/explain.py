@@ -26,8 +26,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import tree_shapley
-from explainability import ExplainPlan, explain
+from explainability import explain
 from model_utils import adapt
+from records.explanation import ExplainPlan
 
 ROWS, FEATURES, TREES, TRAINING, ROUNDS = 200, 20, 100, 2_000, 5
 FAMILY_ROWS, FAMILY_S = 1_000, 1.0

@@ -24,9 +24,10 @@ import numpy as np
 import pandas as pd
 
 import model_utils
+from records.metrics import LatencyPlan
 from sandbox import ModelHandle, open_model
 from settings import PROJECT_ROOT, Settings
-from timing import LatencyPlan, inputs_of
+from timing import inputs_of
 from zygote import Zygote, clean_environment
 
 FEATURES, TRAINING, ROUNDS, ROUND_S = 20, 2_000, 60, 0.03

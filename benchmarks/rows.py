@@ -15,7 +15,8 @@ import pandas as pd
 from scipy.special import ndtr
 
 from joint_rows import Joint
-from schema_utils import FieldSpec, Schema, infer_from_frame
+from records.schema import FieldSpec, Schema
+from schema_utils import infer_from_frame
 from synthetic_data import generate
 
 ROWS, COLUMNS, CHUNK, ROUNDS = 1_000_000, 20, 32_768, 3

@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, Response
 import exports
 import runs
 from errors import Conflict
-from reports import RunReport
+from records.run import RunReport
 from routes.dependencies import RunId, ServicesDep, blocking
 from services import Services
 

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from errors import DashboardError
-from reports import RunPlan
+from records.run import RunPlan
+from records.schema import Schema
 from routes.style import STYLE
-from schema_utils import Schema
 
 __all__ = ["error_classes", "router"]
 

@@ -17,8 +17,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 import runs
 from errors import InvalidInput
-from records import Record
-from reports import REPORT_VERSION, RunReport, Source, Stage
+from records.base import Record
+from records.run import REPORT_VERSION, RunReport, Source, Stage
 from routes.dependencies import RunId, ServicesDep, blocking, is_stopping
 from routes.limits import limit_submissions
 from routes.problems import Problem
@@ -26,7 +26,8 @@ from routes.submission import FORM_SCHEMA, read_submission
 from runs import Comparison
 from services import Services
 from settings import Settings
-from storage import GLANCE_S, RunQuery, RunRow, RunState
+from storage import GLANCE_S
+from storage_runs import RunQuery, RunRow, RunState
 
 __all__ = ["PREFIX", "RunItem", "RunList", "RunProgress", "build_router", "item_of", "links"]
 

@@ -17,11 +17,12 @@ from starlette.formparsers import MultiPartParser
 
 import runs
 from errors import InvalidInput, InvalidPlan, InvalidSchema, TooLarge
-from reports import RunPlan
+from records.run import RunPlan
+from records.schema import Schema
 from routes.dependencies import blocking
 from routes.problems import of_validation, summary
 from runs import Upload
-from schema_utils import Schema, parse_schema
+from schema_utils import parse_schema
 from services import Services
 
 __all__ = ["FORM_SCHEMA", "Submission", "parse_plan", "read_submission"]

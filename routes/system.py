@@ -13,10 +13,10 @@ from fastapi.responses import PlainTextResponse
 import lockdown
 import runs
 from errors import Unavailable
-from records import Record
+from records.base import Record
 from routes.dependencies import ServicesDep, blocking
 from services import Services
-from storage import RunQuery, RunState
+from storage_runs import RunQuery, RunState
 
 __all__ = ["VERSION", "Health", "Lock", "Readiness", "router"]
 

@@ -21,10 +21,10 @@ from starlette.types import Receive, Scope, Send
 from waiting import WAIT_S, wait_until
 
 import api_handler
-from reports import RunReport
+from records.run import RunReport
 from services import Services, build_services
 from settings import Settings
-from storage import RunRow, RunSummary
+from storage_runs import RunRow, RunSummary
 
 __all__ = ["FakeWorker", "Server", "running_api", "serve", "test_settings"]
 

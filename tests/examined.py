@@ -11,9 +11,9 @@ import pandas as pd
 
 from errors import DashboardError
 from model_utils import Predictions
-from monotonicity import Trend
-from robustness import Behaviour, BehaviourName, RobustnessPlan, examine
-from schema_utils import FieldSpec, Schema
+from records.robustness import Behaviour, BehaviourName, RobustnessPlan, Trend
+from records.schema import FieldSpec, Schema
+from robustness import examine
 
 __all__ = ["NUMBERS", "SCHEMA", "N", "Predict", "behaviour", "frame_of"]
 

@@ -9,32 +9,32 @@ from typing import Any, get_args
 
 import numpy as np
 
-from checks import Check, RunStatus, SectionName, judge
-from drift import (
+from checks import judge
+from records.base import Section
+from records.checks import Check, RunStatus, SectionName
+from records.drift import (
     BreakingPoint,
     ColumnDrift,
     ColumnFalseAlarms,
     Decomposition,
     Distances,
+    DomainColumn,
+    DomainDrift,
     DriftAnalysis,
     FalseAlarms,
     Scenario,
     SingleEffect,
 )
-from drift_domain import DomainColumn, DomainDrift
-from explainability import Explanation, FeatureImportance
-from gates import Gates
-from metrics import Accuracy, LatencyRow, Performance
-from model_utils import ModelInfo
-from pickle_scan import ScanReport
-from records import Section
-from reports import Environment, RunError, RunPlan, RunReport
-from robustness import Behaviour, Robustness
-from row_likeness import RowLikeness
-from schema_utils import FieldSpec, Schema
+from records.explanation import Explanation, FeatureImportance
+from records.gates import Gates
+from records.likeness import RowLikeness
+from records.metrics import Accuracy, ConcurrencyRow, LatencyRow, PairedTiming, Performance
+from records.model import ModelInfo, ScanReport
+from records.robustness import Behaviour, Robustness
+from records.run import Environment, RunError, RunPlan, RunReport
+from records.schema import FieldSpec, Schema
 from settings import Settings
-from storage import RunRow
-from timing import ConcurrencyRow, PairedTiming
+from storage_runs import RunRow
 
 __all__ = ["FEATURES", "sample_report", "sample_row", "sample_schema", "stopped_report"]
 

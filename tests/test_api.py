@@ -17,7 +17,7 @@ from waiting import wait_until
 
 import lockdown
 from errors import DashboardError
-from reports import RunPlan, RunReport
+from records.run import RunPlan, RunReport
 from routes.reference import error_classes
 
 PROBLEM = "application/problem+json"

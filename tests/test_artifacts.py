@@ -12,7 +12,7 @@ from artifacts import Artifact, Artifacts
 from errors import InvalidInput, NotFound, TooLarge, Unavailable
 from services import build_services
 from settings import Settings
-from storage import RunQuery
+from storage_runs import RunQuery
 
 MEGABYTE = 1024 * 1024
 

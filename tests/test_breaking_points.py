@@ -15,11 +15,12 @@ import breaking_search
 from answers import MAX_CALL_ROWS
 from breaking_criteria import ChangedAnswers, Labelled, ScoreDrop, Tails, binomial_at_most
 from breaking_points import find_breaking_points
-from drift import BreakingPoint, DriftPlan, ScenarioPlan, compare
+from drift import compare
 from drift_simulation import analyse
 from errors import PredictFailed
 from model_utils import Predictions
-from schema_utils import FieldSpec, Schema
+from records.drift import BreakingPoint, DriftPlan, ScenarioPlan
+from records.schema import FieldSpec, Schema
 
 TAILS = Tails(lower=0.015, upper=0.0125, screen=0.01)
 SCHEMA = Schema(features=tuple(FieldSpec(name=n) for n in ("a", "b", "c")))

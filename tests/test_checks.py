@@ -4,17 +4,16 @@
 
 import pytest
 
-from checks import Check, judge, section_of, single_row_p95, verdict
-from drift import BreakingPoint, Distances, DriftAnalysis, Scenario
-from drift_domain import DomainColumn, DomainDrift
-from explainability import Explanation
-from gates import BaselineFigures, Gates
-from metrics import Accuracy, LatencyRow, Performance
-from records import Section
-from robustness import Behaviour, Robustness
-from row_likeness import RowLikeness
+from checks import judge, verdict
+from records.base import Section
+from records.checks import Check, section_of, single_row_p95
+from records.drift import BreakingPoint, Distances, DomainColumn, DomainDrift, DriftAnalysis, Scenario
+from records.explanation import Explanation
+from records.gates import BaselineFigures, Gates
+from records.likeness import RowLikeness
+from records.metrics import Accuracy, LatencyRow, PairedTiming, Performance
+from records.robustness import Behaviour, Robustness
 from settings import Settings
-from timing import PairedTiming
 
 THRESHOLDS = Settings(_env_file=None)
 NO_SAMPLE = Section[RowLikeness].not_applicable("No sample.")

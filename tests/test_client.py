@@ -18,11 +18,11 @@ from api_server import Server, report_of, running_api, test_settings
 from sample_reports import sample_report, stopped_report
 
 from auth import new_token
-from checks import Check
 from example_client import client_api_example
 from example_client.client_api_example import main, summary
-from records import Section
-from reports import RunError, RunReport
+from records.base import Section
+from records.checks import Check
+from records.run import RunError, RunReport
 from settings import PROJECT_ROOT
 
 

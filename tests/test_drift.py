@@ -13,8 +13,10 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 from scipy.stats import wasserstein_distance as scipy_wasserstein
 
-from drift import ColumnDrift, Reference, compare, measured_columns, population_stability_index
+from drift import Reference, compare, measured_columns
+from drift_statistics import population_stability_index
 from errors import InvalidInput
+from records.drift import ColumnDrift
 
 
 def close(expected: float) -> Any:

@@ -5,13 +5,12 @@ import pandas as pd
 import pytest
 from predictors import classes, numbers
 
-from answers import Predict
-from drift import Decomposition, DriftPlan, ScenarioPlan
 from drift_decomposition import decompose, joint_scenario
 from drift_shifts import simulate
 from errors import Cancelled, PredictFailed
-from model_utils import Predictions
-from schema_utils import FieldSpec, Schema
+from model_utils import Predict, Predictions
+from records.drift import Decomposition, DriftPlan, ScenarioPlan
+from records.schema import FieldSpec, Schema
 
 SCHEMA = Schema(features=tuple(FieldSpec(name=n) for n in ("a", "b", "c")))
 SHIFT = ScenarioPlan(kind="mean_shift", magnitude=1.0)

@@ -7,9 +7,10 @@ import pytest
 from scipy.stats import binomtest, chi2
 
 import drift_false_alarms
-from drift import DriftRules, compare
+from drift import compare
 from drift_false_alarms import expected_false_alarms, watched_false_alarms, wilson_interval
 from errors import InvalidInput
+from records.drift import DriftRules
 
 
 def normal(rows: int, columns: int) -> pd.DataFrame:

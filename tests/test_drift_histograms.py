@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from drift import ColumnDrift, DriftRules, compare
+from drift import compare
 from drift_estimates import Bounded, ColumnEstimate, compare_histograms
 from drift_histograms import CategoryHistogram, NumberHistogram, TableHistogram, calibrate
 from errors import InvalidInput
+from records.drift import ColumnDrift, DriftRules
 
 RULES = DriftRules(rows_limit=10)
 

@@ -14,12 +14,13 @@ from scipy.stats import ks_2samp, kstest, norm, rankdata, wasserstein_distance
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from drift import DriftPlan, ScenarioKind, ScenarioPlan, compare
-from drift_shifts import applicable_features
-from drift_simulation import analyse, simulate
+from drift import compare
+from drift_shifts import applicable_features, simulate
+from drift_simulation import analyse
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, InvalidPlan, PredictFailed
 from model_utils import Predictions
-from schema_utils import FieldSpec, Schema
+from records.drift import DriftPlan, ScenarioKind, ScenarioPlan
+from records.schema import FieldSpec, Schema
 
 N = 200
 SCHEMA = Schema(

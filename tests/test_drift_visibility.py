@@ -8,11 +8,10 @@ import pytest
 from predictors import numbers
 from scipy.stats import norm
 
-from drift import Distances, DriftPlan, Scenario, ScenarioKind, ScenarioPlan
-from drift_domain import DomainDrift
 from drift_simulation import analyse
-from drift_visibility import seen_by, with_domain_auc
-from schema_utils import FieldSpec, Schema
+from drift_visibility import with_domain_auc
+from records.drift import Distances, DomainDrift, DriftPlan, Scenario, ScenarioKind, ScenarioPlan, seen_by
+from records.schema import FieldSpec, Schema
 
 SCHEMA = Schema(features=tuple(FieldSpec(name=name) for name in ("a", "b", "c")))
 

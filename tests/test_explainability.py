@@ -25,15 +25,10 @@ from sklearn import (
 from sklearn.impute import SimpleImputer
 
 from errors import BadAnswer, InvalidPlan
-from explainability import (
-    MAX_OUTPUTS,
-    Attributions,
-    ExplainPlan,
-    additivity_error,
-    explain,
-    summarise,
-)
+from explainability import MAX_OUTPUTS, additivity_error, explain, summarise
+from explainers import Attributions
 from model_utils import adapt
+from records.explanation import ExplainPlan
 from shapley import shapley_values
 
 PLAN = ExplainPlan(rows=30, budget_s=20)

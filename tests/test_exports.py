@@ -13,8 +13,10 @@ from html.parser import HTMLParser
 import pytest
 from sample_reports import sample_report, stopped_report
 
-from checks import Check
-from drift import (
+from exports import metrics_csv, thresholds_json, to_html, to_junit, to_markdown
+from records.base import Section
+from records.checks import Check
+from records.drift import (
     BreakingPoint,
     ColumnDrift,
     Decomposition,
@@ -23,13 +25,11 @@ from drift import (
     Scenario,
     SingleEffect,
 )
-from explainability import Explanation, FeatureImportance
-from exports import metrics_csv, thresholds_json, to_html, to_junit, to_markdown
-from metrics import Accuracy, LatencyRow, Performance
-from model_utils import ModelInfo
-from records import Section
-from reports import Environment, RunError, RunPlan, RunReport
-from robustness import Behaviour, Robustness
+from records.explanation import Explanation, FeatureImportance
+from records.metrics import Accuracy, LatencyRow, Performance
+from records.model import ModelInfo
+from records.robustness import Behaviour, Robustness
+from records.run import Environment, RunError, RunPlan, RunReport
 
 HOSTILE = (
     "</script><img src=x onerror=alert(1)>",

@@ -17,16 +17,18 @@ import native_formats
 import native_models
 import sandbox
 from errors import ChildDied, DashboardError, MissingLibrary, ModelError, ModelRefused, NotAModel
+from estimator_traits import label_text
+from model_loading import load
 from model_scan import first_glance, scan
 from model_schema import infer_from_model
-from model_utils import Adapter, Predictions, label_text
-from pickle_scan import Policy
+from model_utils import Adapter, Predictions
+from records.metrics import LatencyPlan
+from records.model import FORMATS, ModelInfo, Policy
 from schema_fit import check_fits_model
 from schema_utils import check_complete
 from scripts.family_corpus import FAMILIES, Family, ModelFile
 from settings import Settings
 from synthetic_data import generate
-from timing import LatencyPlan
 from zygote import Zygote
 
 IN_CHILD_ONLY = {"PyTorch", "Keras"}  # a gigabyte to import: not into the tests' own process
@@ -55,7 +57,7 @@ def opened(file: ModelFile) -> Adapter:
     data = io.BytesIO(file.data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return model_utils.adapt(model_utils.load(data, "contained" if file.policy else "strict"))
+        return model_utils.adapt(load(data, "contained" if file.policy else "strict"))
 
 
 def as_told(answers: Any) -> np.ndarray:
@@ -81,7 +83,7 @@ def test_the_bytes_tell_the_format(family: Family, tmp_path: Path) -> None:
         path.write_bytes(file.data)
         seen = first_glance(path)
         suffix = Path(file.name).suffix
-        native = next((one for one in native_formats.FORMATS if one.name == seen.format), None)
+        native = next((one for one in FORMATS if one.name == seen.format), None)
         assert (suffix in native.suffixes) if native else suffix in (".pkl", ".joblib"), file.label
         if seen.format in ("skops", "onnx", "keras", "catboost", "xgboost json", "xgboost ubj"):
             assert seen.saved_with, file.label
@@ -94,7 +96,7 @@ def test_strict_policy_lets_in_what_cannot_run_code(family: Family) -> None:
         assert report.ok is (file.policy is None), (file.label, report)
         if file.policy:
             with pytest.raises(ModelRefused):
-                model_utils.load(io.BytesIO(file.data), "strict", report)
+                load(io.BytesIO(file.data), "strict", report)
 
 
 @pytest.mark.parametrize("family", [one for one in families() if one.values[0].name not in IN_CHILD_ONLY])
@@ -117,7 +119,7 @@ def test_its_schema_is_complete_and_makes_rows_that_it_answers(family: Family) -
         schema = infer_from_model(adapter.estimator)
         assert schema is not None, file.label
         check_complete(schema)
-        info = model_utils.ModelInfo(
+        info = ModelInfo(
             name="m", sha256="", bytes=1, features=adapter.features, n_features=adapter.n_features
         )
         check_fits_model(schema, info)
@@ -167,7 +169,7 @@ def test_a_cut_file_ends_in_an_error_that_says_what_to_do(
 
 
 def test_a_library_that_is_missing_is_named_with_the_line_that_installs_it(monkeypatch: Any) -> None:
-    native = next(one for one in native_formats.FORMATS if one.name == "catboost")
+    native = next(one for one in FORMATS if one.name == "catboost")
     absent = ModuleNotFoundError("No module named 'catboost'", name="catboost")
     monkeypatch.setitem(native_models._failed, "catboost", absent)
     report = scan(io.BytesIO(b"CBM1" + bytes(20)))
@@ -186,7 +188,7 @@ def test_a_library_that_is_missing_is_named_with_the_line_that_installs_it(monke
 )
 def test_a_file_that_its_library_cannot_read_is_told_so(data: bytes) -> None:
     with pytest.raises(NotAModel) as caught:
-        model_utils.load(io.BytesIO(data))
+        load(io.BytesIO(data))
     assert "looks like" in caught.value.message and caught.value.hint
 
 
@@ -211,14 +213,14 @@ def test_a_catboost_file_that_is_cut_anywhere_is_noticed_before_its_library_read
     for length in (0, 3, 7, 100, trees - 1, *range(trees, len(with_tables))):
         assert native_formats.catboost_is_cut(with_tables[:length]), length
     with pytest.raises(NotAModel) as caught:
-        model_utils.load(io.BytesIO(with_tables[: len(with_tables) - 40]))
+        load(io.BytesIO(with_tables[: len(with_tables) - 40]))
     assert "it ends before" in caught.value.message
-    assert model_utils.load(io.BytesIO(with_tables)) is not None
+    assert load(io.BytesIO(with_tables)) is not None
 
 
 def test_versions_of_a_native_file_are_compared_when_it_cannot_be_read() -> None:
     with pytest.raises(DashboardError) as caught:
-        model_utils.load(io.BytesIO(b'{"learner": {}, "version": [99, 1, 2]}'))
+        load(io.BytesIO(b'{"learner": {}, "version": [99, 1, 2]}'))
     assert caught.value.code == "version_mismatch" and "99.1.2" in caught.value.message
 
 
@@ -253,7 +255,7 @@ def test_a_keras_file_with_code_inside_is_refused(tmp_path: Path) -> None:
     assert report.ok is False and "Lambda" in report.findings[0]
     assert [(one.module, one.name) for one in report.refused] == [("os", "Dense")]
     with pytest.raises(ModelRefused):
-        model_utils.load(buffer, "strict", report)
+        load(buffer, "strict", report)
 
 
 @pytest.mark.parametrize("name", ["KernelDensity", "PCA", "LocalOutlierFactor"])

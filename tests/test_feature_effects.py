@@ -10,12 +10,15 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import metrics
 import run_explanation
-from drift import ScenarioPlan
-from explainability import Attributions, ExplainPlan, Explanation, explain, summarise
+from explainability import explain, summarise
+from explainers import Attributions
 from feature_effects import explain_shift, with_shuffled_columns
 from integrated_gradients import integrated_gradients
 from local_surrogate import local_surrogate
 from model_utils import Adapter, Predictions, adapt
+from records.drift import ScenarioPlan
+from records.explanation import ExplainPlan, Explanation
+from records.metrics import Accuracy
 from run_explanation import Subject
 from schema_utils import infer_from_frame
 
@@ -70,7 +73,7 @@ def test_with_labels_the_score_falls_as_scikit_learn_says() -> None:
     model = LinearRegression().fit(rows, target)
     adapter = adapt(model)
 
-    def score(answers: Any) -> metrics.Accuracy:
+    def score(answers: Any) -> Accuracy:
         return metrics.score(target, answers, "regression", "y")
 
     found = with_shuffled_columns(explained(adapter, rows), rows, adapter.answer, score, budget_s=60, seed=0)

@@ -17,7 +17,7 @@ from conftest import Server, start_server, stop_server
 
 import sandbox
 from errors import DashboardError
-from pickle_scan import Policy
+from records.model import Policy
 from settings import Settings
 from zygote import Zygote
 

@@ -13,7 +13,9 @@ from databases import KINDS, fresh_database, in_processes
 from errors import ChildDied, NotFound
 from jobs import Jobs
 from settings import Settings
-from storage import JobRow, Lease, RunRow, Store
+from storage import Store
+from storage_jobs import JobRow, Lease
+from storage_runs import RunRow
 
 EXPIRED = -1.0  # a lease that ended before it began
 

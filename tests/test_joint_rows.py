@@ -10,7 +10,8 @@ from scipy.stats import kstest, spearmanr
 
 import sandbox_answers
 from joint_rows import MAX_DONORS, Joint, joint_for
-from schema_utils import FieldSpec, Schema, infer_from_frame
+from records.schema import FieldSpec, Schema
+from schema_utils import infer_from_frame
 from synthetic_data import generate
 
 RNG = np.random.default_rng(0)

@@ -30,7 +30,7 @@ import landlock
 import lockdown
 import sandbox
 from errors import ChildDied, ChildTimeout, DashboardError, LockUnavailable, ModelError, ModelRefused
-from explainability import ExplainPlan
+from records.explanation import ExplainPlan
 from settings import PROJECT_ROOT, Settings
 from zygote import Zygote
 

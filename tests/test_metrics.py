@@ -8,8 +8,9 @@ import pytest
 from sklearn import metrics as oracle
 
 from errors import InvalidSample
-from metrics import headline, score
+from metrics import score
 from model_utils import Predictions
+from records.metrics import headline
 
 
 def predictions(values, labels=None, scores=None, failed=None):

@@ -18,7 +18,7 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from model_schema import mine
-from schema_utils import FieldSpec
+from records.schema import FieldSpec
 from synthetic_data import generate
 
 RNG = np.random.default_rng(0)

@@ -47,7 +47,8 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from model_schema import guessed, infer_from_model
-from schema_utils import FieldSpec, check_complete
+from records.schema import FieldSpec
+from schema_utils import check_complete
 from synthetic_data import generate
 
 ROWS = 600

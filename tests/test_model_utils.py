@@ -19,8 +19,10 @@ from sklearn.preprocessing import StandardScaler
 
 import model_utils
 from errors import MissingLibrary, ModelError, NoPredict, NotAModel, PredictFailed, VersionMismatch
+from estimator_traits import label_text
+from model_loading import load
 from model_scan import first_glance
-from model_utils import Adapter, adapt, load
+from model_utils import Adapter, adapt
 
 NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the first number only
 
@@ -192,7 +194,7 @@ def test_an_adapter_answers_as_the_model_does(
     assert adapter.features == tuple(rows.columns)
     assert labels is None or adapter.labels == labels
     found = adapter.answer(rows[list(reversed(rows.columns))])
-    expected = [model_utils.label_text(value) for value in model.predict(rows)]
+    expected = [label_text(value) for value in model.predict(rows)]
     assert found.labels is not None and found.scores is not None
     assert [found.labels[int(code)] for code in found.values] == expected
     assert found.scores is not None
@@ -436,7 +438,7 @@ def test_columns_that_the_model_needs_are_named_when_they_lack() -> None:
     ("value", "text"), [(1, "1"), (1.0, "1"), (np.int64(3), "3"), (0.5, "0.5"), (True, "True")]
 )
 def test_a_label_is_written_as_a_person_writes_it(value: Any, text: str) -> None:
-    assert model_utils.label_text(value) == text
+    assert label_text(value) == text
 
 
 def test_inspecting_imports_no_numeric_library() -> None:

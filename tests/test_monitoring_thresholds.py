@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from drift import BreakingPoint, ColumnFalseAlarms, DriftAnalysis, DriftPlan, FalseAlarms
-from monitoring_thresholds import (
+from records.drift import BreakingPoint, ColumnFalseAlarms, DriftAnalysis, DriftPlan, FalseAlarms
+from records.thresholds import (
     MonitoringThresholds,
     enough_in_words,
     enough_rows,

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 import pickle_allow_list
 from errors import DashboardError, MissingLibrary, ModelRefused, NotAModel
 from model_loading import load
-from pickle_scan import ScanReport, check_allowed, scan
+from pickle_scan import check_allowed, scan
 from pickle_values import STUB
+from records.model import ScanReport
 from restricted_unpickler import InertDistribution, load_restricted
 from scripts import allow_list, model_corpus
 
@@ -335,7 +336,8 @@ def test_random_opcodes_end_in_a_report_or_in_our_error(data: bytes) -> None:
 
 def test_the_walk_takes_as_many_steps_as_the_file_has_bytes() -> None:
     """Every opcode moves on: no length, count or index makes the walk go back or round and round."""
-    from pickle_walk import TABLE, Damaged, Stopped, Walk
+    from pickle_machine import Damaged, Stopped
+    from pickle_walk import TABLE, Walk
 
     for data in SEEDS:
         for code, handler in enumerate(TABLE):

@@ -10,8 +10,9 @@ from predictors import answers
 
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, PredictFailed, Unavailable
 from model_utils import Predictions
-from robustness import BehaviourName, RobustnessPlan, examine
-from schema_utils import FieldSpec, Schema
+from records.robustness import BehaviourName, RobustnessPlan
+from records.schema import FieldSpec, Schema
+from robustness import examine
 from settings import PROJECT_ROOT
 
 

@@ -13,8 +13,10 @@ import row_likeness
 from drift_domain import MIN_ROWS, domain_drift
 from errors import InvalidInput
 from joint_rows import Joint
-from row_likeness import Recipe, finding, likeness, not_asked
-from schema_utils import FieldSpec, Schema, infer_from_frame
+from records.likeness import finding
+from records.schema import FieldSpec, Schema
+from row_likeness import Recipe, likeness, not_asked
+from schema_utils import infer_from_frame
 from synthetic_data import generate
 
 AS_THE_SAMPLE = Recipe(None, None, None, 0)

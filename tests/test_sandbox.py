@@ -38,11 +38,11 @@ from errors import (
     PredictFailed,
     Unavailable,
 )
-from explainability import ExplainPlan
-from pickle_scan import ScanReport
+from records.explanation import ExplainPlan
+from records.metrics import LatencyPlan
+from records.model import ScanReport
 from sandbox import ModelHandle
 from settings import Settings
-from timing import LatencyPlan
 from tree_shapley import flatten, forest_shapley
 from zygote import Zygote
 from zygote_process import MODEL_LIBRARIES

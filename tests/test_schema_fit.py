@@ -14,9 +14,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from errors import InvalidSchema
 from model_schema import infer_from_model
-from model_utils import ModelInfo
+from records.model import ModelInfo
+from records.schema import FieldSpec, Schema
 from schema_fit import check_agrees, check_fits_model
-from schema_utils import FieldSpec, Schema, infer_from_frame
+from schema_utils import infer_from_frame
 from synthetic_data import generate
 
 RNG = np.random.default_rng(0)

@@ -10,11 +10,10 @@ from pydantic import ValidationError
 from scipy import stats
 
 from errors import InvalidSample, InvalidSchema
-from model_utils import ModelInfo
+from records.model import ModelInfo
+from records.schema import FieldSpec, Schema
 from schema_utils import (
     CATEGORIES_KEPT,
-    FieldSpec,
-    Schema,
     check_complete,
     combine,
     infer_from_frame,

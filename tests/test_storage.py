@@ -16,12 +16,13 @@ from alembic.runtime.migration import MigrationContext
 from databases import KINDS, fresh_database, in_processes
 
 from errors import Conflict, InvalidInput, NotFound, Unavailable
-from gates import Gates
-from reports import RunPlan
-from schema_utils import FieldSpec, Schema
+from records.gates import Gates
+from records.run import RunPlan
+from records.schema import FieldSpec, Schema
 from settings import PROJECT_ROOT
-from storage import RunFile, RunQuery, RunRow, RunSummary, Store
+from storage import Store
 from storage_database import NEWEST
+from storage_runs import RunFile, RunQuery, RunRow, RunSummary
 from storage_tables import metadata
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

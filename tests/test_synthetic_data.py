@@ -11,7 +11,8 @@ from pandas.testing import assert_frame_equal
 from scipy import stats
 
 from errors import InvalidPlan, InvalidSchema
-from schema_utils import FeatureType, FieldSpec, Schema, infer_from_frame, quantiles_of, validate_frame
+from records.schema import FeatureType, FieldSpec, Schema
+from schema_utils import infer_from_frame, quantiles_of, validate_frame
 from synthetic_data import MAX_ROWS, generate
 
 ROWS = 20_000

@@ -12,16 +12,8 @@ from pydantic import ValidationError
 from scipy import stats
 
 import timing
-from timing import (
-    LatencyPlan,
-    LatencyRow,
-    concurrency_row,
-    measure,
-    paired_timing,
-    quantile_interval,
-    summarise,
-    warm_up,
-)
+from records.metrics import LatencyPlan, LatencyRow
+from timing import concurrency_row, measure, paired_timing, quantile_interval, summarise, warm_up
 
 FRAME = pd.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0) * 2})
 

@@ -17,15 +17,15 @@ from streamlit.testing.v1 import AppTest
 import lockdown
 import runs
 import services as holder
-from drift import BreakingPoint
 from errors import NotAModel
-from records import Section
-from reports import RunReport
+from records.base import Section
+from records.drift import BreakingPoint
+from records.run import RunReport
 from runs import Upload
 from schema_utils import infer_from_frame
 from services import Services, build_services
 from settings import Settings
-from storage import RunQuery
+from storage_runs import RunQuery
 from views import charts, components, schema_table
 
 MARKUP = "*bold* <b>tag</b> :smile: [link](https://x.y) $a$"

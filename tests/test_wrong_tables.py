@@ -17,8 +17,9 @@ from sklearn.tree import DecisionTreeClassifier
 from batch_trials import answer_singly, answer_together
 from errors import PredictFailed
 from model_utils import Adapter, Predictions, adapt
-from robustness import BehaviourName, RobustnessPlan, examine
-from schema_utils import Schema
+from records.robustness import BehaviourName, RobustnessPlan
+from records.schema import Schema
+from robustness import examine
 
 
 def lenient(frame: pd.DataFrame) -> Predictions:

@@ -11,10 +11,9 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from drift import BreakingPoint, Decomposition, Scenario
-from explainability import Explanation, ShiftExplanation
-from metrics import Accuracy, LatencyRow
-from timing import ConcurrencyRow
+from records.drift import BreakingPoint, Decomposition, Scenario
+from records.explanation import Explanation, ShiftExplanation
+from records.metrics import Accuracy, ConcurrencyRow, LatencyRow
 
 __all__ = [
     "attribution_dots",

@@ -16,7 +16,7 @@ import auth
 import runs
 import services as holder
 from errors import DashboardError
-from records import Section
+from records.base import Section
 
 __all__ = [
     "ACTIVE",

@@ -5,10 +5,18 @@ from typing import Any
 
 import streamlit as st
 
-from drift import BreakingPoint, ColumnDrift, Decomposition, DriftAnalysis, DriftPlan, judgement
-from drift_visibility import PSI_SEEN, seen_by
-from monitoring_thresholds import TOLERATED, enough_in_words, rate_of, to_watch
-from reports import RunReport
+from records.drift import (
+    PSI_SEEN,
+    BreakingPoint,
+    ColumnDrift,
+    Decomposition,
+    DriftAnalysis,
+    DriftPlan,
+    judgement,
+    seen_by,
+)
+from records.run import RunReport
+from records.thresholds import TOLERATED, enough_in_words, rate_of, to_watch
 from views import charts
 from views import components as ui
 

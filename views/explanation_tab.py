@@ -4,8 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from explainability import Explanation, ShiftExplanation
-from reports import RunReport
+from records.explanation import Explanation, ShiftExplanation
+from records.run import RunReport
 from views import charts
 from views import components as ui
 

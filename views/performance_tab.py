@@ -8,10 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from metrics import Accuracy, Performance
-from records import Section
-from reports import RunReport
-from timing import Interval, PairedTiming
+from records.base import Section
+from records.metrics import Accuracy, Interval, PairedTiming, Performance
+from records.run import RunReport
 from views import charts
 from views import components as ui
 

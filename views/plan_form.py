@@ -7,11 +7,11 @@ set to the server's settings.
 import streamlit as st
 from pydantic import ValidationError
 
-from drift import DriftPlan
-from explainability import ExplainPlan
-from gates import Gates
-from metrics import LatencyPlan
-from reports import RunPlan
+from records.drift import DriftPlan
+from records.explanation import ExplainPlan
+from records.gates import Gates
+from records.metrics import LatencyPlan
+from records.run import RunPlan
 from settings import Settings
 
 __all__ = ["render"]

@@ -10,10 +10,10 @@ import streamlit as st
 
 import runs
 import services as holder
-from checks import Check
 from errors import DashboardError, NotFound
 from findings import kind_of, merged
-from reports import RunReport
+from records.checks import Check
+from records.run import RunReport
 from views import components as ui
 from views import performance_tab, run_tabs
 

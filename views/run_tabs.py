@@ -12,10 +12,9 @@ import streamlit as st
 
 import runs
 from errors import DashboardError
-from model_utils import ModelInfo
-from pickle_scan import ScanReport
-from reports import RunReport
-from row_likeness import finding
+from records.likeness import finding
+from records.model import ModelInfo, ScanReport
+from records.run import RunReport
 from views import components as ui
 from views import drift_tab, explanation_tab, performance_tab
 

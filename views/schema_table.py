@@ -12,7 +12,8 @@ import streamlit as st
 from pydantic import ValidationError
 
 from errors import InvalidSchema
-from schema_utils import Distribution, FeatureType, FieldSpec, Schema, parse_schema
+from records.schema import Distribution, FeatureType, FieldSpec, Schema
+from schema_utils import parse_schema
 
 __all__ = ["COLUMNS", "column_config", "numbered", "to_frame", "to_schema"]
 

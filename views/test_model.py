@@ -17,11 +17,11 @@ import runs
 import services as holder
 from errors import DashboardError, NotFound
 from example_models import EXAMPLES
-from model_utils import ModelInfo
-from native_formats import FORMATS
-from reports import RunPlan
+from records.model import FORMATS, ModelInfo
+from records.run import RunPlan
+from records.schema import Schema
 from samples import read_sample
-from schema_utils import Schema, combine, infer_from_frame
+from schema_utils import combine, infer_from_frame
 from views import components as ui
 from views import plan_form, schema_table
 

@@ -5,7 +5,7 @@ Leaves judging to `checks`.
 
 from pydantic import Field
 
-from records import Figure, Record
+from records.base import Figure, Record
 
 __all__ = ["BaselineFigures", "Gates"]
 

@@ -7,8 +7,8 @@ counting false alarms to `drift_false_alarms`.
 from collections.abc import Sequence
 from typing import Literal
 
-from drift import BreakingPoint, DriftAnalysis, DriftPlan, FalseAlarms
-from records import Figure, Record
+from records.base import Figure, Record
+from records.drift import BreakingPoint, DriftAnalysis, DriftPlan, FalseAlarms
 
 __all__ = [
     "TOLERATED",

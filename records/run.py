@@ -8,16 +8,16 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from checks import Check, RunStatus
-from drift import DriftAnalysis, DriftPlan
-from explainability import ExplainPlan, Explanation
-from gates import Gates
-from metrics import Accuracy, LatencyPlan, Performance
-from model_utils import ModelInfo
-from records import Record, Section
-from robustness import Robustness, RobustnessPlan
-from row_likeness import RowLikeness
-from schema_utils import Schema
+from records.base import Record, Section
+from records.checks import Check, RunStatus
+from records.drift import DriftAnalysis, DriftPlan
+from records.explanation import ExplainPlan, Explanation
+from records.gates import Gates
+from records.likeness import RowLikeness
+from records.metrics import Accuracy, LatencyPlan, Performance
+from records.model import ModelInfo
+from records.robustness import Robustness, RobustnessPlan
+from records.schema import Schema
 
 __all__ = ["REPORT_VERSION", "Environment", "RunError", "RunPlan", "RunReport", "Source", "Stage"]
 

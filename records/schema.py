@@ -6,26 +6,19 @@ the remedy. Public under `schema_utils`, which parses, infers and combines them.
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from records import Figure, Record
+from records.base import Figure, Record
 
 __all__ = [
-    "MAX_CATEGORIES",
-    "MAX_FEATURES",
-    "MAX_NAME",
-    "MAX_TEXT",
-    "Distribution",
-    "FeatureType",
-    "FieldSpec",
-    "Origin",
-    "Schema",
-]
+    "MAX_CATEGORIES", "MAX_FEATURES", "MAX_NAME", "MAX_TEXT", "Distribution", "FeatureType", "FieldSpec",
+    "Origin", "Schema", "is_placeholder",
+]  # fmt: skip
 
 FeatureType = Literal["number", "integer", "category", "boolean", "datetime"]
 Distribution = Literal["auto", "normal", "lognormal", "uniform"]
@@ -224,3 +217,8 @@ def _iso(key: str, value: float | str | None) -> datetime | None:
         return datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError(f"{key} is {value!r}, not a date; write ISO 8601, as in 2024-01-31") from None
+
+
+def is_placeholder(names: Sequence[str], prefixes: Iterable[str] = ("x", "Column_")) -> bool:
+    """True for names that stand for 'no name': x0, x1, ... (ours) or Column_0, ... (LightGBM's)."""
+    return any(all(name == f"{prefix}{i}" for i, name in enumerate(names)) for prefix in prefixes)

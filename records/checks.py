@@ -1,0 +1,63 @@
+"""The judged figures of a run, and which of the report's sections each comes from.
+
+Leaves judging to `checks`.
+"""
+
+from typing import Literal
+
+from records.base import Figure, Record
+from records.metrics import Performance
+
+__all__ = ["UNJUDGED", "Check", "CheckStatus", "RunStatus", "SectionName", "section_of", "single_row_p95"]
+
+CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
+RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
+SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation", "likeness"]
+UNJUDGED = "It could not be judged: "  # begins the reason of a check whose figure could not be had
+
+
+class Check(Record):
+    """One judged figure. `direction` says which side of the threshold is good; the threshold itself is.
+
+    reason: what was found and what to do, to be read beside the title.
+    gate: the run has to be judged by this one; when it cannot be, the run is an error, not a pass.
+    """
+
+    id: str
+    title: str
+    status: CheckStatus
+    value: Figure = None
+    threshold: Figure = None
+    direction: Literal["at_most", "at_least"] = "at_most"
+    unit: str = ""
+    reason: str = ""
+    gate: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The finding where no title stands beside it."""
+        return f"{self.title}: {self.reason}" if self.reason else self.title
+
+
+def section_of(check: Check) -> SectionName:
+    """The report's section that a check was judged from."""
+    for prefix, section in _SECTIONS.items():
+        if check.id.startswith(prefix):
+            return section
+    return "metrics"
+
+
+def single_row_p95(performance: Performance) -> float | None:
+    """The p95 of the batch size 1 in milliseconds; None when it was not measured."""
+    return next((row.p95_ms for row in performance.latency if row.batch_size == 1), None)
+
+
+_SECTIONS: dict[str, SectionName] = {
+    "score": "accuracy",
+    "baseline_score": "accuracy",
+    "robustness_": "robustness",
+    "drift_": "drift",
+    "prediction_psi": "drift",
+    "explanation_": "explanation",
+    "rows_": "likeness",
+}

@@ -1,0 +1,105 @@
+"""The report's `model` section: what a file and the model in it are, and what the scan saw.
+
+Leaves reading files to `scan`, and models to `estimators`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from records.base import Figure, Record
+
+__all__ = [
+    "FORMATS", "FormatName", "ModelInfo", "NativeFormat", "Policy", "RefusedName", "ScanReport", "Task",
+]  # fmt: skip
+
+FormatName = Literal[
+    "onnx", "skops", "xgboost json", "xgboost ubj", "lightgbm text", "catboost", "torchscript",
+    "torch.export", "keras",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NativeFormat:
+    """One format. title: as a sentence names it. library: what is imported to read it."""
+
+    name: FormatName
+    title: str
+    library: str
+    package: str
+    suffixes: tuple[str, ...]
+
+    @property
+    def install(self) -> str:
+        """The line that installs what reads it."""
+        return f"pip install {self.package}"
+
+
+FORMATS = (
+    NativeFormat("onnx", "an ONNX model", "onnxruntime", "onnxruntime onnx", (".onnx",)),
+    NativeFormat("skops", "a skops file", "skops", "skops", (".skops",)),
+    NativeFormat("xgboost json", "an XGBoost model (JSON)", "xgboost", "xgboost", (".json",)),
+    NativeFormat("xgboost ubj", "an XGBoost model (UBJSON)", "xgboost", "xgboost", (".ubj",)),
+    NativeFormat("lightgbm text", "a LightGBM model (text)", "lightgbm", "lightgbm", (".txt",)),
+    NativeFormat("catboost", "a CatBoost model", "catboost", "catboost", (".cbm",)),
+    NativeFormat("torchscript", "a TorchScript program", "torch", "torch", (".pt", ".pth", ".ts")),
+    NativeFormat("torch.export", "a torch.export program", "torch", "torch", (".pt2",)),
+    NativeFormat("keras", "a Keras model", "keras", "keras torch", (".keras",)),
+)
+Policy = Literal["strict", "contained", "unsafe"]
+
+
+class RefusedName(Record):
+    """A name that the file refers to and that is not on the list."""
+
+    module: str
+    name: str
+    reason: str
+    hint: str
+    missing: bool = False  # its library is not installed here
+
+
+class ScanReport(Record):
+    """What the bytes of a model file showed. `ok` is None until the file has been followed to its end.
+
+    globals: the names it refers to as "module name", the first hundred; refused: those that are not on the
+    list; findings: what else no model's file does; damaged: where it is cut or broken, "" when it is whole.
+    `ok` says that strict policy allows the file.
+    """
+
+    format: Literal["pickle", "joblib"] | FormatName = "pickle"
+    compression: str | None = None
+    protocol: int | None = None
+    libraries: tuple[str, ...] = ()  # top-level packages the file names
+    saved_with: dict[str, str] = Field(default_factory=dict)
+    ok: bool | None = None
+    globals: tuple[str, ...] = ()
+    globals_count: int = 0
+    refused: tuple[RefusedName, ...] = ()
+    refused_count: int = 0
+    findings: tuple[str, ...] = ()
+    damaged: str = ""
+
+
+Task = Literal["classification", "regression", "clustering", "outlier", "unknown"]
+
+
+class ModelInfo(Record):
+    """Identity of one model; filled from the bytes first, completed once it is loaded."""
+
+    name: str
+    sha256: str
+    bytes: int
+    format: str = "pickle"
+    framework: str = "unknown"
+    estimator: str = "unknown"
+    task: Task = "unknown"
+    features: tuple[str, ...] = ()
+    n_features: int | None = None
+    classes: tuple[str, ...] = ()
+    class_shares: tuple[float, ...] | None = None  # of the training data, where the model kept them
+    saved_with: dict[str, str] = Field(default_factory=dict)
+    scan: ScanReport = ScanReport()
+    load_ms: Figure = None
+    load_memory_mb: Figure = None
