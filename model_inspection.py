@@ -9,13 +9,13 @@ import platform
 import threading
 from pathlib import Path
 
-from file_formats import same_version
-from model_loading import installed_versions
-from model_scan import first_glance
 from records.model import ModelInfo, Policy, ScanReport
 from records.run import Environment
 from records.schema import Schema
 from sandbox import LoadedModel, open_model
+from scan.files import first_glance
+from scan.formats import same_version
+from scan.policy import installed_versions
 from services import Services
 from settings import Settings
 from zygote import Zygote

@@ -4,12 +4,10 @@ Executes what is in the file, after its scan: for the locked child only. Promise
 what to do, for everything that goes wrong. Leaves calling the model to `model_utils`.
 """
 
-import functools
 import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pickle import UnpicklingError
 from struct import error as struct_error
 from typing import Any, BinaryIO
@@ -28,35 +26,16 @@ from errors import (
     VersionMismatch,
 )
 from estimator_traits import answering_method
-from file_formats import DAMAGED_HINT, SAVE_HINT, same_version
-from model_scan import scan
 from native_models import format_of, load_native
-from pickle_scan import OWN_RISK, check_allowed
 from records.model import Policy, ScanReport
+from scan.files import scan
+from scan.formats import DAMAGED_HINT, SAVE_HINT
+from scan.policy import PACKAGES, RESAVE, _mismatches, check_policy
 
-__all__ = ["check_policy", "installed_versions", "load"]
+__all__ = ["load"]
 
 SOURCE_LINE = re.compile(r"^(?:\[[\d:]+\] )?\S+\.(?:cc|cpp|h):\d+: ")
-RESAVE = "Train and save it again with the version installed here, or install the version it was saved with."
-MODULES = {"scikit-learn": "sklearn"}  # where a library's module has another name
-LIBRARIES = (
-    "scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib", "shap",
-    "catboost", "onnxruntime", "skops", "torch", "keras",
-)  # fmt: skip
 MAX_TEXT = 200  # of a name or a message that comes out of a model file
-PACKAGES = {  # where the name to install is not the name to import
-    "sklearn": "scikit-learn",
-    "cv2": "opencv-python",
-    "PIL": "pillow",
-    "yaml": "pyyaml",
-    "skimage": "scikit-image",
-    "imblearn": "imbalanced-learn",
-    "category_encoders": "category-encoders",
-    "bs4": "beautifulsoup4",
-    "dateutil": "python-dateutil",
-    "sksurv": "scikit-survival",
-    "feature_engine": "feature-engine",
-}
 
 
 def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = None) -> Any:
@@ -86,30 +65,6 @@ def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = 
     return _checked(loaded)
 
 
-def check_policy(report: ScanReport, policy: Policy) -> None:
-    """Raise what `check_allowed` raises for a file that the policy does not let in.
-
-    VersionMismatch where all that is refused are names of libraries that another version saved the file
-    with: then that is the likely reason, and the one that its owner can do something about.
-    """
-    if policy != "strict":
-        return
-    try:
-        check_allowed(report)
-    except ModelRefused:
-        skewed = _mismatches(report.saved_with)
-        modules = {MODULES.get(library, library) for library in skewed}
-        named = {r.module.partition(".")[0] for r in report.refused}
-        if report.findings or not named or not named <= modules:
-            raise
-        first = report.refused[0]
-        raise VersionMismatch(
-            f"The model was saved with {' and '.join(skewed.values())} and refers to "
-            f"{first.module}.{first.name}, which this version does not have or does not use in models.",
-            hint=f"{RESAVE} {OWN_RISK}",
-        ) from None
-
-
 def _load_strictly(file: BinaryIO) -> Any:
     from restricted_unpickler import load_restricted  # joblib comes with it: not for the web process
 
@@ -121,21 +76,6 @@ def _load_anything(file: BinaryIO) -> Any:
 
     file.seek(0)
     return joblib.load(file)
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of the libraries that models are made of, as installed here."""
-    return dict(_versions())
-
-
-@functools.cache  # reading them takes tens of milliseconds, and each run asks several times
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in LIBRARIES:
-        for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own
-            with suppress(importlib.metadata.PackageNotFoundError):
-                found[package] = importlib.metadata.version(name)
-    return found
 
 
 def _load_error(error: Exception, saved_with: Mapping[str, str]) -> DashboardError:
@@ -211,16 +151,6 @@ def _missing(library: str) -> MissingLibrary:
         f"The model needs the library '{library}', which is not installed here.",
         hint=f"Install it for the server (pip install {package}) and restart, or save a model without it.",
     )
-
-
-def _mismatches(saved_with: Mapping[str, str]) -> dict[str, str]:
-    """A phrase for each library whose version here is another than the one saved with."""
-    here = installed_versions()
-    return {
-        library: f"{library} {saved} (installed here: {here.get(library, 'none')})"
-        for library, saved in saved_with.items()
-        if library in LIBRARIES and not same_version(saved, here.get(library, ""))
-    }
 
 
 def _checked(loaded: Any) -> Any:

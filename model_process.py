@@ -17,8 +17,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-import lockdown
-import model_scan
 import model_utils
 import native_models
 import wire
@@ -27,12 +25,15 @@ from class_shares import class_shares
 from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
 from explainability import explain
 from joint_rows import Joint
-from model_loading import installed_versions, load
+from lockdown import lock
+from model_loading import load
 from model_schema import mine
 from model_utils import Adapter, Predictions
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
 from records.model import ScanReport
+from scan import files
+from scan.policy import installed_versions
 from timing_rig import Rig
 
 __all__ = ["child_main"]
@@ -54,7 +55,7 @@ def child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
     high = [os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]
     requests, answers, model = (os.dup2(fd, FIRST_FD + i, inheritable=False) for i, fd in enumerate(high))
     try:
-        isolation = lockdown.lock(
+        isolation = lock.lock(
             (requests, answers, model),
             parent=parent,
             memory_mb=request["memory_mb"],
@@ -121,7 +122,7 @@ class _Child:
     def _scan(self, _request: wire.Message) -> wire.Message:
         """Answered before the model's code could run, so that no model can forge it either."""
         self.before_mb = _peak_memory_mb()
-        self.report = model_scan.scan(self.file)
+        self.report = files.scan(self.file)
         return wire.Message({}, {"texts": wire.json_to_array(self.report.model_dump(mode="json"))})
 
     def _load(self, request: wire.Message) -> wire.Message:

@@ -12,12 +12,12 @@ import tempfile
 from collections.abc import Callable, Collection
 from typing import Any, BinaryIO
 
-import native_formats
 from errors import MissingLibrary, ModelError, ModelRefused
-from model_scan import refused_in_skops
 from networks import open_keras, open_onnx, open_torch_export, open_torchscript
-from pickle_scan import OWN_RISK
 from records.model import FORMATS, NativeFormat, Policy, ScanReport
+from scan.files import refused_in_skops
+from scan.native import catboost_is_cut
+from scan.policy import OWN_RISK
 
 __all__ = ["format_of", "import_libraries", "load_native"]
 
@@ -116,7 +116,7 @@ def _catboost(data: bytes, policy: Policy) -> Any:
     """By its loss: what it was fitted as is not in the file."""
     import catboost
 
-    if native_formats.catboost_is_cut(data):  # CatBoost's own reader goes on behind the end
+    if catboost_is_cut(data):  # CatBoost's own reader goes on behind the end
         raise ValueError("it ends before its trees or their categories do")
     probe = catboost.CatBoost()
     probe.load_model(blob=data)

@@ -16,9 +16,9 @@ import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
 from errors import ModelRefused
-from file_formats import CHUNK, MAX_INFLATED, Inflation
-from pickle_allow_list import allowed, today, why_refused
-from pickle_values import CALL, ITEMS, NEW, STUB
+from scan.allow_list import allowed, today, why_refused
+from scan.formats import CHUNK, MAX_INFLATED, Inflation
+from scan.symbols import CALL, ITEMS, NEW, STUB
 
 __all__ = ["InertDistribution", "RestrictedUnpickler", "load_restricted"]
 

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 
 import errors
-import native_formats
 import wire
 from errors import (
     BadAnswer,
@@ -33,7 +32,6 @@ from errors import (
 )
 from explainers import Attributions
 from joint_rows import Joint
-from model_loading import check_policy
 from model_utils import Predictions, RowError, joined_scores
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
@@ -52,6 +50,8 @@ from sandbox_answers import (
     timed_block,
     timed_calls,
 )
+from scan.native import identify
+from scan.policy import check_policy
 from timing import Timings, summarise
 from zygote import EXIT_WAIT_S, SLICE_S, Zygote
 
@@ -423,7 +423,7 @@ class ModelHandle:
 def _room_for_library(path: Path) -> int:
     """MB of address space for the library that reads the file's format, where it takes up gigabytes."""
     with path.open("rb") as file:
-        native = native_formats.identify(file)
+        native = identify(file)
     return LIBRARY_MB.get(native.library, 0) if native is not None else 0
 
 

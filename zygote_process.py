@@ -17,8 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import kernel
-import lockdown
+from lockdown import kernel, lock
 
 __all__ = ["MODEL_LIBRARIES", "preload", "zygote_main"]
 
@@ -51,8 +50,8 @@ def zygote_main(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides when this ends
     control = socket.socket(fileno=fd)
     parent = os.getppid()
-    lockdown.die_with_parent(parent)
-    lockdown.become_reaper()
+    lock.die_with_parent(parent)
+    lock.become_reaper()
     warnings.simplefilter("ignore")
     try:
         missing = preload()
@@ -79,17 +78,17 @@ def preload() -> list[str]:
     with warnings.catch_warnings():
         missing += _import(LIBRARIES_OF_OURS)
         import leaf_particles
-        import model_loading
         import model_process  # noqa: F401
         import networks  # noqa: F401
-        import pickle_allow_list
         import restricted_unpickler  # noqa: F401
         import tree_shapley
+        from scan import allow_list
+        from scan.policy import installed_versions
 
         tree_shapley.warm_up()  # compilation costs seconds: paid here once
         leaf_particles.warm_up()
-        pickle_allow_list.warm_up()
-        model_loading.installed_versions()  # each child tells them; reading them once is enough
+        allow_list.warm_up()
+        installed_versions()  # each child tells them; reading them once is enough
     return missing
 
 

@@ -12,12 +12,10 @@ import sys
 import time
 from collections.abc import Callable
 
-import kernel
-import landlock
-import lockdown
-import seccomp
 import zygote
 import zygote_process
+from lockdown import kernel, landlock, seccomp
+from lockdown import lock as lockdown
 
 FORKS = 100
 TARGET_MS = 20

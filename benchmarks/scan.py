@@ -17,8 +17,8 @@ import joblib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from pickle_scan import scan
 from restricted_unpickler import load_restricted
+from scan.pickles import scan
 
 REPEATS = 5
 WANTED = 40e6

@@ -10,9 +10,9 @@ from typing import get_args
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
-import lockdown
 import runs
 from errors import Unavailable
+from lockdown.lock import layers, probe
 from records.base import Record
 from routes.dependencies import ServicesDep, blocking
 from services import Services
@@ -80,7 +80,7 @@ async def ready(request: Request, services: ServicesDep) -> Readiness:
             f"{services.settings.lease_s:g} s.",
             hint="Its process is stopped, stuck or still starting; if this lasts, restart the server.",
         )
-    lock = Lock(full=lockdown.probe().full, layers=lockdown.layers())
+    lock = Lock(full=probe().full, layers=layers())
     return Readiness(model_policy=services.settings.model_policy, lock=lock)
 
 

@@ -8,10 +8,10 @@ import io
 import sys
 from collections.abc import Iterator
 
-from file_formats import Inflation
-from pickle_allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today
-from pickle_values import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
-from pickle_walk import Walk
+from scan.allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today
+from scan.formats import Inflation
+from scan.symbols import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
+from scan.walk import Walk
 from scripts import model_corpus
 
 __all__ = ["LEGACY", "NOT_INSTALLED", "main", "observed", "wanted"]

@@ -15,8 +15,8 @@ from api_server import Server, report_of, running_api, test_settings
 from sample_reports import sample_report
 from waiting import wait_until
 
-import lockdown
 from errors import DashboardError
+from lockdown import lock
 from records.run import RunPlan, RunReport
 from routes.reference import error_classes
 
@@ -555,7 +555,7 @@ def test_ready_is_503_while_the_worker_is_down_or_the_store_cannot_be_written(
 ) -> None:
     ready = server.client.get("/ready").json()
     assert ready["status"] == "ready"
-    assert ready["lock"] == {"full": lockdown.probe().full, "layers": list(lockdown.layers())}
+    assert ready["lock"] == {"full": lock.probe().full, "layers": list(lock.layers())}
     with monkeypatch.context() as patch:
         patch.setattr(server.supervisor, "alive", False)
         assert "worker" in problem(server.client.get("/ready"), 503, "unavailable")["detail"]

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 import model_utils
-import native_formats
 import native_models
 import sandbox
 from errors import ChildDied, DashboardError, MissingLibrary, ModelError, ModelRefused, NotAModel
 from estimator_traits import label_text
 from model_loading import load
-from model_scan import first_glance, scan
 from model_schema import infer_from_model
 from model_utils import Adapter, Predictions
 from records.metrics import LatencyPlan
 from records.model import FORMATS, ModelInfo, Policy
+from scan.files import first_glance, scan
+from scan.native import catboost_is_cut
 from schema_fit import check_fits_model
 from schema_utils import check_complete
 from scripts.family_corpus import FAMILIES, Family, ModelFile
@@ -209,9 +209,9 @@ def test_a_catboost_file_that_is_cut_anywhere_is_noticed_before_its_library_read
     trees = 8 + int.from_bytes(with_tables[4:8], "little")
     assert len(with_tables) > trees + 100 and len(without) == 8 + int.from_bytes(without[4:8], "little")
     for whole in (with_tables, without):
-        assert not native_formats.catboost_is_cut(whole)
+        assert not catboost_is_cut(whole)
     for length in (0, 3, 7, 100, trees - 1, *range(trees, len(with_tables))):
-        assert native_formats.catboost_is_cut(with_tables[:length]), length
+        assert catboost_is_cut(with_tables[:length]), length
     with pytest.raises(NotAModel) as caught:
         load(io.BytesIO(with_tables[: len(with_tables) - 40]))
     assert "it ends before" in caught.value.message

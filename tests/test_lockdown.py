@@ -25,16 +25,14 @@ from attacks import ATTACKS, Attack, save, scene
 from hostile_pickles import HOSTILE
 from waiting import WAIT_S, gone, wait_until
 
-import kernel
-import landlock
-import lockdown
 import sandbox
 from errors import ChildDied, ChildTimeout, DashboardError, LockUnavailable, ModelError, ModelRefused
+from lockdown import kernel, landlock, lock
 from records.explanation import ExplainPlan
 from settings import PROJECT_ROOT, Settings
 from zygote import Zygote
 
-OFFER = lockdown.probe()
+OFFER = lock.probe()
 if not OFFER.full:
     pytest.skip(f"this machine cannot hold the lock: {OFFER}", allow_module_level=True)
 
@@ -421,10 +419,10 @@ def test_a_model_that_claims_the_lock_is_missing_is_only_a_bad_model(zygote: Zyg
 
 def test_the_probe_says_what_this_machine_has_and_changes_nothing() -> None:
     before = Path("/proc/self/status").read_text()
-    offer = lockdown.probe()
+    offer = lock.probe()
     assert offer == OFFER and offer.full
     assert offer.landlock == landlock.abi() and offer.seccomp and offer.platform == "linux"
-    assert {"Landlock", "seccomp"} <= set(lockdown.layers())
+    assert {"Landlock", "seccomp"} <= set(lock.layers())
     for line in ("NoNewPrivs", "Seccomp:", "Threads"):
         assert [x for x in before.splitlines() if x.startswith(line)] == [
             x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(line)
@@ -433,8 +431,8 @@ def test_the_probe_says_what_this_machine_has_and_changes_nothing() -> None:
 
 def test_a_machine_without_either_filter_is_not_full() -> None:
 
-    def offer(landlock: int | None, seccomp: bool) -> lockdown.Offer:
-        return lockdown.Offer("linux", "x86_64", root=False, landlock=landlock, seccomp=seccomp)
+    def offer(landlock: int | None, seccomp: bool) -> lock.Offer:
+        return lock.Offer("linux", "x86_64", root=False, landlock=landlock, seccomp=seccomp)
 
     assert offer(1, True).full
     assert not offer(None, True).full

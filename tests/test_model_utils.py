@@ -21,8 +21,8 @@ import model_utils
 from errors import MissingLibrary, ModelError, NoPredict, NotAModel, PredictFailed, VersionMismatch
 from estimator_traits import label_text
 from model_loading import load
-from model_scan import first_glance
 from model_utils import Adapter, adapt
+from scan.files import first_glance
 
 NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the first number only
 

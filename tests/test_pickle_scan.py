@@ -19,13 +19,14 @@ from hostile_pickles import HOSTILE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import pickle_allow_list
 from errors import DashboardError, MissingLibrary, ModelRefused, NotAModel
 from model_loading import load
-from pickle_scan import check_allowed, scan
-from pickle_values import STUB
 from records.model import ScanReport
 from restricted_unpickler import InertDistribution, load_restricted
+from scan.allow_list import DENIED, LIST_FILE, allowed, lookup
+from scan.pickles import scan
+from scan.policy import check_allowed
+from scan.symbols import STUB
 from scripts import allow_list, model_corpus
 
 # Hostile files ------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ def test_the_list_holds_every_name_that_the_installed_scikit_learn_writes(
 ) -> None:
     """When this fails after an upgrade: run scripts/allow_list.py and review what it adds."""
     needed = {pair for made in fitted for pair in allow_list.observed(pickle.dumps(made.model, 4))}
-    assert not needed - pickle_allow_list.allowed().keys()
+    assert not needed - allowed().keys()
 
 
 @pytest.mark.slow
@@ -215,11 +216,11 @@ def test_no_model_of_the_whole_corpus_is_refused_in_any_form() -> None:
 
 
 def test_the_shipped_list_is_sorted_and_holds_no_dotted_and_no_denied_name() -> None:
-    lines = [line for line in pickle_allow_list.LIST_FILE.read_text().splitlines() if line[0] != "#"]
+    lines = [line for line in LIST_FILE.read_text().splitlines() if line[0] != "#"]
     pairs = [tuple(line.split(" ")[:2]) for line in lines]
     assert pairs == sorted(set(pairs))
     assert not any("." in name for _, name in pairs)
-    assert not pickle_allow_list.DENIED.keys() & set(pairs)
+    assert not DENIED.keys() & set(pairs)
 
 
 def test_a_distribution_in_a_search_is_inert_and_the_search_still_predicts() -> None:
@@ -237,7 +238,7 @@ def test_a_distribution_in_a_search_is_inert_and_the_search_still_predicts() -> 
 
 
 def test_nothing_that_is_a_stub_is_ever_resolved() -> None:
-    stubs = [pair for pair, uses in pickle_allow_list.allowed().items() if uses & STUB]
+    stubs = [pair for pair, uses in allowed().items() if uses & STUB]
     assert ("builtins", "getattr") in stubs
     for module, name in stubs:
         data = b"\x80\x02c" + f"{module}\n{name}\n".encode() + b"."
@@ -336,12 +337,12 @@ def test_random_opcodes_end_in_a_report_or_in_our_error(data: bytes) -> None:
 
 def test_the_walk_takes_as_many_steps_as_the_file_has_bytes() -> None:
     """Every opcode moves on: no length, count or index makes the walk go back or round and round."""
-    from pickle_machine import Damaged, Stopped
-    from pickle_walk import TABLE, Walk
+    from scan.machine import Damaged, Stopped
+    from scan.walk import TABLE, Walk
 
     for data in SEEDS:
         for code, handler in enumerate(TABLE):
-            walk = Walk(bytes([0x80, 4, 0x28, 0x28, 0x4E, 0x4E, 0x4E, code]) + data, pickle_allow_list.lookup)
+            walk = Walk(bytes([0x80, 4, 0x28, 0x28, 0x4E, 0x4E, 0x4E, code]) + data, lookup)
             walk.stack, walk.marks = [1, "a", "b", (), {}], [1]
             try:
                 assert handler(walk, 8) >= 8

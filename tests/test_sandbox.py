@@ -20,7 +20,6 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
 from waiting import gone, wait_until
 
-import lockdown
 import model_utils
 import sandbox
 import timing_rig
@@ -38,6 +37,7 @@ from errors import (
     PredictFailed,
     Unavailable,
 )
+from lockdown import lock
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
 from records.model import ScanReport
@@ -478,7 +478,7 @@ if pid == 0:
     time.sleep(600)
 return [str(pid)] * len(x)""".strip()
     said = text_answer(zygote, models.save_predict(body, tmp_path / "m.pkl"))
-    if lockdown.probe().full:
+    if lock.probe().full:
         assert said == "PermissionError"
         return
     wait_until(lambda: gone(int(said)))

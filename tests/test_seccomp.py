@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-import seccomp
+from lockdown import seccomp
 
 PID = 4321
 ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

@@ -14,10 +14,10 @@ import streamlit as st
 from sample_reports import sample_report, sample_row, sample_schema, stopped_report
 from streamlit.testing.v1 import AppTest
 
-import lockdown
 import runs
 import services as holder
 from errors import NotAModel
+from lockdown import lock
 from records.base import Section
 from records.drift import BreakingPoint
 from records.run import RunReport
@@ -464,8 +464,8 @@ def test_the_first_page_offers_an_upload_and_examples(services: Services) -> Non
 def test_a_machine_without_the_lock_says_so_before_the_upload(
     services: Services, monkeypatch: pytest.MonkeyPatch, policy: str, words_of_warning: str
 ) -> None:
-    offer = lockdown.Offer("darwin", "arm64", root=False, landlock=None, seccomp=False)
-    monkeypatch.setattr(lockdown, "probe", lambda: offer)
+    offer = lock.Offer("darwin", "arm64", root=False, landlock=None, seccomp=False)
+    monkeypatch.setattr(lock, "probe", lambda: offer)
     settings = services.settings.model_copy(update={"model_policy": policy})
     monkeypatch.setattr(holder, "current", lambda: replace(services, settings=settings))
     test = page("test")

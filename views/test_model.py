@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-import lockdown
 import runs
 import services as holder
 from errors import DashboardError, NotFound
 from example_models import EXAMPLES
+from lockdown import lock
 from records.model import FORMATS, ModelInfo
 from records.run import RunPlan
 from records.schema import Schema
@@ -104,9 +104,9 @@ def _choose(services: Any, draft: Draft) -> None:
         st.caption(
             f"Pickle, joblib, ONNX, skops, XGBoost, LightGBM, CatBoost, PyTorch, Keras; up to {limit:,} MB. "
             "No data is needed: rows are made from the model's own schema. "
-            f"{LOCKED if lockdown.probe().full else ''}"
+            f"{LOCKED if lock.probe().full else ''}"
         )
-        if not lockdown.probe().full:
+        if not lock.probe().full:
             st.warning(UNLOCKED[services.settings.model_policy == "unsafe"], icon=":material/lock_open:")
         upload = st.file_uploader(
             "Model file", type=MODEL_TYPES, key=f"model_{draft.version}", max_upload_size=limit,
@@ -278,7 +278,7 @@ def _offer_contained(services: Any, draft: Draft) -> bool:
     settings = services.settings
     strict = settings.model_policy == "strict" and settings.contained_on_request
     refused = (draft.refusal or {}).get("code") in ("model_refused", "version_mismatch")
-    if draft.contained or not (strict and refused and lockdown.probe().full):
+    if draft.contained or not (strict and refused and lock.probe().full):
         return False
     with st.expander("Test it all the same", icon=":material/lock:"):
         st.markdown(

@@ -8,11 +8,11 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-import pickle_machine
-from file_formats import MAX_INFLATED
-from pickle_arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, usual_template
-from pickle_machine import CROSSES, U32, Buffer, Damaged, Handler, Machine, Stopped
-from pickle_values import CALL, NEW, STATE, STUB, Global, Made
+from scan import machine
+from scan.arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, usual_template
+from scan.formats import MAX_INFLATED
+from scan.machine import CROSSES, U32, Buffer, Damaged, Handler, Machine, Stopped
+from scan.symbols import CALL, NEW, STATE, STUB, Global, Made
 
 __all__ = ["Lookup", "Walk"]
 
@@ -271,6 +271,4 @@ _OWN: dict[bytes, Handler] = {
     b"\x97": Walk._outside_buffer,
     b"\x98": Walk._outside_buffer,
 }
-TABLE: list[Handler] = [
-    (pickle_machine.HANDLERS | _OWN).get(bytes((code,)), Walk._unknown) for code in range(256)
-]
+TABLE: list[Handler] = [(machine.HANDLERS | _OWN).get(bytes((code,)), Walk._unknown) for code in range(256)]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from mmap import mmap
 from typing import Any
 
-from file_formats import HIGHEST_PROTOCOL
-from pickle_values import ITEMS, LONG_BYTES, OPAQUE, SET, List, Made
+from scan.formats import HIGHEST_PROTOCOL
+from scan.symbols import ITEMS, LONG_BYTES, OPAQUE, SET, List, Made
 
 __all__ = ["CROSSES", "HANDLERS", "U32", "Buffer", "Damaged", "Handler", "Machine", "Stopped"]
 

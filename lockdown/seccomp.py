@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import kernel
+from lockdown import kernel
 
 __all__ = ["Check", "available", "install", "program"]
 

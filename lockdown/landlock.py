@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR
 
-import kernel
+from lockdown import kernel
 
 __all__ = ["abi", "allow_reading_only"]
 

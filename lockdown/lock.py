@@ -15,10 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import kernel
-import landlock
-import seccomp
 from errors import LockUnavailable
+from lockdown import kernel, landlock, seccomp
 
 __all__ = ["Offer", "apply_limits", "become_reaper", "die_with_parent", "layers", "lock", "probe"]
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import native_formats
-import pickle_scan
 from errors import MissingLibrary, NotAModel
-from file_formats import DAMAGED_HINT, read_stream
-from pickle_allow_list import allowed, today
-from pickle_scan import printable, refused_name
 from records.model import NativeFormat, RefusedName, ScanReport
+from scan import pickles
+from scan.allow_list import allowed, today
+from scan.formats import DAMAGED_HINT, read_stream
+from scan.native import identify, json_entry, versions
+from scan.pickles import printable, refused_name
 
 __all__ = ["first_glance", "refused_in_skops", "scan"]
 
@@ -39,7 +39,7 @@ def first_glance(path: Path) -> ScanReport:
     file looks like instead.
     """
     with path.open("rb") as file:
-        native = native_formats.identify(file)
+        native = identify(file)
         if native is not None:
             return _of_format(file, native)
         reading = read_stream(file)
@@ -58,9 +58,9 @@ def scan(file: BinaryIO) -> ScanReport:
     Raises NotAModel for what is no model and for damaged descriptions, MissingLibrary where looking into
     the format takes a library that is not installed.
     """
-    native = native_formats.identify(file)
+    native = identify(file)
     if native is None:
-        return pickle_scan.scan(file)
+        return pickles.scan(file)
     report = _of_format(file, native)
     try:
         if native.name == "skops":
@@ -89,13 +89,13 @@ def _of_format(file: BinaryIO, native: NativeFormat) -> ScanReport:
     return ScanReport(
         format=native.name,
         libraries=(native.library,),
-        saved_with=native_formats.versions(file, native),
+        saved_with=versions(file, native),
     )
 
 
 def _scan_skops(file: BinaryIO, report: ScanReport) -> ScanReport:
     """skops itself tells which types it does not know as harmless: those must be on our list."""
-    described = native_formats.json_entry(file, "schema.json")
+    described = json_entry(file, "schema.json")
     names = sorted({f"{module} {name}" for module, name in _skops_names(described)})
     libraries = {name.partition(" ")[0].partition(".")[0] for name in names} - {"builtins"}
     try:
@@ -136,7 +136,7 @@ def _skops_names(node: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
 def _scan_keras(file: BinaryIO, report: ScanReport) -> ScanReport:
     """Layers are named by module and class; anything but Keras's own is a class or code of somebody's."""
     names: set[tuple[str, str]] = set()
-    _collect_layers(native_formats.json_entry(file, "config.json"), names, 0)
+    _collect_layers(json_entry(file, "config.json"), names, 0)
     foreign = [
         (module, name)
         for module, name in sorted(names)

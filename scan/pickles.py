@@ -12,30 +12,21 @@ from contextlib import contextmanager
 from io import UnsupportedOperation
 from typing import BinaryIO
 
-from errors import MissingLibrary, ModelRefused, NotAModel
-from file_formats import (
-    DAMAGED_HINT,
-    HEAD,
-    MAX_INFLATED,
-    SAVE_HINT,
-    Inflation,
-    check_is_pickle,
-    versions_in,
-)
-from pickle_allow_list import lookup, why_refused
-from pickle_machine import Buffer, Damaged, Stopped
-from pickle_values import Global
-from pickle_walk import Walk
+from errors import NotAModel
 from records.model import RefusedName, ScanReport
+from scan.allow_list import lookup, why_refused
+from scan.formats import HEAD, MAX_INFLATED, SAVE_HINT, Inflation, check_is_pickle, versions_in
+from scan.machine import Buffer, Damaged, Stopped
+from scan.symbols import Global
+from scan.walk import Walk
 
-__all__ = ["OWN_RISK", "check_allowed", "printable", "refused_name", "scan"]
+__all__ = ["printable", "refused_name", "scan"]
 
 
 MAX_GLOBALS = 100  # reported; a fitted model refers to a few dozen
 MAX_REFUSED = 20
 MAX_DIFFERENT = 20_000  # names: a file with more is not followed to its end
 MAX_NAME = 120
-NAMED = 5  # in the error
 OWN = {"builtins", "__builtin__", "copyreg", "copy_reg", "_codecs", "collections", "functools", "datetime"}
 
 
@@ -55,47 +46,6 @@ def scan(file: BinaryIO) -> ScanReport:
         except Damaged as error:
             damaged = str(error)
         return _report(content.compression, data, walk, findings + walk.notes, damaged)
-
-
-def check_allowed(report: ScanReport) -> None:
-    """Raise ModelRefused, naming what is refused and what to do, unless strict policy allows the file.
-
-    NotAModel where it is cut or damaged and nothing before that place speaks against it; MissingLibrary
-    where all that is refused belongs to libraries that are not installed.
-    """
-    if report.ok:
-        return
-    if report.damaged and not report.refused and not report.findings:
-        raise NotAModel(f"The file ends in the middle or is damaged: {report.damaged}.", hint=DAMAGED_HINT)
-    missing = {r.module.partition(".")[0] for r in report.refused if r.missing}
-    if missing and not report.findings and all(r.missing for r in report.refused):
-        raise MissingLibrary(
-            f"The model needs what is not installed here: {', '.join(sorted(missing)[:NAMED])}.",
-            hint="Save a model without it; or install it for the server, restart, and set "
-            "MODEL_POLICY=contained, for its names are not on the list of allowed ones.",
-        )
-    if not report.refused:
-        what = "; ".join(report.findings[:NAMED]) or "it was not followed to its end"
-        if report.format not in ("pickle", "joblib"):
-            raise ModelRefused(f"The file is refused: {what}.", hint=OWN_RISK)
-        raise ModelRefused(
-            f"The file is not made as fitted models are: {what}.",
-            hint="Save the model again with joblib.dump. " + OWN_RISK,
-        )
-    shown = [f"{r.module}.{r.name} ({r.reason})" for r in report.refused[:NAMED]]
-    more = report.refused_count - len(shown)
-    rest = f"; and {more:,} more" if more > 0 else ""
-    hints = list(dict.fromkeys(r.hint for r in report.refused))
-    raise ModelRefused(
-        f"The file refers to names that no model needs here: {'; '.join(shown)}{rest}.",
-        hint=" ".join(hints[:2]) + ("" if any("MODEL_POLICY" in h for h in hints[:2]) else " " + OWN_RISK),
-    )
-
-
-OWN_RISK = (
-    '"policy": "contained" in the run\'s config (or MODEL_POLICY=contained) loads any file, held by the '
-    "lock alone."
-)
 
 
 @contextmanager

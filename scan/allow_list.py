@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pickle_values import USE_NAMES, Global
+from scan.symbols import USE_NAMES, Global
 
 __all__ = [
     "DENIED", "LIST_FILE", "STUBBED", "STUBBED_MODULES", "Refused", "allowed", "lookup", "today", "warm_up",

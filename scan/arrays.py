@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pickle_values import LONG_BYTES, NEW, STUB, Call, Global, List, Made, SetState
+from scan.symbols import LONG_BYTES, NEW, STUB, Call, Global, List, Made, SetState
 
 __all__ = ["CALL_RULES", "STATE_RULES", "ArrayHere", "describes_array", "usual_template"]
 

@@ -1,0 +1,1 @@
+"""A model's file read without executing any of it."""
