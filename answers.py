@@ -10,7 +10,7 @@ import pandas as pd
 
 from drift_statistics import spread
 from errors import BadAnswer
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
 
 __all__ = [
     "MAX_CALL_ROWS", "ask", "change_tolerance", "changed_answers", "in_labels_of", "in_parts", "subset",

@@ -14,7 +14,7 @@ from answers import ask, changed_answers, in_labels_of, in_parts, subset
 from drift_shifts import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
 from drift_statistics import spread
 from errors import BadAnswer, ModelError
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
 from records.drift import ScenarioPlan
 from records.schema import FieldSpec, Schema
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from answers import changed_answers, in_labels_of, subset
+from estimators.answers import Predictions
 from metrics import class_codes
-from model_utils import Predictions
 
 __all__ = ["ChangedAnswers", "Criterion", "Labelled", "ScoreDrop", "Tails", "binomial_at_most"]
 

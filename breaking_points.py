@@ -15,7 +15,7 @@ from breaking_criteria import BROKEN, POSSIBLY, SURELY, ChangedAnswers, Criterio
 from breaking_search import LEVELS, Question, Search, confirm, is_wide, middle_of, nearest, screen, search_all
 from drift_columns import ReferenceColumn, numbers, numeric_psi
 from drift_shifts import as_numbers, shifted_numbers, spread_of
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
 from records.base import Figure
 from records.drift import BreakingPoint, DriftPlan
 from records.schema import FieldSpec, Schema

@@ -15,7 +15,7 @@ from answers import MAX_CALL_ROWS, ask, subset
 from breaking_criteria import BROKEN, POSSIBLY, SURELY, Criterion
 from drift_shifts import shifted_numbers, with_columns
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
 from records.schema import FieldSpec
 
 __all__ = [

@@ -15,7 +15,7 @@ from breaking_points import picked_rows
 from breaking_search import MIN_ROWS
 from drift_shifts import applicable_features, scenario_title, simulate
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
 from records.drift import Decomposition, ScenarioPlan, SingleEffect
 from records.schema import Schema
 

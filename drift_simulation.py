@@ -19,7 +19,7 @@ from drift_false_alarms import watched_false_alarms
 from drift_shifts import applicable_features, check_scenario, scenario_title, simulate
 from drift_visibility import with_domain_auc
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
 from records.drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan
 from records.schema import Schema
 from records.thresholds import to_watch

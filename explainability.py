@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import BadAnswer
-from explainers import Attributions, Explainable, explain_by_family, explained_output
+from estimators.answers import Attributions
+from explainers import Explainable, explain_by_family, explained_output
 from local_surrogate import local_surrogate
 from records.explanation import (
     ADDITIVITY_LIMIT,

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from column_trace import Owner, unwrap
+from estimators.answers import Attributions, FloatArray
 from integrated_gradients import integrated_gradients
 from records.model import Task
 
-__all__ = ["Attributions", "Explainable", "explain_by_family", "explained_output"]
+__all__ = ["Explainable", "explain_by_family", "explained_output"]
 
-FloatArray = npt.NDArray[np.float64]
 
 FIRST_SLICE = 4  # rows that tell what a row costs before the rest is asked for
 
@@ -51,28 +51,6 @@ class Explainable(Protocol):
     def prepare(self, frame: pd.DataFrame) -> Any: ...
     def predict(self, x: Any) -> Any: ...
     def scores(self, x: Any) -> FloatArray | None: ...
-
-
-@dataclass(frozen=True)
-class Attributions:
-    """What each feature added to each row's output, as the child answers it.
-
-    values: (n, f, k) for n explained rows (the first n of the frame), f features, k outputs.
-    base: (k,). explained: (n, k), the output as the model itself gives it; values.sum(1) + base
-    should equal it. std_error: (f,), the typical sampling error of one value, None where nothing is
-    sampled. output says what k numbers are explained ("probability", "margin", "prediction" ...).
-    """
-
-    method: str
-    explainer: str
-    output: str
-    outputs: tuple[str, ...]
-    features: tuple[str, ...]
-    values: FloatArray
-    base: FloatArray
-    explained: FloatArray
-    std_error: FloatArray | None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ import pandas as pd
 
 from answers import MAX_CALL_ROWS, ask, change_tolerance, changed_answers, in_parts
 from drift_shifts import applicable_features, scenario_title, simulate, with_columns
-from explainers import Attributions
-from model_utils import Predict, Predictions
+from estimators.answers import Attributions, Predict, Predictions
 from records.drift import ScenarioPlan
 from records.explanation import ExplainPlan, Explanation, FeatureShare, ShiftExplanation
 from records.metrics import Accuracy

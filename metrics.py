@@ -5,6 +5,7 @@ the same one. Leaves timing to `latency` and thresholds to `checks`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import InvalidSample
-from model_utils import Predictions
-from records.metrics import Accuracy
+from estimators.answers import FloatArray, Predictions, SizeTimings, TimedCalls
+from records.metrics import Accuracy, ConcurrencyRow, Interval, LatencyRow, PairedTiming
 from records.model import Task
 
-__all__ = ["class_codes", "score"]
+__all__ = [
+    "CONFIDENCE", "Timings", "class_codes", "concurrency_row", "paired_timing", "quantile_interval",
+    "score", "summarise",
+]  # fmt: skip
 
-FloatArray = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
 MOST_CONFUSION_LABELS = 30
@@ -186,3 +189,110 @@ def _label_value(text: str) -> str:
 def _few(labels: Sequence[str]) -> str:
     shown = ", ".join(repr(label[:40]) for label in labels[:5])
     return shown + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+
+
+CONFIDENCE = 0.95
+PERCENTILES = (50, 90, 95, 99)
+RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What timed calls amount to: one row a batch size."""
+
+    rows: tuple[LatencyRow, ...]
+    first_call_ms: float
+    cut_short: bool
+
+    @property
+    def throughput_rows_s(self) -> float:
+        """The best rows a second over the batch sizes."""
+        return max(row.rows_per_s for row in self.rows)
+
+
+def summarise(timed: TimedCalls) -> Timings:
+    """Percentiles (interpolated linearly, numpy's way), their intervals and throughput of timed calls."""
+    return Timings(tuple(_latency_row(size) for size in timed.sizes), timed.first_call_ms, timed.cut_short)
+
+
+def quantile_interval(ordered: FloatArray, share: float, confidence: float = CONFIDENCE) -> Interval:
+    """Interval of a quantile from n sorted values, by order statistics: exact, whatever the distribution.
+
+    The number of values below the true quantile is binomial (n, share); the ends are the values at its
+    (1 - confidence) / 2 quantiles from either side. An end that the n values cannot bound is None: the
+    upper one of p95 needs 73 values, that of p99 368. Values are taken as independent. Source: Conover,
+    Practical Nonparametric Statistics (1999), section 3.2; the same as scipy.stats.quantile_test.
+    """
+    from scipy.stats import binom  # not in the web process
+
+    tail = (1 - confidence) / 2
+    n = len(ordered)
+    low, high = int(binom.ppf(tail, n, share)), int(binom.ppf(1 - tail, n, share)) + 1
+    return (
+        float(ordered[low - 1]) if low >= 1 else None,
+        float(ordered[high - 1]) if high <= n else None,
+    )
+
+
+def concurrency_row(batch_size: int, callers_ms: Sequence[FloatArray]) -> ConcurrencyRow:
+    """What the callers' calls amount to, one array of milliseconds for each of them."""
+    together = np.sort(np.concatenate(callers_ms))
+    p50, p95 = (float(p) for p in np.percentile(together, [50, 95]))
+    done = [batch_size * len(calls) / max(float(calls.sum()) / 1000, 1e-9) for calls in callers_ms]
+    return ConcurrencyRow(
+        callers=len(callers_ms),
+        batch_size=batch_size,
+        n=len(together),
+        p50_ms=p50,
+        p95_ms=p95,
+        rows_per_s=float(sum(done)),
+        p50_interval=quantile_interval(together, 0.5),
+        p95_interval=quantile_interval(together, 0.95),
+    )
+
+
+def paired_timing(
+    run_id: str, batch_size: int, blocks: Sequence[tuple[FloatArray, FloatArray]], seed: int = 0
+) -> PairedTiming:
+    """The candidate's time as a multiple of the baseline's, from blocks of calls timed in turn.
+
+    blocks: (candidate's, baseline's) milliseconds of each pair. The figure is the median over pairs of the
+    ratio of the two blocks' medians: what slows the machine down for longer than a pair slows both.
+    Interval: percentile bootstrap over pairs (Efron and Tibshirani, An Introduction to the Bootstrap
+    (1993), ch. 13), 2,000 resamples at a fixed seed; scipy.stats.bootstrap(method="percentile") agrees.
+    """
+    medians = np.array([(np.median(ours), np.median(theirs)) for ours, theirs in blocks])
+    ratios = medians[:, 0] / np.maximum(medians[:, 1], 1e-6)  # the clock ticks in nanoseconds
+    drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(np.median(ratios[drawn], axis=1), [tail, 1 - tail])
+    return PairedTiming(
+        run_id=run_id,
+        batch_size=batch_size,
+        pairs=len(blocks),
+        n=sum(len(ours) for ours, _ in blocks),
+        p50_ms=float(np.median(np.concatenate([ours for ours, _ in blocks]))),
+        baseline_p50_ms=float(np.median(np.concatenate([theirs for _, theirs in blocks]))),
+        ratio=float(np.median(ratios)),
+        interval=(float(low), float(high)),
+    )
+
+
+def _latency_row(size: SizeTimings) -> LatencyRow:
+    ordered = np.sort(size.calls_ms)
+    figures = {
+        f"p{p}_ms": float(v) for p, v in zip(PERCENTILES, np.percentile(ordered, PERCENTILES), strict=True)
+    }
+    intervals = {f"p{p}_interval": quantile_interval(ordered, p / 100) for p in PERCENTILES}
+    return LatencyRow.model_validate({
+        "batch_size": size.batch_size,
+        "n": len(ordered),
+        "warmup": size.warmup,
+        "mean_ms": float(ordered.mean()),
+        "rows_per_s": size.batch_size / max(figures["p50_ms"] / 1000, 1e-9),  # the clock ticks in nanoseconds
+        "stable": size.stable,
+        "prepare_ms": size.prepare_ms,
+        "validation_ms": size.validation_ms,
+        **figures,
+        **intervals,
+    })  # fmt: skip

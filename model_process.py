@@ -18,20 +18,21 @@ import numpy as np
 import numpy.typing as npt
 
 import model_utils
-import native_models
 import wire
-from batch_trials import answer_singly, answer_together
-from class_shares import class_shares
 from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
+from estimators import native
+from estimators.answers import Predictions
+from estimators.batches import answer_singly, answer_together
+from estimators.loading import load
 from explainability import explain
-from joint_rows import Joint
 from lockdown import lock
-from model_loading import load
-from model_schema import mine
-from model_utils import Adapter, Predictions
+from mining.class_shares import class_shares
+from mining.schema import mine
+from model_utils import Adapter
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
 from records.model import ScanReport
+from rows.joint import Joint
 from scan import files
 from scan.policy import installed_versions
 from timing_rig import Rig
@@ -129,7 +130,7 @@ class _Child:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if self.report is not None:
-                native_models.import_libraries(self.report.libraries)
+                native.import_libraries(self.report.libraries)
             started = time.perf_counter()
             estimator = load(self.file, request.header["policy"], self.report)
             load_ms = (time.perf_counter() - started) * 1000

@@ -6,7 +6,7 @@ child only. Leaves measuring to `metrics` and the schema to `schema_utils`.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import PredictFailed
-from estimator_traits import (
+from estimators.answers import Predictions, RowError
+from estimators.isolation import isolate
+from estimators.traits import (
     answering_method,
     attribute,
     check_fitted,
@@ -33,46 +35,14 @@ from estimator_traits import (
     xgboost_categories,
 )
 from records.model import Task
-from row_isolation import isolate
 
-__all__ = ["Adapter", "Predict", "Predictions", "RowError", "adapt", "joined_scores"]
+__all__ = ["Adapter", "adapt"]
 
 
 MAX_TEXT = 200  # of a name, a label or a message that comes out of a model file
 MAX_LABELS = 10_000
 BINARY_PROBABILITY = ("binary", "binary:logistic")  # objectives whose raw answer is P(class 1)
 ANSWER_HINT = "predict must return one answer for each row."
-
-
-@dataclass(frozen=True)
-class RowError:
-    """Why rows failed: the exception's type and message, how many rows, the first one's position."""
-
-    kind: str
-    message: str
-    rows: int
-    first_row: int
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a model answered for n rows.
-
-    values: float64 (n,), the class code (index into `labels`) or the number predicted; NaN where failed.
-    scores: float64 (n, k) probabilities where the model offers them, else None.
-    labels: the classes that the codes stand for; None for numbers.
-    failed: bool (n,), rows without a usable answer (raised, NaN, infinite).
-    """
-
-    values: np.ndarray
-    scores: np.ndarray | None
-    labels: tuple[str, ...] | None
-    failed: np.ndarray
-    errors: tuple[RowError, ...] = ()
-
-
-Predict = Callable[[pd.DataFrame], Predictions]
-"""Answers a table of n rows; raises a ModelError when it cannot answer the table at all."""
 
 
 def adapt(estimator: Any) -> "Adapter":
@@ -107,22 +77,6 @@ def adapt(estimator: Any) -> "Adapter":
         method=answering_method(estimator) or "predict",
         scores_decide=labels is not None and len(set(labels)) == len(labels) and scores_decide(estimator),
     )
-
-
-def joined_scores(parts: Sequence[Predictions]) -> npt.NDArray[np.float64] | None:
-    """The scores of several tables' answers, one below the other; NaN for a part without any answer.
-
-    None where a part that was answered has no scores.
-    """
-    if not all(part.scores is not None or part.failed.all() for part in parts):
-        return None
-    width = next((part.scores.shape[1] for part in parts if part.scores is not None), 0)
-    if not width:
-        return None
-    rows = [
-        np.full((len(part.values), width), np.nan) if part.scores is None else part.scores for part in parts
-    ]
-    return np.concatenate(rows)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from behaviours import CLOSE, Finding, NotApplicable, Subject, spaced
 from drift_shifts import as_numbers, shifted_numbers
 from drift_statistics import spread
 from errors import InvalidPlan
-from model_utils import Predictions
+from estimators.answers import Predictions
 from records.robustness import Trend
 from records.schema import FieldSpec, Schema
 

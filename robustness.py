@@ -14,10 +14,10 @@ import pandas as pd
 import behaviours
 import wrong_tables
 from answers import change_tolerance, subset
-from batch_trials import answer_singly
 from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
 from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
+from estimators.batches import answer_singly
 from monotonicity import monotonic
 from records.robustness import Behaviour, BehaviourName, Robustness, RobustnessPlan, Trend
 from records.schema import Schema

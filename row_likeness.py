@@ -11,10 +11,10 @@ import pandas as pd
 
 from drift import compare
 from drift_domain import MIN_ROWS, Effort, domain_drift
-from joint_rows import Joint, joint_for
 from records.base import Section
 from records.likeness import RowLikeness
 from records.schema import Schema
+from rows.joint import Joint, joint_for
 from schema_utils import combine, infer_from_frame
 
 __all__ = ["Recipe", "likeness", "not_asked"]

@@ -25,9 +25,8 @@ from breaking_criteria import Labelled
 from checks import judge, verdict
 from drift_shifts import check_scenario
 from errors import Cancelled, ChildTimeout, DashboardError, ModelError
-from joint_rows import joint_for
+from estimators.answers import Predictions
 from model_inspection import environment
-from model_utils import Predictions
 from monotonicity import check_declared
 from records.base import Section
 from records.checks import Check, RunStatus
@@ -41,12 +40,13 @@ from records.run import RunError, RunReport, Stage
 from records.schema import Schema
 from records.thresholds import monitoring_thresholds
 from row_likeness import Recipe, likeness, not_asked
+from rows.fit import check_agrees, check_fits_model
+from rows.joint import joint_for
+from rows.samples import read_sample, split_target
 from run_explanation import Subject, explain_rows, with_effects, worst_shift
 from run_model import RunModel
 from run_results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
-from samples import read_sample, split_target
 from sandbox import ModelHandle
-from schema_fit import check_agrees, check_fits_model
 from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
 from storage_runs import RunFile, RunRow, RunSummary

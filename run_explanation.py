@@ -11,9 +11,8 @@ import pandas as pd
 
 import feature_effects
 import metrics
+from estimators.answers import Attributions, Predict, Predictions
 from explainability import summarise
-from explainers import Attributions
-from model_utils import Predict, Predictions
 from records.drift import Scenario, ScenarioPlan
 from records.explanation import ExplainPlan, Explanation, ShiftExplanation
 from records.metrics import Accuracy

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, ExitStack
 import pandas as pd
 
 from errors import PredictFailed
+from estimators.answers import Predictions
 from model_inspection import complete, let_in, policy_of, version_skew, with_file_facts, with_scan
-from model_utils import Predictions
 from records.model import ModelInfo, Policy, ScanReport
 from sandbox import ModelHandle, open_model
 from services import Services

@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from breaking_criteria import Labelled
-from explainers import Attributions
-from model_utils import Predictions
+from estimators.answers import Attributions, Predictions
 from records.base import Section
 from records.metrics import Accuracy
 from records.run import RunError, RunReport

@@ -16,7 +16,7 @@ from example_models import EXAMPLES
 from records.base import Record
 from records.run import RunPlan, RunReport, Source
 from records.schema import Schema
-from samples import read_sample, split_target
+from rows.samples import read_sample, split_target
 from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
 from storage_jobs import JobKind, JobRow

@@ -30,13 +30,13 @@ from errors import (
     LockUnavailable,
     ModelError,
 )
-from explainers import Attributions
-from joint_rows import Joint
-from model_utils import Predictions, RowError, joined_scores
+from estimators.answers import Attributions, Predictions, RowError, joined_scores
+from metrics import Timings, summarise
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
 from records.model import Policy, ScanReport, Task
 from records.schema import Schema
+from rows.joint import Joint
 from sandbox_answers import (
     MAX_TEXT,
     all_float,
@@ -52,7 +52,6 @@ from sandbox_answers import (
 )
 from scan.native import identify
 from scan.policy import check_policy
-from timing import Timings, summarise
 from zygote import EXIT_WAIT_S, SLICE_S, Zygote
 
 __all__ = ["LoadedModel", "Memory", "ModelHandle", "open_model"]

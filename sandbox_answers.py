@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import wire
-from joint_rows import MAX_DONORS, Joint
+from estimators.answers import SizeTimings, TimedCalls
 from records.metrics import LatencyPlan
 from records.schema import Schema
-from timing import SizeTimings, TimedCalls
+from rows.joint import MAX_DONORS, Joint
 
 __all__ = [
     "all_float", "count_of", "is_figure", "joint_of", "scores_fit", "shares_of",

@@ -18,8 +18,8 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from errors import InvalidPlan
-from joint_rows import Joint
 from records.schema import FieldSpec, Schema
+from rows.joint import Joint
 from schema_utils import check_complete
 
 __all__ = ["MAX_ROWS", "SyntheticData", "generate"]

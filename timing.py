@@ -8,25 +8,18 @@ amount to is worked out by whoever asked (`summarise`, `concurrency_row`, `paire
 import gc
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from records.metrics import ConcurrencyRow, Interval, LatencyPlan, LatencyRow, PairedTiming
+from estimators.answers import FloatArray, SizeTimings, TimedCalls
+from records.metrics import LatencyPlan
 
-__all__ = [
-    "CONFIDENCE", "SizeTimings", "TimedCalls", "Timings", "concurrency_row", "inputs_of", "measure",
-    "paired_timing", "quantile_interval", "seconds_from_now", "summarise", "time_block", "warm_up",
-]  # fmt: skip
+__all__ = ["inputs_of", "measure", "seconds_from_now", "time_block", "warm_up"]
 
-FloatArray = npt.NDArray[np.float64]
 
-CONFIDENCE = 0.95
-PERCENTILES = (50, 90, 95, 99)
 FEWEST_CALLS = 3
 SINGLE_ROW_INPUTS = 16  # distinct rows, so that no cache answers for the model
 BATCH_INPUTS = 3
@@ -36,42 +29,6 @@ SETTLED = 0.1  # relative difference of the two windows' medians
 MOST_WARM_UP = 100  # calls beyond which waiting for steadiness ends
 WARM_UP_SHARE = 0.25  # of a batch size's time, beyond the calls that the plan asks for
 VALIDATION_CALLS = 5
-RESAMPLES = 2_000
-
-
-@dataclass(frozen=True)
-class SizeTimings:
-    """The timed calls of one batch size, in milliseconds and in the order they were made."""
-
-    batch_size: int
-    calls_ms: FloatArray
-    warmup: int
-    stable: bool | None = None
-    prepare_ms: float | None = None
-    validation_ms: float | None = None
-
-
-@dataclass(frozen=True)
-class TimedCalls:
-    """What `measure` found: the calls of each batch size, the very first call, whether time ran out."""
-
-    sizes: tuple[SizeTimings, ...]
-    first_call_ms: float
-    cut_short: bool
-
-
-@dataclass(frozen=True)
-class Timings:
-    """What timed calls amount to: one row a batch size."""
-
-    rows: tuple[LatencyRow, ...]
-    first_call_ms: float
-    cut_short: bool
-
-    @property
-    def throughput_rows_s(self) -> float:
-        """The best rows a second over the batch sizes."""
-        return max(row.rows_per_s for row in self.rows)
 
 
 def measure(
@@ -106,11 +63,6 @@ def measure(
         sizes.append(SizeTimings(batch_size, calls_ms, warm, stable, prepare_ms, checked))
     assert first_call_ms is not None  # a plan has at least one batch size
     return TimedCalls(tuple(sizes), first_call_ms, cut_short)
-
-
-def summarise(timed: TimedCalls) -> Timings:
-    """Percentiles (interpolated linearly, numpy's way), their intervals and throughput of timed calls."""
-    return Timings(tuple(_latency_row(size) for size in timed.sizes), timed.first_call_ms, timed.cut_short)
 
 
 def inputs_of(
@@ -182,69 +134,6 @@ def seconds_from_now(seconds: float) -> float:
     return time.perf_counter() + seconds
 
 
-def quantile_interval(ordered: FloatArray, share: float, confidence: float = CONFIDENCE) -> Interval:
-    """Interval of a quantile from n sorted values, by order statistics: exact, whatever the distribution.
-
-    The number of values below the true quantile is binomial (n, share); the ends are the values at its
-    (1 - confidence) / 2 quantiles from either side. An end that the n values cannot bound is None: the
-    upper one of p95 needs 73 values, that of p99 368. Values are taken as independent. Source: Conover,
-    Practical Nonparametric Statistics (1999), section 3.2; the same as scipy.stats.quantile_test.
-    """
-    from scipy.stats import binom  # not in the web process
-
-    tail = (1 - confidence) / 2
-    n = len(ordered)
-    low, high = int(binom.ppf(tail, n, share)), int(binom.ppf(1 - tail, n, share)) + 1
-    return (
-        float(ordered[low - 1]) if low >= 1 else None,
-        float(ordered[high - 1]) if high <= n else None,
-    )
-
-
-def concurrency_row(batch_size: int, callers_ms: Sequence[FloatArray]) -> ConcurrencyRow:
-    """What the callers' calls amount to, one array of milliseconds for each of them."""
-    together = np.sort(np.concatenate(callers_ms))
-    p50, p95 = (float(p) for p in np.percentile(together, [50, 95]))
-    done = [batch_size * len(calls) / max(float(calls.sum()) / 1000, 1e-9) for calls in callers_ms]
-    return ConcurrencyRow(
-        callers=len(callers_ms),
-        batch_size=batch_size,
-        n=len(together),
-        p50_ms=p50,
-        p95_ms=p95,
-        rows_per_s=float(sum(done)),
-        p50_interval=quantile_interval(together, 0.5),
-        p95_interval=quantile_interval(together, 0.95),
-    )
-
-
-def paired_timing(
-    run_id: str, batch_size: int, blocks: Sequence[tuple[FloatArray, FloatArray]], seed: int = 0
-) -> PairedTiming:
-    """The candidate's time as a multiple of the baseline's, from blocks of calls timed in turn.
-
-    blocks: (candidate's, baseline's) milliseconds of each pair. The figure is the median over pairs of the
-    ratio of the two blocks' medians: what slows the machine down for longer than a pair slows both.
-    Interval: percentile bootstrap over pairs (Efron and Tibshirani, An Introduction to the Bootstrap
-    (1993), ch. 13), 2,000 resamples at a fixed seed; scipy.stats.bootstrap(method="percentile") agrees.
-    """
-    medians = np.array([(np.median(ours), np.median(theirs)) for ours, theirs in blocks])
-    ratios = medians[:, 0] / np.maximum(medians[:, 1], 1e-6)  # the clock ticks in nanoseconds
-    drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.median(ratios[drawn], axis=1), [tail, 1 - tail])
-    return PairedTiming(
-        run_id=run_id,
-        batch_size=batch_size,
-        pairs=len(blocks),
-        n=sum(len(ours) for ours, _ in blocks),
-        p50_ms=float(np.median(np.concatenate([ours for ours, _ in blocks]))),
-        baseline_p50_ms=float(np.median(np.concatenate([theirs for _, theirs in blocks]))),
-        ratio=float(np.median(ratios)),
-        interval=(float(low), float(high)),
-    )
-
-
 def _settled(taken: Sequence[float]) -> bool | None:
     if len(taken) < 2 * WINDOW:
         return None
@@ -259,23 +148,3 @@ def _time_validation(validate: Callable[[Any], Any], inputs: Sequence[Any], dead
     except Exception:
         return None
     return float(np.median(taken))
-
-
-def _latency_row(size: SizeTimings) -> LatencyRow:
-    ordered = np.sort(size.calls_ms)
-    figures = {
-        f"p{p}_ms": float(v) for p, v in zip(PERCENTILES, np.percentile(ordered, PERCENTILES), strict=True)
-    }
-    intervals = {f"p{p}_interval": quantile_interval(ordered, p / 100) for p in PERCENTILES}
-    return LatencyRow.model_validate({
-        "batch_size": size.batch_size,
-        "n": len(ordered),
-        "warmup": size.warmup,
-        "mean_ms": float(ordered.mean()),
-        "rows_per_s": size.batch_size / max(figures["p50_ms"] / 1000, 1e-9),  # the clock ticks in nanoseconds
-        "stable": size.stable,
-        "prepare_ms": size.prepare_ms,
-        "validation_ms": size.validation_ms,
-        **figures,
-        **intervals,
-    })  # fmt: skip

@@ -13,10 +13,10 @@ import pandas as pd
 
 import timing
 from errors import ModelError, PredictFailed
-from estimator_traits import input_check
+from estimators.answers import FloatArray, TimedCalls
+from estimators.traits import input_check
 from model_utils import Adapter
 from records.metrics import LatencyPlan
-from timing import FloatArray, TimedCalls
 
 __all__ = ["Rig"]
 

@@ -13,10 +13,11 @@ from contextlib import AbstractContextManager
 import pandas as pd
 
 from errors import BadAnswer, ChildDied, ChildTimeout, ModelError, NotFound
+from estimators.answers import FloatArray
+from metrics import concurrency_row, paired_timing
 from records.base import Section
 from records.metrics import ConcurrencyRow, LatencyPlan, PairedTiming
 from sandbox import ModelHandle
-from timing import FloatArray, concurrency_row, paired_timing
 
 __all__ = ["in_turn", "in_turn_or_why_not", "together", "with_callers"]
 

@@ -14,7 +14,7 @@ from answers import changed_answers, in_parts
 from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, compared, differ, said, spaced
 from drift_shifts import as_numbers, shifted_numbers, spread_of
 from errors import BadAnswer, ModelError
-from model_utils import Predictions
+from estimators.answers import Predictions
 from records.schema import FieldSpec
 
 __all__ = ["extra_column", "infinities", "long_text", "missing_column", "outside_bounds", "wrong_type"]

@@ -77,16 +77,14 @@ def preload() -> list[str]:
     # that only serves a model: a forest sets every one of them again for each tree that it asks.
     with warnings.catch_warnings():
         missing += _import(LIBRARIES_OF_OURS)
-        import leaf_particles
         import model_process  # noqa: F401
-        import networks  # noqa: F401
-        import restricted_unpickler  # noqa: F401
         import tree_shapley
+        from mining import particles
         from scan import allow_list
         from scan.policy import installed_versions
 
         tree_shapley.warm_up()  # compilation costs seconds: paid here once
-        leaf_particles.warm_up()
+        particles.warm_up()
         allow_list.warm_up()
         installed_versions()  # each child tells them; reading them once is enough
     return missing

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from breaking_points import MAX_ROWS, find_breaking_points
 from breaking_search import LEVELS, RELATIVE_WIDTH
 from drift_simulation import analyse
-from model_utils import Predictions
+from estimators.answers import Predictions
 from records.drift import DriftPlan
 from records.schema import FieldSpec, Schema
 

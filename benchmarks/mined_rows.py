@@ -28,8 +28,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-import leaf_particles
-from model_schema import Mined, mine
+from mining import particles
+from mining.schema import Mined, mine
 from synthetic_data import generate
 
 ROWS = 2_000
@@ -59,7 +59,7 @@ REGRESSORS = {
 
 
 def main() -> None:
-    leaf_particles.warm_up()  # compiled once, in the zygote
+    particles.warm_up()  # compiled once, in the zygote
     took: dict[str, list[float]] = {family: [] for family in CLASSIFIERS}
     print(f"{'':<15}" + "".join(f"{name:>17}" for name in CLASSIFIERS))
     for name, load in DATA.items():

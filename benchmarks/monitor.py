@@ -18,9 +18,9 @@ from drift_domain import Effort, domain_drift
 from drift_false_alarms import watched_false_alarms
 from drift_shifts import simulate
 from drift_visibility import with_domain_auc
-from joint_rows import Joint
 from records.drift import Distances, Scenario, ScenarioPlan
 from row_likeness import Recipe, likeness
+from rows.joint import Joint
 from schema_utils import infer_from_frame
 from synthetic_data import generate
 

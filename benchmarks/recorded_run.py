@@ -28,11 +28,11 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 import drift
 import drift_columns
-import row_isolation
 import run_execution
 import runs
 import tree_shapley
-from batch_trials import THREADS
+from estimators import isolation
+from estimators.batches import THREADS
 from sandbox import ModelHandle
 from services import build_services
 from settings import Settings
@@ -164,7 +164,7 @@ def _calls(model: Any, tables: list[pd.DataFrame]) -> list[np.ndarray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for table in tables:
-            row_isolation.isolate(call, table)
+            isolation.isolate(call, table)
     return calls
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from joint_rows import Joint
 from records.schema import FieldSpec, Schema
+from rows.joint import Joint
 from schema_utils import infer_from_frame
 from synthetic_data import generate
 

@@ -17,7 +17,7 @@ import joblib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from restricted_unpickler import load_restricted
+from estimators.unpickler import load_restricted
 from scan.pickles import scan
 
 REPEATS = 5

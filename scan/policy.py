@@ -21,27 +21,19 @@ from scan.formats import (
     same_version,
 )
 
-__all__ = ["OWN_RISK", "check_allowed", "check_policy", "installed_versions"]
+__all__ = ["OWN_RISK", "RESAVE", "check_allowed", "check_policy", "installed_versions", "mismatches"]
 
+OWN_RISK = (
+    '"policy": "contained" in the run\'s config (or MODEL_POLICY=contained) loads any file, held by the '
+    "lock alone."
+)
 RESAVE = "Train and save it again with the version installed here, or install the version it was saved with."
 MODULES = {"scikit-learn": "sklearn"}  # where a library's module has another name
 LIBRARIES = (
     "scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib", "shap",
     "catboost", "onnxruntime", "skops", "torch", "keras",
 )  # fmt: skip
-PACKAGES = {  # where the name to install is not the name to import
-    "sklearn": "scikit-learn",
-    "cv2": "opencv-python",
-    "PIL": "pillow",
-    "yaml": "pyyaml",
-    "skimage": "scikit-image",
-    "imblearn": "imbalanced-learn",
-    "category_encoders": "category-encoders",
-    "bs4": "beautifulsoup4",
-    "dateutil": "python-dateutil",
-    "sksurv": "scikit-survival",
-    "feature_engine": "feature-engine",
-}
+NAMED = 5  # in the error
 
 
 def check_policy(report: ScanReport, policy: Policy) -> None:
@@ -55,7 +47,7 @@ def check_policy(report: ScanReport, policy: Policy) -> None:
     try:
         check_allowed(report)
     except ModelRefused:
-        skewed = _mismatches(report.saved_with)
+        skewed = mismatches(report.saved_with)
         modules = {MODULES.get(library, library) for library in skewed}
         named = {r.module.partition(".")[0] for r in report.refused}
         if report.findings or not named or not named <= modules:
@@ -66,34 +58,6 @@ def check_policy(report: ScanReport, policy: Policy) -> None:
             f"{first.module}.{first.name}, which this version does not have or does not use in models.",
             hint=f"{RESAVE} {OWN_RISK}",
         ) from None
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of the libraries that models are made of, as installed here."""
-    return dict(_versions())
-
-
-@functools.cache  # reading them takes tens of milliseconds, and each run asks several times
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in LIBRARIES:
-        for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own
-            with suppress(importlib.metadata.PackageNotFoundError):
-                found[package] = importlib.metadata.version(name)
-    return found
-
-
-def _mismatches(saved_with: Mapping[str, str]) -> dict[str, str]:
-    """A phrase for each library whose version here is another than the one saved with."""
-    here = installed_versions()
-    return {
-        library: f"{library} {saved} (installed here: {here.get(library, 'none')})"
-        for library, saved in saved_with.items()
-        if library in LIBRARIES and not same_version(saved, here.get(library, ""))
-    }
-
-
-NAMED = 5  # in the error
 
 
 def check_allowed(report: ScanReport) -> None:
@@ -131,7 +95,26 @@ def check_allowed(report: ScanReport) -> None:
     )
 
 
-OWN_RISK = (
-    '"policy": "contained" in the run\'s config (or MODEL_POLICY=contained) loads any file, held by the '
-    "lock alone."
-)
+def installed_versions() -> dict[str, str]:
+    """Versions of the libraries that models are made of, as installed here."""
+    return dict(_versions())
+
+
+def mismatches(saved_with: Mapping[str, str]) -> dict[str, str]:
+    """A phrase for each library whose version here is another than the one saved with."""
+    here = installed_versions()
+    return {
+        library: f"{library} {saved} (installed here: {here.get(library, 'none')})"
+        for library, saved in saved_with.items()
+        if library in LIBRARIES and not same_version(saved, here.get(library, ""))
+    }
+
+
+@functools.cache  # reading them takes tens of milliseconds, and each run asks several times
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in LIBRARIES:
+        for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own
+            with suppress(importlib.metadata.PackageNotFoundError):
+                found[package] = importlib.metadata.version(name)
+    return found

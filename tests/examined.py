@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from errors import DashboardError
-from model_utils import Predictions
+from estimators.answers import Predictions
 from records.robustness import Behaviour, BehaviourName, RobustnessPlan, Trend
 from records.schema import FieldSpec, Schema
 from robustness import examine

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from model_utils import Predictions, RowError
+from estimators.answers import Predictions, RowError
 
 
 def answers(values: Any) -> Predictions:

@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import ks_2samp, spearmanr
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor
 
-from boosted_trees import BoostedTree, histogram_trees, lightgbm_trees
-from model_schema import mine
+from mining.boosted_trees import BoostedTree, histogram_trees, lightgbm_trees
+from mining.schema import mine
 from synthetic_data import generate
 
 RNG = np.random.default_rng(0)

@@ -18,7 +18,7 @@ from breaking_points import find_breaking_points
 from drift import compare
 from drift_simulation import analyse
 from errors import PredictFailed
-from model_utils import Predictions
+from estimators.answers import Predictions
 from records.drift import BreakingPoint, DriftPlan, ScenarioPlan
 from records.schema import FieldSpec, Schema
 

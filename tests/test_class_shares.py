@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier
 
-from class_shares import class_shares
+from mining.class_shares import class_shares
 
 RNG = np.random.default_rng(0)
 ROWS = np.abs(RNG.normal(size=(400, 3)))

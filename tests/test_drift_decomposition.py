@@ -8,7 +8,7 @@ from predictors import classes, numbers
 from drift_decomposition import decompose, joint_scenario
 from drift_shifts import simulate
 from errors import Cancelled, PredictFailed
-from model_utils import Predict, Predictions
+from estimators.answers import Predict, Predictions
 from records.drift import Decomposition, DriftPlan, ScenarioPlan
 from records.schema import FieldSpec, Schema
 

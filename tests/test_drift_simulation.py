@@ -18,7 +18,7 @@ from drift import compare
 from drift_shifts import applicable_features, simulate
 from drift_simulation import analyse
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, InvalidPlan, PredictFailed
-from model_utils import Predictions
+from estimators.answers import Predictions
 from records.drift import DriftPlan, ScenarioKind, ScenarioPlan
 from records.schema import FieldSpec, Schema
 

@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 
 import model_utils
-import native_models
 import sandbox
 from errors import ChildDied, DashboardError, MissingLibrary, ModelError, ModelRefused, NotAModel
-from estimator_traits import label_text
-from model_loading import load
-from model_schema import infer_from_model
-from model_utils import Adapter, Predictions
+from estimators.answers import Predictions
+from estimators.loading import load
+from estimators.native import _failed, load_native
+from estimators.traits import label_text
+from mining.schema import infer_from_model
+from model_utils import Adapter
 from records.metrics import LatencyPlan
 from records.model import FORMATS, ModelInfo, Policy
+from rows.fit import check_fits_model
 from scan.files import first_glance, scan
 from scan.native import catboost_is_cut
-from schema_fit import check_fits_model
 from schema_utils import check_complete
 from scripts.family_corpus import FAMILIES, Family, ModelFile
 from settings import Settings
@@ -171,10 +172,10 @@ def test_a_cut_file_ends_in_an_error_that_says_what_to_do(
 def test_a_library_that_is_missing_is_named_with_the_line_that_installs_it(monkeypatch: Any) -> None:
     native = next(one for one in FORMATS if one.name == "catboost")
     absent = ModuleNotFoundError("No module named 'catboost'", name="catboost")
-    monkeypatch.setitem(native_models._failed, "catboost", absent)
+    monkeypatch.setitem(_failed, "catboost", absent)
     report = scan(io.BytesIO(b"CBM1" + bytes(20)))
     with pytest.raises(MissingLibrary) as caught:
-        native_models.load_native(io.BytesIO(b"CBM1" + bytes(20)), "strict", report)
+        load_native(io.BytesIO(b"CBM1" + bytes(20)), "strict", report)
     assert "catboost" in caught.value.message and native.install in caught.value.hint
 
 
@@ -312,7 +313,7 @@ def test_what_gives_probabilities_alone_answers_with_the_likeliest_class() -> No
 
 
 def test_a_batch_of_fixed_size_takes_any_number_of_rows() -> None:
-    from networks import Input, Network
+    from estimators.networks import Input, Network
 
     asked: list[int] = []
 

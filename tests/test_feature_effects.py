@@ -10,12 +10,12 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import metrics
 import run_explanation
+from estimators.answers import Attributions, Predictions
 from explainability import explain, summarise
-from explainers import Attributions
 from feature_effects import explain_shift, with_shuffled_columns
 from integrated_gradients import integrated_gradients
 from local_surrogate import local_surrogate
-from model_utils import Adapter, Predictions, adapt
+from model_utils import Adapter, adapt
 from records.drift import ScenarioPlan
 from records.explanation import ExplainPlan, Explanation
 from records.metrics import Accuracy

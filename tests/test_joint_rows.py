@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import kstest, spearmanr
 
 import sandbox_answers
-from joint_rows import MAX_DONORS, Joint, joint_for
 from records.schema import FieldSpec, Schema
+from rows.joint import MAX_DONORS, Joint, joint_for
 from schema_utils import infer_from_frame
 from synthetic_data import generate
 

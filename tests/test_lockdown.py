@@ -194,9 +194,9 @@ def test_a_file_that_never_ends_is_ended(zygote: Zygote, tmp_path: Path, body: s
 def test_processor_time_is_held_even_if_the_worker_sleeps(tmp_path: Path) -> None:
     """The one limit that needs no clock of ours, with the soft limit's signal ignored."""
     code = (
-        f"import sys, os, signal; sys.path.insert(0, {str(PROJECT_ROOT)!r}); import lockdown\n"
+        f"import sys, os, signal; sys.path.insert(0, {str(PROJECT_ROOT)!r}); from lockdown import lock\n"
         "signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"
-        "lockdown.lock((), parent=os.getppid(), memory_mb=2048, cpu_s=0.1, threads=1)\n"
+        "lock.lock((), parent=os.getppid(), memory_mb=2048, cpu_s=0.1, threads=1)\n"
         "while True: pass"
     )
     done = subprocess.run([sys.executable, "-c", code], timeout=WAIT_S, check=False)
@@ -359,7 +359,7 @@ model = Model()"""
 MAIMED = """
 import importlib.util, sys
 sys.path[0] = {root!r}
-import landlock, seccomp
+from lockdown import landlock, seccomp
 landlock.abi = lambda: None
 seccomp.available = lambda: False
 spec = importlib.util.spec_from_file_location('real', {root!r} + '/zygote_process.py')
@@ -397,10 +397,10 @@ def test_without_the_filters_no_model_is_read_unless_the_policy_is_unsafe(
 
 def test_a_process_with_threads_is_not_locked() -> None:
     code = (
-        f"import sys, os, threading; sys.path.insert(0, {str(PROJECT_ROOT)!r}); import lockdown\n"
+        f"import sys, os, threading; sys.path.insert(0, {str(PROJECT_ROOT)!r}); from lockdown import lock\n"
         "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        "try: lockdown.lock((), parent=os.getppid(), memory_mb=2048, cpu_s=9, threads=1)\n"
-        "except lockdown.LockUnavailable as error: print(error)"
+        "try: lock.lock((), parent=os.getppid(), memory_mb=2048, cpu_s=9, threads=1)\n"
+        "except lock.LockUnavailable as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "has 2 threads" in done.stdout

@@ -8,8 +8,8 @@ import pytest
 from sklearn import metrics as oracle
 
 from errors import InvalidSample
+from estimators.answers import Predictions
 from metrics import score
-from model_utils import Predictions
 from records.metrics import headline
 
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from model_schema import mine
+from mining.schema import mine
 from records.schema import FieldSpec
 from synthetic_data import generate
 

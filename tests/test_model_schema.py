@@ -46,7 +46,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
-from model_schema import guessed, infer_from_model
+from mining.schema import guessed, infer_from_model
 from records.schema import FieldSpec
 from schema_utils import check_complete
 from synthetic_data import generate

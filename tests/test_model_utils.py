@@ -19,8 +19,8 @@ from sklearn.preprocessing import StandardScaler
 
 import model_utils
 from errors import MissingLibrary, ModelError, NoPredict, NotAModel, PredictFailed, VersionMismatch
-from estimator_traits import label_text
-from model_loading import load
+from estimators.loading import load
+from estimators.traits import label_text
 from model_utils import Adapter, adapt
 from scan.files import first_glance
 

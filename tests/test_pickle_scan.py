@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from errors import DashboardError, MissingLibrary, ModelRefused, NotAModel
-from model_loading import load
+from estimators.loading import load
+from estimators.unpickler import InertDistribution, load_restricted
 from records.model import ScanReport
-from restricted_unpickler import InertDistribution, load_restricted
 from scan.allow_list import DENIED, LIST_FILE, allowed, lookup
 from scan.pickles import scan
 from scan.policy import check_allowed

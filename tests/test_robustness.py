@@ -9,7 +9,7 @@ from examined import NUMBERS, SCHEMA, N, behaviour, frame_of
 from predictors import answers
 
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, PredictFailed, Unavailable
-from model_utils import Predictions
+from estimators.answers import Predictions
 from records.robustness import BehaviourName, RobustnessPlan
 from records.schema import FieldSpec, Schema
 from robustness import examine

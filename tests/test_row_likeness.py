@@ -12,10 +12,10 @@ from sklearn.model_selection import cross_val_predict
 import row_likeness
 from drift_domain import MIN_ROWS, domain_drift
 from errors import InvalidInput
-from joint_rows import Joint
 from records.likeness import finding
 from records.schema import FieldSpec, Schema
 from row_likeness import Recipe, likeness, not_asked
+from rows.joint import Joint
 from schema_utils import infer_from_frame
 from synthetic_data import generate
 

@@ -10,7 +10,7 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from errors import InvalidSample, TooLarge
-from samples import read_sample, split_target
+from rows.samples import read_sample, split_target
 
 PLAIN = pd.DataFrame({"age": [41, 7], "città": ["Forlì", "Orléans"], "share": [0.5, 1.25]})
 
@@ -166,7 +166,7 @@ def test_parquet_without_rows_is_refused() -> None:
 
 
 def test_a_small_file_that_unfolds_to_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("samples.MAX_CELLS", 5)
+    monkeypatch.setattr("rows.samples.MAX_CELLS", 5)
     with pytest.raises(TooLarge, match="6 values"):
         read_sample(parquet(PLAIN), "x")
 

@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from errors import InvalidSchema
-from model_schema import infer_from_model
+from mining.schema import infer_from_model
 from records.model import ModelInfo
 from records.schema import FieldSpec, Schema
-from schema_fit import check_agrees, check_fits_model
+from rows.fit import check_agrees, check_fits_model
 from schema_utils import infer_from_frame
 from synthetic_data import generate
 

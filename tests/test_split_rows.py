@@ -24,13 +24,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from leaf_particles import Cloud, Paths, settle
-from model_schema import mine
-from model_splits import trees_of
-from split_marginals import cells_of, group_shares, resolution
-from split_rows import ROWS, rows_of
+from mining.marginals import cells_of, group_shares, resolution
+from mining.particles import Cloud, Paths, settle
+from mining.schema import mine
+from mining.splits import trees_of
+from mining.tree_counts import TreeCounts, counts_of
+from mining.tree_rows import ROWS, rows_of
 from synthetic_data import generate
-from tree_counts import TreeCounts, counts_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 3))

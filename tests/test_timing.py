@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from scipy import stats
 
 import timing
+from metrics import concurrency_row, paired_timing, quantile_interval, summarise
 from records.metrics import LatencyPlan, LatencyRow
-from timing import concurrency_row, measure, paired_timing, quantile_interval, summarise, warm_up
+from timing import measure, warm_up
 
 FRAME = pd.DataFrame({"a": np.arange(30.0), "b": np.arange(30.0) * 2})
 

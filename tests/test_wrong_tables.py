@@ -14,9 +14,10 @@ from predictors import answers
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from batch_trials import answer_singly, answer_together
 from errors import PredictFailed
-from model_utils import Adapter, Predictions, adapt
+from estimators.answers import Predictions
+from estimators.batches import answer_singly, answer_together
+from model_utils import Adapter, adapt
 from records.robustness import BehaviourName, RobustnessPlan
 from records.schema import Schema
 from robustness import examine

@@ -20,7 +20,7 @@ from lockdown import lock
 from records.model import FORMATS, ModelInfo
 from records.run import RunPlan
 from records.schema import Schema
-from samples import read_sample
+from rows.samples import read_sample
 from schema_utils import combine, infer_from_frame
 from views import components as ui
 from views import plan_form, schema_table

@@ -1,77 +1,21 @@
-"""Reads an ONNX graph: what it is, its classes, and what it tells of the columns that go into it.
+"""What an ONNX graph remembers: scalers, imputers, encoders and trees, by column.
 
 Promises: follows columns from the inputs through casts, selections and scalers to encoders and trees, as
 skl2onnx writes them; an operation that is not known ends the path of its columns and nothing else. Leaves
-running the graph to `networks`.
+reading the graph to `estimators.onnx_graphs`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from model_facts import Column, Columns, Facts, tell_raw
-from model_splits import tell_thresholds
+from estimators.onnx_graphs import MAX_CATEGORIES, Constants, Graph, Node
+from mining.facts import Column, Columns, Facts, tell_raw
+from mining.splits import tell_thresholds
 
-__all__ = ["Graph", "mine", "read"]
-
-MAX_CATEGORIES = 300
-LABELS = ("classlabels_int64s", "classlabels_ints", "classlabels_strings")
-MODELS = (
-    "TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble", "LinearClassifier", "LinearRegressor",
-    "SVMClassifier", "SVMRegressor",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Node:
-    operation: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Graph:
-    """title: the operation that decides, or the graph's own name. classes: () where it names none."""
-
-    title: str
-    classes: tuple[Any, ...]
-    inputs: tuple[str, ...]
-    nodes: tuple[_Node, ...]
-    constants: Mapping[str, Any]
-
-
-def read(data: bytes) -> Graph:
-    """Parse a model's bytes with the onnx library, which only reads."""
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load_model_from_string(data).graph
-    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-    nodes = tuple(
-        _Node(
-            operation=node.op_type,
-            inputs=tuple(node.input),
-            outputs=tuple(node.output),
-            attributes={a.name: _value(onnx.helper.get_attribute_value(a)) for a in node.attribute},
-        )
-        for node in graph.node
-    )
-    for node in nodes:
-        if node.operation == "Constant" and "value" in node.attributes:
-            constants[node.outputs[0]] = numpy_helper.to_array(node.attributes["value"])
-    named = (node.attributes[key] for node in reversed(nodes) for key in LABELS if key in node.attributes)
-    title = next((node.operation for node in nodes if node.operation in MODELS), "")
-    return Graph(
-        title=title or str(graph.name)[:60] or "graph",
-        classes=tuple(next(named, ())),
-        inputs=tuple(one.name for one in graph.input if one.name not in constants),
-        nodes=nodes,
-        constants=constants,
-    )
+__all__ = ["mine"]
 
 
 def mine(graph: Graph, columns: Columns, facts: Facts) -> None:
@@ -95,19 +39,7 @@ def mine(graph: Graph, columns: Columns, facts: Facts) -> None:
             known[node.outputs[0]] = _OPERATIONS[node.operation](node, taken, facts, graph.constants, centres)
 
 
-def _value(value: Any) -> Any:
-    """Attribute values as plain Python: texts decoded, lists as lists."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, list):
-        return [_value(one) for one in value]
-    return value
-
-
-_Constants = Mapping[str, Any]
-
-
-def _same(node: _Node, taken: Columns, *_: Any) -> Columns:
+def _same(node: Node, taken: Columns, *_: Any) -> Columns:
     return taken
 
 
@@ -115,7 +47,7 @@ def _scaled(taken: Columns) -> Columns:
     return [column and Column(column.feature, False) for column in taken]
 
 
-def _scaler(node: _Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
+def _scaler(node: Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
     offsets, scales = (
         np.broadcast_to(np.asarray(node.attributes[key], dtype=np.float64), len(taken))
         for key in ("offset", "scale")
@@ -126,14 +58,14 @@ def _scaler(node: _Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
 
 
 def _subtract(
-    node: _Node, taken: Columns, facts: Facts, constants: _Constants, centres: dict[str, Any]
+    node: Node, taken: Columns, facts: Facts, constants: Constants, centres: dict[str, Any]
 ) -> Columns:
     centres[node.outputs[0]] = np.broadcast_to(constants[node.inputs[1]].ravel(), len(taken))
     return taken
 
 
 def _divide(
-    node: _Node, taken: Columns, facts: Facts, constants: _Constants, centres: dict[str, Any]
+    node: Node, taken: Columns, facts: Facts, constants: Constants, centres: dict[str, Any]
 ) -> Columns:
     """(x - mean) / std, as a scaler of two operations."""
     spreads = np.broadcast_to(constants[node.inputs[1]].ravel(), len(taken))
@@ -143,19 +75,19 @@ def _divide(
     return _scaled(taken)
 
 
-def _imputer(node: _Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
+def _imputer(node: Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
     for column in taken:
         facts.tell(column, nullable=True)
     return taken
 
 
-def _one_hot(node: _Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
+def _one_hot(node: Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
     categories = node.attributes.get("cats_strings") or node.attributes.get("cats_int64s") or []
     _tell_categories(taken, categories, facts)
     return [None] * len(categories)
 
 
-def _label_encoder(node: _Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
+def _label_encoder(node: Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
     keys = [
         node.attributes[key]
         for key in ("keys_strings", "keys_int64s", "keys_floats")
@@ -172,12 +104,12 @@ def _tell_categories(taken: Columns, categories: Sequence[Any], facts: Facts) ->
 
 
 def _select(
-    node: _Node, taken: Columns, facts: Facts, constants: _Constants, centres: dict[str, Any]
+    node: Node, taken: Columns, facts: Facts, constants: Constants, centres: dict[str, Any]
 ) -> Columns:
     return [taken[int(i)] for i in np.ravel(constants[node.inputs[1]])]
 
 
-def _trees(node: _Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
+def _trees(node: Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
     """Split thresholds; a leaf has the mode LEAF and a value that means nothing."""
     inner = np.array([mode != "LEAF" for mode in node.attributes["nodes_modes"]], dtype=np.bool_)
     features = np.asarray(node.attributes["nodes_featureids"], dtype=np.int64)[inner]
@@ -186,7 +118,7 @@ def _trees(node: _Node, taken: Columns, facts: Facts, *_: Any) -> Columns:
     return []
 
 
-_OPERATIONS: Mapping[str, Callable[[_Node, Columns, Facts, _Constants, dict[str, Any]], Columns]] = {
+_OPERATIONS: Mapping[str, Callable[[Node, Columns, Facts, Constants, dict[str, Any]], Columns]] = {
     "Identity": _same,
     "Cast": _same,
     "CastLike": _same,

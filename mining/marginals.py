@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_facts import between_integers
-from tree_counts import Ints, TreeCounts
+from mining.facts import between_integers
+from mining.tree_counts import Ints, TreeCounts
 
 __all__ = ["Cells", "cells_of", "group_shares", "resolution"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from errors import Cancelled, ChildDied, ChildTimeout
-from model_utils import Predict, Predictions, RowError, joined_scores
+from estimators.answers import Predict, Predictions, RowError, joined_scores
 
 __all__ = ["THREADS", "answer_singly", "answer_together"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boosted_trees import histogram_trees, lightgbm_trees
-from model_facts import (
+from mining.boosted_trees import histogram_trees, lightgbm_trees
+from mining.facts import (
     Column,
     Columns,
     Facts,
@@ -25,9 +25,9 @@ from model_facts import (
     tell_raw,
     tell_spread,
 )
+from mining.tree_counts import BOOSTED, TreeCounts, counts_of
+from mining.tree_rows import ROWS, rows_of
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
-from split_rows import ROWS, rows_of
-from tree_counts import BOOSTED, TreeCounts, counts_of
 
 __all__ = ["SPLIT_MINERS", "tell_thresholds", "trees_of"]
 

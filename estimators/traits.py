@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from errors import NoPredict
-from networks import Network
+from estimators.networks import Network
 
 if TYPE_CHECKING:
     from records.model import Task

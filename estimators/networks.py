@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import ModelError, PredictFailed
+from estimators import onnx_graphs
 
 __all__ = [
     "Classifier",
@@ -188,8 +189,6 @@ def read_outputs(network: Network) -> Network:
 def open_onnx(data: bytes) -> Network:
     """A graph of tensors, or what skl2onnx makes of an estimator: a label and its classes' probabilities."""
     import onnxruntime
-
-    import onnx_graphs
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

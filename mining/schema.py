@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-import onnx_graphs
-from joint_rows import Joint
-from model_facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
-from model_moments import MOMENT_MINERS
-from model_splits import SPLIT_MINERS, tell_thresholds, trees_of
+from mining import onnx_columns
+from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
+from mining.moments import MOMENT_MINERS
+from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
 from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from rows.joint import Joint
 from schema_utils import MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = ["Mined", "guessed", "infer_from_model", "mine"]
@@ -360,7 +360,7 @@ def _mine_network(step: Any, columns: Columns, facts: Facts) -> None:
             elif np.issubdtype(one.dtype, np.integer):
                 facts.suggest(column, type="integer")
     if step.graph_ is not None:
-        onnx_graphs.mine(step.graph_, columns, facts)
+        onnx_columns.mine(step.graph_, columns, facts)
     if step.moments_ is not None:
         for column, mean, variance in zip(columns, *step.moments_, strict=True):
             tell_raw(facts, column, mean=float(mean), std=math.sqrt(max(float(variance), 0.0)))

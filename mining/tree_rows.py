@@ -7,8 +7,9 @@ rows each time. Leaves reading trees to `tree_counts`. Runs in the locked child.
 import numpy as np
 import numpy.typing as npt
 
-from split_marginals import Cells, cells_of, group_shares, resolution
-from tree_counts import TreeCounts
+from mining.marginals import Cells, cells_of, group_shares, resolution
+from mining.particles import Cloud, Paths, settle
+from mining.tree_counts import TreeCounts
 
 __all__ = ["ROWS", "rows_of"]
 
@@ -29,8 +30,6 @@ def rows_of(table: TreeCounts, columns: int) -> Floats:
     values move until each node has its share of the rows (`leaf_particles`). What a cell's inside
     looks like no tree knows: values are spread evenly there, on the values' own step where they have one.
     """
-    from leaf_particles import Cloud, Paths, settle  # numba, which the web process never loads
-
     rng = np.random.default_rng(SEED)
     cells = cells_of(table, columns)
     n = int(np.clip(table.rows, FEWEST_ROWS, ROWS))

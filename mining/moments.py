@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from model_facts import Column, Columns, Facts, Floats, tell_raw
+from mining.facts import Column, Columns, Facts, Floats, tell_raw
 from schema_utils import MAX_WITH_QUANTILES, QUANTILES
 
 __all__ = ["MOMENT_MINERS"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any, BinaryIO
 
 from errors import MissingLibrary, ModelError, ModelRefused
-from networks import open_keras, open_onnx, open_torch_export, open_torchscript
+from estimators.networks import open_keras, open_onnx, open_torch_export, open_torchscript
 from records.model import FORMATS, NativeFormat, Policy, ScanReport
 from scan.files import refused_in_skops
 from scan.native import catboost_is_cut

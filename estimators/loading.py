@@ -13,6 +13,7 @@ from struct import error as struct_error
 from typing import Any, BinaryIO
 from zlib import error as zlib_error
 
+import joblib
 import numpy as np
 import pandas as pd
 
@@ -25,17 +26,31 @@ from errors import (
     NotAModel,
     VersionMismatch,
 )
-from estimator_traits import answering_method
-from native_models import format_of, load_native
+from estimators.native import format_of, load_native
+from estimators.traits import answering_method
+from estimators.unpickler import load_restricted
 from records.model import Policy, ScanReport
 from scan.files import scan
 from scan.formats import DAMAGED_HINT, SAVE_HINT
-from scan.policy import PACKAGES, RESAVE, _mismatches, check_policy
+from scan.policy import RESAVE, check_policy, mismatches
 
 __all__ = ["load"]
 
 SOURCE_LINE = re.compile(r"^(?:\[[\d:]+\] )?\S+\.(?:cc|cpp|h):\d+: ")
 MAX_TEXT = 200  # of a name or a message that comes out of a model file
+PACKAGES = {  # where the name to install is not the name to import
+    "sklearn": "scikit-learn",
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+    "yaml": "pyyaml",
+    "skimage": "scikit-image",
+    "imblearn": "imbalanced-learn",
+    "category_encoders": "category-encoders",
+    "bs4": "beautifulsoup4",
+    "dateutil": "python-dateutil",
+    "sksurv": "scikit-survival",
+    "feature_engine": "feature-engine",
+}
 
 
 def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = None) -> Any:
@@ -57,7 +72,7 @@ def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = 
         except Exception as error:
             raise _native_error(error, report) from None
     try:
-        loaded = _load_strictly(file) if policy == "strict" else _load_anything(file)
+        loaded = load_restricted(file) if policy == "strict" else _load_anything(file)
     except DashboardError:
         raise
     except Exception as error:
@@ -65,15 +80,7 @@ def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = 
     return _checked(loaded)
 
 
-def _load_strictly(file: BinaryIO) -> Any:
-    from restricted_unpickler import load_restricted  # joblib comes with it: not for the web process
-
-    return load_restricted(file)
-
-
 def _load_anything(file: BinaryIO) -> Any:
-    import joblib
-
     file.seek(0)
     return joblib.load(file)
 
@@ -135,11 +142,11 @@ def _native_error(error: Exception, report: ScanReport) -> DashboardError:
 
 def _mismatch(error: Exception, saved_with: Mapping[str, str]) -> VersionMismatch | None:
     """The likely reason when a library's version here is not the one that saved the file."""
-    mismatches = _mismatches(saved_with)
-    if not mismatches:
+    skewed = mismatches(saved_with)
+    if not skewed:
         return None
     return VersionMismatch(
-        f"The model was saved with {' and '.join(mismatches.values())}: {type(error).__name__}: "
+        f"The model was saved with {' and '.join(skewed.values())}: {type(error).__name__}: "
         f"{str(error)[:MAX_TEXT]}",
         hint=RESAVE,
     )

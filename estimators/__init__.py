@@ -1,0 +1,1 @@
+"""A fitted model loaded, and asked for answers."""

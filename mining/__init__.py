@@ -1,0 +1,1 @@
+"""What a fitted model remembers of the rows it was trained on."""
