@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
-from drift_columns import ColumnFigures, ReferenceColumn, measure
-from drift_decisions import decide
-from drift_statistics import kolmogorov_p
+from distances.columns import ColumnFigures, ReferenceColumn, measure
+from distances.decisions import decide
+from distances.formulas import kolmogorov_p
 from errors import InvalidInput
 from records.drift import (
     ColumnDrift,

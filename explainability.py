@@ -13,15 +13,15 @@ import pandas as pd
 
 from errors import BadAnswer
 from estimators.answers import Attributions
-from explainers import Explainable, explain_by_family, explained_output
-from local_surrogate import local_surrogate
+from explainers.families import Explainable, explain_by_family, explained_output
+from explainers.local_surrogate import local_surrogate
+from explainers.shapley import shapley_values
 from records.explanation import (
     ADDITIVITY_LIMIT,
     ExplainPlan,
     Explanation,
     FeatureImportance,
 )
-from shapley import shapley_values
 
 __all__ = ["additivity_error", "explain", "summarise"]
 

@@ -17,17 +17,13 @@ from typing import TypeVar
 
 import pandas as pd
 
-import drift_simulation
 import metrics
-import robustness
 import timing_trials
-from breaking_criteria import Labelled
 from checks import judge, verdict
-from drift_shifts import check_scenario
 from errors import Cancelled, ChildTimeout, DashboardError, ModelError
 from estimators.answers import Predictions
+from execution.likeness import Recipe, likeness, not_asked
 from model_inspection import environment
-from monotonicity import check_declared
 from records.base import Section
 from records.checks import Check, RunStatus
 from records.drift import DriftAnalysis
@@ -39,7 +35,8 @@ from records.robustness import Robustness
 from records.run import RunError, RunReport, Stage
 from records.schema import Schema
 from records.thresholds import monitoring_thresholds
-from row_likeness import Recipe, likeness, not_asked
+from robustness import examination
+from robustness.monotonicity import check_declared
 from rows.fit import check_agrees, check_fits_model
 from rows.joint import joint_for
 from rows.samples import read_sample, split_target
@@ -49,6 +46,9 @@ from run_results import attributions_table, labelled_rows, predictions_table, ro
 from sandbox import ModelHandle
 from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
+from shifts import analysis
+from shifts.criteria import Labelled
+from shifts.scenarios import check_scenario
 from storage_runs import RunFile, RunRow, RunSummary
 from synthetic_data import generate
 from zygote import Zygote
@@ -212,7 +212,7 @@ class Execution:
         )
         self.robustness = self._section(
             "robustness",
-            lambda: robustness.examine(
+            lambda: examination.examine(
                 frame,
                 schema,
                 self.model.predict,
@@ -232,9 +232,7 @@ class Execution:
     ) -> DriftAnalysis:
         """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
         plan = self.plan.drift
-        found = drift_simulation.analyse(
-            frame, schema, self.model.predict, reference, plan, self.plan.seed, labelled
-        )
+        found = analysis.analyse(frame, schema, self.model.predict, reference, plan, self.plan.seed, labelled)
         if found.breaking_points:
             thresholds = monitoring_thresholds(found, plan, self.model.info.sha256).model_dump_json(indent=2)
             self._keep_bytes("thresholds.json", thresholds.encode(), JSON)

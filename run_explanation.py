@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-import feature_effects
 import metrics
 from estimators.answers import Attributions, Predict, Predictions
 from explainability import summarise
+from explainers import effects
 from records.drift import Scenario, ScenarioPlan
 from records.explanation import ExplainPlan, Explanation, ShiftExplanation
 from records.metrics import Accuracy
@@ -53,7 +53,7 @@ def with_effects(
         labels = subject.labels.iloc[: len(answers.values)]
         return metrics.score(labels, answers, subject.task, subject.target)
 
-    return feature_effects.with_shuffled_columns(
+    return effects.with_shuffled_columns(
         summarise(attributions, subject.rows.head(plan.rows)),
         subject.rows,
         predict,
@@ -83,6 +83,6 @@ def worst_shift(
     rows = subject.rows.head(plan.rows)
     exact = attributions.std_error is None and attributions.method != "lime"
     known = attributions if exact else None
-    return feature_effects.explain_shift(
+    return effects.explain_shift(
         handle.explain, rows, subject.background, schema, scenario, plan, seed, known
     )

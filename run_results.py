@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from breaking_criteria import Labelled
 from estimators.answers import Attributions, Predictions
 from records.base import Section
 from records.metrics import Accuracy
 from records.run import RunError, RunReport
 from records.schema import Schema
+from shifts.criteria import Labelled
 from storage_runs import RunSummary
 
 __all__ = ["attributions_table", "labelled_rows", "predictions_table", "row_errors", "summary_of"]

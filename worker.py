@@ -16,8 +16,8 @@ from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
-import drift_domain
 import example_models
+from distances import domain
 from errors import Cancelled, DashboardError
 from housekeeping import tidy
 from jobs import Jobs
@@ -101,7 +101,7 @@ class Worker:
         """Work until `stop` is called."""
         slots = threading.Semaphore(self._settings.max_workers)
         with Zygote(self._settings) as zygote, ThreadPoolExecutor(self._settings.max_workers) as pool:
-            drift_domain.warm_up()  # while the zygote starts, before which no job could run
+            domain.warm_up()  # while the zygote starts, before which no job could run
             _LOG.info("worker %s is ready", self._name)
             reaped, tidied = -math.inf, 0.0
             while not self._stopping.is_set():

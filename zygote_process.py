@@ -78,7 +78,7 @@ def preload() -> list[str]:
     with warnings.catch_warnings():
         missing += _import(LIBRARIES_OF_OURS)
         import model_process  # noqa: F401
-        import tree_shapley
+        from explainers import tree_shapley
         from mining import particles
         from scan import allow_list
         from scan.policy import installed_versions

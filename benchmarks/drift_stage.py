@@ -17,12 +17,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from breaking_points import MAX_ROWS, find_breaking_points
-from breaking_search import LEVELS, RELATIVE_WIDTH
-from drift_simulation import analyse
 from estimators.answers import Predictions
 from records.drift import DriftPlan
 from records.schema import FieldSpec, Schema
+from shifts.analysis import analyse
+from shifts.breaking_points import MAX_ROWS, find_breaking_points
+from shifts.search import LEVELS, RELATIVE_WIDTH
 
 ROWS, FEATURES, ROUNDS = 1_000, 20, 5
 MODELS: dict[str, Any] = {

@@ -18,9 +18,9 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
 
 import drift
-import drift_columns
-from drift_refine import by_refining
-from drift_sorted import Ordered, by_sorting, side_of
+from distances import columns as drift_columns
+from distances.refining import by_refining
+from distances.sorting import Ordered, by_sorting, side_of
 
 COLUMNS, ROUNDS = 50, 5
 NEVER = 1 << 62

@@ -25,8 +25,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import tree_shapley
 from explainability import explain
+from explainers import tree_shapley
 from model_utils import adapt
 from records.explanation import ExplainPlan
 

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from distances.domain import Effort, domain_drift
 from drift import compare
-from drift_domain import Effort, domain_drift
-from drift_false_alarms import watched_false_alarms
-from drift_shifts import simulate
-from drift_visibility import with_domain_auc
+from execution.likeness import Recipe, likeness
 from records.drift import Distances, Scenario, ScenarioPlan
-from row_likeness import Recipe, likeness
 from rows.joint import Joint
 from schema_utils import infer_from_frame
+from shifts.false_alarms import watched_false_alarms
+from shifts.scenarios import simulate
+from shifts.visibility import with_domain_auc
 from synthetic_data import generate
 
 ROWS, FEATURES, TURNS = 1_000, 20, 5

@@ -27,12 +27,12 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
 
 import drift
-import drift_columns
 import run_execution
 import runs
-import tree_shapley
+from distances import columns as drift_columns
 from estimators import isolation
 from estimators.batches import THREADS
+from explainers import tree_shapley
 from sandbox import ModelHandle
 from services import build_services
 from settings import Settings

@@ -13,7 +13,7 @@ from errors import DashboardError
 from estimators.answers import Predictions
 from records.robustness import Behaviour, BehaviourName, RobustnessPlan, Trend
 from records.schema import FieldSpec, Schema
-from robustness import examine
+from robustness.examination import examine
 
 __all__ = ["NUMBERS", "SCHEMA", "N", "Predict", "behaviour", "frame_of"]
 

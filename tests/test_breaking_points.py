@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from predictors import classes, numbers
 from scipy.stats import binom, binomtest, norm
 
-import breaking_search
-from answers import MAX_CALL_ROWS
-from breaking_criteria import ChangedAnswers, Labelled, ScoreDrop, Tails, binomial_at_most
-from breaking_points import find_breaking_points
+from distances.changes import MAX_CALL_ROWS
 from drift import compare
-from drift_simulation import analyse
 from errors import PredictFailed
 from estimators.answers import Predictions
 from records.drift import BreakingPoint, DriftPlan, ScenarioPlan
 from records.schema import FieldSpec, Schema
+from shifts import search
+from shifts.analysis import analyse
+from shifts.breaking_points import find_breaking_points
+from shifts.criteria import ChangedAnswers, Labelled, ScoreDrop, Tails, binomial_at_most
 
 TAILS = Tails(lower=0.015, upper=0.0125, screen=0.01)
 SCHEMA = Schema(features=tuple(FieldSpec(name=n) for n in ("a", "b", "c")))
@@ -45,7 +45,7 @@ def threshold_crossing(x: np.ndarray, threshold: float, limit: float) -> float:
 
 
 def resolution(shift: float) -> float:
-    return max(breaking_search.WIDTH, abs(shift) * breaking_search.RELATIVE_WIDTH)
+    return max(search.WIDTH, abs(shift) * search.RELATIVE_WIDTH)
 
 
 def ends(point: BreakingPoint) -> tuple[float, float]:
@@ -157,7 +157,7 @@ class TestOtherModels:
         (point,), _ = find_breaking_points(frame, schema, predict, predict(frame), plan(), 0)
         std = frame["n"].std(ddof=0)
         assert point.shift is not None
-        assert abs(point.shift) == pytest.approx(0.5, abs=breaking_search.WIDTH * std)
+        assert abs(point.shift) == pytest.approx(0.5, abs=search.WIDTH * std)
 
     def test_a_row_that_is_no_longer_answered_has_changed(self) -> None:
         frame = table()
@@ -246,7 +246,7 @@ class TestSearch:
         schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
         points, notes = find_breaking_points(frame, schema, slow, predict(frame), plan(budget_s=2), 0)
         assert points[0].feature == "f29" and points[0].magnitude is not None
-        assert abs(points[0].magnitude) == pytest.approx(0.1, abs=breaking_search.WIDTH)
+        assert abs(points[0].magnitude) == pytest.approx(0.1, abs=search.WIDTH)
         assert now[0] <= 2
         assert "time budget ended" in notes[0]
         assert "rest on 64 rows" in notes[1]

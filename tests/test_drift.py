@@ -13,8 +13,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 from scipy.stats import wasserstein_distance as scipy_wasserstein
 
+from distances.formulas import population_stability_index
 from drift import Reference, compare, measured_columns
-from drift_statistics import population_stability_index
 from errors import InvalidInput
 from records.drift import ColumnDrift
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp
 
+from distances.estimates import compare_histograms
+from distances.histograms import calibrate
 from drift import compare
-from drift_estimates import compare_histograms
-from drift_histograms import calibrate
 from records.drift import ColumnDrift, DriftReport, DriftRules, judgement
 
 

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from predictors import classes, numbers
 
-from drift_decomposition import decompose, joint_scenario
-from drift_shifts import simulate
 from errors import Cancelled, PredictFailed
 from estimators.answers import Predict, Predictions
 from records.drift import Decomposition, DriftPlan, ScenarioPlan
 from records.schema import FieldSpec, Schema
+from shifts.decomposition import decompose, joint_scenario
+from shifts.scenarios import simulate
 
 SCHEMA = Schema(features=tuple(FieldSpec(name=n) for n in ("a", "b", "c")))
 SHIFT = ScenarioPlan(kind="mean_shift", magnitude=1.0)

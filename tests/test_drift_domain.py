@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from distances.domain import Effort, auc_with_variance, domain_drift
 from drift import compare
-from drift_domain import Effort, auc_with_variance, domain_drift
 from errors import InvalidInput
 
 

@@ -18,13 +18,9 @@ from scipy.stats import (
     wasserstein_distance,
 )
 
-import drift_columns
-import drift_refine
-import drift_sorted
-from drift_columns import ColumnFigures, ReferenceColumn, measure
-from drift_refine import by_refining
-from drift_sorted import Ordered, by_sorting, side_of
-from drift_statistics import (
+from distances import columns, refining, sorting
+from distances.columns import ColumnFigures, ReferenceColumn, measure
+from distances.formulas import (
     Numbers,
     benjamini_hochberg,
     chi_squared,
@@ -32,6 +28,8 @@ from drift_statistics import (
     population_stability_index,
     two_proportions,
 )
+from distances.refining import by_refining
+from distances.sorting import Ordered, by_sorting, side_of
 
 
 def close(expected: float) -> Any:
@@ -115,10 +113,10 @@ def test_a_column_of_any_shape_equals_scipy_by_both_ways(
     current = current + shift * np.std(reference)
     reference[rng.random(900) < 0.05] = np.nan
     bins, known = textbook_bins(reference, current), ReferenceColumn(pd.Series(reference))
-    monkeypatch.setattr(drift_columns, "REFINE_ROWS", 1 << 62)
+    monkeypatch.setattr(columns, "REFINE_ROWS", 1 << 62)
     assert_equals_scipy(measure(known, pd.Series(current)), reference, current, bins)
-    monkeypatch.setattr(drift_columns, "REFINE_ROWS", 0)
-    monkeypatch.setattr(drift_refine, "REFINED_SHARE", 1.0)
+    monkeypatch.setattr(columns, "REFINE_ROWS", 0)
+    monkeypatch.setattr(refining, "REFINED_SHARE", 1.0)
     assert_equals_scipy(measure(known, pd.Series(current)), reference, current, bins)
 
 
@@ -143,9 +141,9 @@ def test_refining_finds_what_sorting_finds_which_is_what_scipy_finds(
 ) -> None:
     r, c = side_of(reference), side_of(current)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drift_refine, "CHUNK", chunk)
-        patch.setattr(drift_refine, "REFINED_SHARE", 1.0)
-        patch.setattr(drift_sorted, "BLOCK", block)
+        patch.setattr(refining, "CHUNK", chunk)
+        patch.setattr(refining, "REFINED_SHARE", 1.0)
+        patch.setattr(sorting, "BLOCK", block)
         exact, refined = by_sorting(Ordered(r), Ordered(c)), by_refining(r, c, bins)
     if r.present and c.present:
         present = [side[~np.isnan(side)] for side in (reference, current)]

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, chi2
 
-import drift_false_alarms
 from drift import compare
-from drift_false_alarms import expected_false_alarms, watched_false_alarms, wilson_interval
 from errors import InvalidInput
 from records.drift import DriftRules
+from shifts import false_alarms
+from shifts.false_alarms import expected_false_alarms, watched_false_alarms, wilson_interval
 
 
 def normal(rows: int, columns: int) -> pd.DataFrame:
@@ -162,8 +162,8 @@ def test_columns_that_say_the_same_raise_their_alarms_together() -> None:
 def test_much_to_count_gets_fewer_rounds_and_many_rows_are_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(drift_false_alarms, "MOST_VALUES", 60 * 100)
-    monkeypatch.setattr(drift_false_alarms, "MAX_ROWS", 300)
+    monkeypatch.setattr(false_alarms, "MOST_VALUES", 60 * 100)
+    monkeypatch.setattr(false_alarms, "MAX_ROWS", 300)
     (few, more) = watched_false_alarms(normal(1_000, 1), {"x0": 0.1})
     assert (few.rounds, few.rows_current, more.rows_current) == (60, 50, 100)
     assert more.rows_reference == 200

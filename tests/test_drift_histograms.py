@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from distances.estimates import Bounded, ColumnEstimate, compare_histograms
+from distances.histograms import CategoryHistogram, NumberHistogram, TableHistogram, calibrate
 from drift import compare
-from drift_estimates import Bounded, ColumnEstimate, compare_histograms
-from drift_histograms import CategoryHistogram, NumberHistogram, TableHistogram, calibrate
 from errors import InvalidInput
 from records.drift import ColumnDrift, DriftRules
 
@@ -85,7 +85,7 @@ def test_every_exact_statistic_of_categories_lies_within_its_bounds(
     reference: list[str | None], current: list[str | None], top: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("drift_histograms.TOP_CATEGORIES", top)
+        patch.setattr("distances.histograms.TOP_CATEGORIES", top)
         told, exact = estimate_of(pd.Series(reference, dtype="str"), pd.Series(current, dtype="str"))
     assert told.kind == exact.kind
     assert_holds(told.psi, exact.psi)

@@ -15,12 +15,12 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from drift import compare
-from drift_shifts import applicable_features, simulate
-from drift_simulation import analyse
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, InvalidPlan, PredictFailed
 from estimators.answers import Predictions
 from records.drift import DriftPlan, ScenarioKind, ScenarioPlan
 from records.schema import FieldSpec, Schema
+from shifts.analysis import analyse
+from shifts.scenarios import applicable_features, simulate
 
 N = 200
 SCHEMA = Schema(

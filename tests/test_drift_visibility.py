@@ -8,10 +8,10 @@ import pytest
 from predictors import numbers
 from scipy.stats import norm
 
-from drift_simulation import analyse
-from drift_visibility import with_domain_auc
 from records.drift import Distances, DomainDrift, DriftPlan, Scenario, ScenarioKind, ScenarioPlan, seen_by
 from records.schema import FieldSpec, Schema
+from shifts.analysis import analyse
+from shifts.visibility import with_domain_auc
 
 SCHEMA = Schema(features=tuple(FieldSpec(name=name) for name in ("a", "b", "c")))
 

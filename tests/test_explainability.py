@@ -27,9 +27,9 @@ from sklearn.impute import SimpleImputer
 from errors import BadAnswer, InvalidPlan
 from estimators.answers import Attributions
 from explainability import MAX_OUTPUTS, additivity_error, explain, summarise
+from explainers.shapley import shapley_values
 from model_utils import adapt
 from records.explanation import ExplainPlan
-from shapley import shapley_values
 
 PLAN = ExplainPlan(rows=30, budget_s=20)
 
@@ -335,7 +335,7 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(mixed, monkeypa
     frame, _ = mixed
     background = frame.iloc[100:108]
     exact = shapley_values(interacting, frame.iloc[:40], background, budget_s=30, seed=1)
-    monkeypatch.setattr("shapley.EXACT_FEATURES", 0)
+    monkeypatch.setattr("explainers.shapley.EXACT_FEATURES", 0)
     sampled = shapley_values(interacting, frame.iloc[:40], background, budget_s=30, seed=1)
     assert not sampled.exact
     np.testing.assert_allclose(sampled.base, exact.base)
@@ -349,7 +349,7 @@ def test_sampled_values_are_within_their_error_of_the_exact_ones(mixed, monkeypa
 
 
 def test_the_same_seed_gives_the_same_values(table, monkeypatch):
-    monkeypatch.setattr("shapley.EXACT_FEATURES", 0)
+    monkeypatch.setattr("explainers.shapley.EXACT_FEATURES", 0)
 
     def function(frame):
         return frame.to_numpy().prod(axis=1)[:, None]
@@ -362,7 +362,7 @@ def test_the_same_seed_gives_the_same_values(table, monkeypatch):
 
 
 def test_a_budget_too_small_cuts_rows_and_background_but_keeps_the_sum_exact(table, monkeypatch):
-    monkeypatch.setattr("shapley.EXACT_FEATURES", 0)
+    monkeypatch.setattr("explainers.shapley.EXACT_FEATURES", 0)
 
     def function(frame):
         return frame.to_numpy().prod(axis=1)[:, None]

@@ -12,9 +12,9 @@ import metrics
 import run_explanation
 from estimators.answers import Attributions, Predictions
 from explainability import explain, summarise
-from feature_effects import explain_shift, with_shuffled_columns
-from integrated_gradients import integrated_gradients
-from local_surrogate import local_surrogate
+from explainers.effects import explain_shift, with_shuffled_columns
+from explainers.integrated_gradients import integrated_gradients
+from explainers.local_surrogate import local_surrogate
 from model_utils import Adapter, adapt
 from records.drift import ScenarioPlan
 from records.explanation import ExplainPlan, Explanation

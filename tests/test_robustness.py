@@ -12,7 +12,7 @@ from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, PredictFa
 from estimators.answers import Predictions
 from records.robustness import BehaviourName, RobustnessPlan
 from records.schema import FieldSpec, Schema
-from robustness import examine
+from robustness.examination import examine
 from settings import PROJECT_ROOT
 
 

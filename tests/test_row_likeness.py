@@ -9,12 +9,12 @@ from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-import row_likeness
-from drift_domain import MIN_ROWS, domain_drift
+from distances.domain import MIN_ROWS, domain_drift
 from errors import InvalidInput
+from execution import likeness as row_likeness
+from execution.likeness import Recipe, likeness, not_asked
 from records.likeness import finding
 from records.schema import FieldSpec, Schema
-from row_likeness import Recipe, likeness, not_asked
 from rows.joint import Joint
 from schema_utils import infer_from_frame
 from synthetic_data import generate

@@ -37,13 +37,13 @@ from errors import (
     PredictFailed,
     Unavailable,
 )
+from explainers.tree_shapley import flatten, forest_shapley
 from lockdown import lock
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
 from records.model import ScanReport
 from sandbox import ModelHandle
 from settings import Settings
-from tree_shapley import flatten, forest_shapley
 from zygote import Zygote
 from zygote_process import MODEL_LIBRARIES
 

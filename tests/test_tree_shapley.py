@@ -19,8 +19,8 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeRegressor
 
-import tree_shapley
-from tree_shapley import flatten, forest_shapley, supports
+from explainers import tree_shapley
+from explainers.tree_shapley import flatten, forest_shapley, supports
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 6))

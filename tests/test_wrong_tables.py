@@ -20,7 +20,7 @@ from estimators.batches import answer_singly, answer_together
 from model_utils import Adapter, adapt
 from records.robustness import BehaviourName, RobustnessPlan
 from records.schema import Schema
-from robustness import examine
+from robustness.examination import examine
 
 
 def lenient(frame: pd.DataFrame) -> Predictions:

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from distances.columns import category_codes_of_both, common_kind, numbers
+from distances.formulas import SHARE_FLOOR, Counts, Numbers
+from distances.sorting import quantile_cuts, side_of
 from drift import compare
-from drift_columns import category_codes_of_both, common_kind, numbers
-from drift_sorted import quantile_cuts, side_of
-from drift_statistics import SHARE_FLOOR, Counts, Numbers
 from errors import InvalidInput
 from records.drift import ColumnFalseAlarms, DriftRules, FalseAlarms
 

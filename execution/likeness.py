@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from distances.domain import MIN_ROWS, Effort, domain_drift
 from drift import compare
-from drift_domain import MIN_ROWS, Effort, domain_drift
 from records.base import Section
 from records.likeness import RowLikeness
 from records.schema import Schema

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from column_trace import Owner, unwrap
 from estimators.answers import Attributions, FloatArray
-from integrated_gradients import integrated_gradients
+from explainers.column_trace import Owner, unwrap
+from explainers.integrated_gradients import integrated_gradients
 from records.model import Task
 
 __all__ = ["Explainable", "explain_by_family", "explained_output"]
@@ -250,7 +250,7 @@ def _trees(estimator: Any, x: Any, background: Any, task: Task, budget_s: float)
 
 def _forest(estimator: Any, x: Any, background: Any, task: Task, budget_s: float) -> _Raw | None:
     """Trees and forests of scikit-learn, by quadrature: path-dependent as well, an order faster."""
-    import tree_shapley
+    from explainers import tree_shapley
 
     forest = tree_shapley.flatten(estimator)
     values, notes = _within_budget(
@@ -320,7 +320,7 @@ def _linear(estimator: Any, x: Any, background: Any, task: Task, budget_s: float
 
 
 def _is_forest(estimator: Any) -> bool:
-    import tree_shapley  # here, for it brings numba, which the web process never loads
+    from explainers import tree_shapley  # here, for it brings numba, which the web process never loads
 
     return tree_shapley.supports(estimator)
 

@@ -11,11 +11,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from drift_columns import ColumnFigures
-from drift_decisions import decide
-from drift_histograms import FARTHEST, CategoryHistogram, NumberHistogram, TableHistogram
-from drift_sorted import DISTINCT_LIMIT
-from drift_statistics import (
+from distances.columns import ColumnFigures
+from distances.decisions import decide
+from distances.formulas import (
     SHARE_FLOOR,
     Counts,
     Numbers,
@@ -25,6 +23,8 @@ from drift_statistics import (
     population_stability_index,
     two_proportions,
 )
+from distances.histograms import FARTHEST, CategoryHistogram, NumberHistogram, TableHistogram
+from distances.sorting import DISTINCT_LIMIT
 from errors import InvalidInput
 from records.base import Figure, Record
 from records.drift import Decision, DriftRules

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import ask, changed_answers, in_labels_of, in_parts, subset
-from drift_shifts import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
-from drift_statistics import spread
+from distances.changes import ask, changed_answers, in_labels_of, in_parts, subset
+from distances.formulas import spread
 from errors import BadAnswer, ModelError
 from estimators.answers import Predict, Predictions
 from records.drift import ScenarioPlan
 from records.schema import FieldSpec, Schema
+from shifts.scenarios import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
 
 __all__ = [
     "CLOSE", "MAX_ROWS", "Finding", "NotApplicable", "Subject", "batch_vs_single", "column_order", "compared",

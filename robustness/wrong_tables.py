@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import changed_answers, in_parts
-from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, compared, differ, said, spaced
-from drift_shifts import as_numbers, shifted_numbers, spread_of
+from distances.changes import changed_answers, in_parts
 from errors import BadAnswer, ModelError
 from estimators.answers import Predictions
 from records.schema import FieldSpec
+from robustness.behaviours import MAX_ROWS, Finding, NotApplicable, Subject, compared, differ, said, spaced
+from shifts.scenarios import as_numbers, shifted_numbers, spread_of
 
 __all__ = ["extra_column", "infinities", "long_text", "missing_column", "outside_bounds", "wrong_type"]
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from drift_domain import MIN_ROWS, Effort, domain_drift
-from drift_shifts import simulate
+from distances.domain import MIN_ROWS, Effort, domain_drift
 from records.drift import DomainDrift, Scenario, ScenarioPlan
 from records.schema import Schema
+from shifts.scenarios import simulate
 
 __all__ = ["with_domain_auc"]
 

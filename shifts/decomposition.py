@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import MAX_CALL_ROWS, ask, changed_answers, in_parts, subset
-from breaking_points import picked_rows
-from breaking_search import MIN_ROWS
-from drift_shifts import applicable_features, scenario_title, simulate
+from distances.changes import MAX_CALL_ROWS, ask, changed_answers, in_parts, subset
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from estimators.answers import Predict, Predictions
 from records.drift import Decomposition, ScenarioPlan, SingleEffect
 from records.schema import Schema
+from shifts.breaking_points import picked_rows
+from shifts.scenarios import applicable_features, scenario_title, simulate
+from shifts.search import MIN_ROWS
 
 __all__ = ["decompose", "joint_scenario"]
 

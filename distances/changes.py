@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drift_statistics import spread
+from distances.formulas import spread
 from errors import BadAnswer
 from estimators.answers import Predict, Predictions
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import MAX_CALL_ROWS, ask, subset
-from breaking_criteria import BROKEN, POSSIBLY, SURELY, Criterion
-from drift_shifts import shifted_numbers, with_columns
+from distances.changes import MAX_CALL_ROWS, ask, subset
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from estimators.answers import Predict, Predictions
 from records.schema import FieldSpec
+from shifts.criteria import BROKEN, POSSIBLY, SURELY, Criterion
+from shifts.scenarios import shifted_numbers, with_columns
 
 __all__ = [
     "LEVELS", "MIN_ROWS", "Question", "Search", "confirm", "is_wide", "middle_of", "nearest", "screen",

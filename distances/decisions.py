@@ -6,8 +6,8 @@ the statistics to `drift_columns`.
 
 from collections.abc import Sequence
 
-from drift_columns import ColumnFigures
-from drift_statistics import benjamini_hochberg
+from distances.columns import ColumnFigures
+from distances.formulas import benjamini_hochberg
 from records.drift import Decision, DriftRules, DriftTest
 
 __all__ = ["decide"]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drift_statistics import spread
+from distances.formulas import spread
 from errors import InvalidPlan
 from records.drift import ScenarioKind, ScenarioPlan
 from records.schema import FieldSpec, Schema

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import MAX_CALL_ROWS, ask, change_tolerance, changed_answers, in_parts
-from drift_shifts import applicable_features, scenario_title, simulate, with_columns
+from distances.changes import MAX_CALL_ROWS, ask, change_tolerance, changed_answers, in_parts
 from estimators.answers import Attributions, Predict, Predictions
 from records.drift import ScenarioPlan
 from records.explanation import ExplainPlan, Explanation, FeatureShare, ShiftExplanation
 from records.metrics import Accuracy
 from records.schema import Schema
+from shifts.scenarios import applicable_features, scenario_title, simulate, with_columns
 
 __all__ = ["explain_shift", "with_shuffled_columns"]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drift_statistics import Counts, Numbers, spread
+from distances.formulas import Counts, Numbers, spread
 
 __all__ = [
     "DISTINCT_LIMIT",

@@ -10,19 +10,19 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from answers import ask, change_tolerance, changed_answers, in_labels_of
-from breaking_criteria import Labelled
-from breaking_points import find_breaking_points
+from distances.changes import ask, change_tolerance, changed_answers, in_labels_of
 from drift import Reference, compare, measured_columns
-from drift_decomposition import decompose, joint_scenario
-from drift_false_alarms import watched_false_alarms
-from drift_shifts import applicable_features, check_scenario, scenario_title, simulate
-from drift_visibility import with_domain_auc
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from estimators.answers import Predict, Predictions
 from records.drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan
 from records.schema import Schema
 from records.thresholds import to_watch
+from shifts.breaking_points import find_breaking_points
+from shifts.criteria import Labelled
+from shifts.decomposition import decompose, joint_scenario
+from shifts.false_alarms import watched_false_alarms
+from shifts.scenarios import applicable_features, check_scenario, scenario_title, simulate
+from shifts.visibility import with_domain_auc
 
 __all__ = ["analyse"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drift_sorted import DISTINCT_LIMIT, NumberFigures, Quantiles, Side, counts_between, merged
-from drift_statistics import Counts, Numbers, spread
+from distances.formulas import Counts, Numbers, spread
+from distances.sorting import DISTINCT_LIMIT, NumberFigures, Quantiles, Side, counts_between, merged
 
 __all__ = ["by_refining"]
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from behaviours import CLOSE, Finding, NotApplicable, Subject, spaced
-from drift_shifts import as_numbers, shifted_numbers
-from drift_statistics import spread
+from distances.formulas import spread
 from errors import InvalidPlan
 from estimators.answers import Predictions
 from records.robustness import Trend
 from records.schema import FieldSpec, Schema
+from robustness.behaviours import CLOSE, Finding, NotApplicable, Subject, spaced
+from shifts.scenarios import as_numbers, shifted_numbers
 
 __all__ = ["check_declared", "monotonic"]
 

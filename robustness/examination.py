@@ -11,16 +11,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-import behaviours
-import wrong_tables
-from answers import change_tolerance, subset
-from behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
+from distances.changes import change_tolerance, subset
 from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
 from estimators.answers import Predict, Predictions
 from estimators.batches import answer_singly
-from monotonicity import monotonic
 from records.robustness import Behaviour, BehaviourName, Robustness, RobustnessPlan, Trend
 from records.schema import Schema
+from robustness import behaviours, wrong_tables
+from robustness.behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
+from robustness.monotonicity import monotonic
 
 __all__ = ["examine"]
 

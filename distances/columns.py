@@ -13,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drift_refine import by_refining
-from drift_sorted import NumberFigures, Ordered, Side, bin_counts, by_sorting, side_of
-from drift_statistics import (
+from distances.formulas import (
     Counts,
     Numbers,
     chi_squared,
@@ -23,6 +21,8 @@ from drift_statistics import (
     population_stability_index,
     two_proportions,
 )
+from distances.refining import by_refining
+from distances.sorting import NumberFigures, Ordered, Side, bin_counts, by_sorting, side_of
 
 __all__ = [
     "ColumnFigures",

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from drift_columns import NANOSECONDS_A_DAY, category_counts, common_kind, numbers
-from drift_sorted import DISTINCT_LIMIT, quantile_cuts, side_of
-from drift_statistics import Numbers
+from distances.columns import NANOSECONDS_A_DAY, category_counts, common_kind, numbers
+from distances.formulas import Numbers
+from distances.sorting import DISTINCT_LIMIT, quantile_cuts, side_of
 from errors import InvalidInput
 from records.base import Figure, Record
 

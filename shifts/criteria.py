@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import changed_answers, in_labels_of, subset
+from distances.changes import changed_answers, in_labels_of, subset
 from estimators.answers import Predictions
 from metrics import class_codes
 

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from drift_columns import category_codes_of_both, common_kind, numbers
-from drift_statistics import Numbers
+from distances.columns import category_codes_of_both, common_kind, numbers
+from distances.formulas import Numbers
 from errors import InvalidInput
 from records.drift import DomainColumn, DomainDrift
 

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from answers import change_tolerance, subset
-from breaking_criteria import BROKEN, POSSIBLY, SURELY, ChangedAnswers, Criterion, Labelled, ScoreDrop, Tails
-from breaking_search import LEVELS, Question, Search, confirm, is_wide, middle_of, nearest, screen, search_all
-from drift_columns import ReferenceColumn, numbers, numeric_psi
-from drift_shifts import as_numbers, shifted_numbers, spread_of
+from distances.changes import change_tolerance, subset
+from distances.columns import ReferenceColumn, numbers, numeric_psi
 from estimators.answers import Predict, Predictions
 from records.base import Figure
 from records.drift import BreakingPoint, DriftPlan
 from records.schema import FieldSpec, Schema
+from shifts.criteria import BROKEN, POSSIBLY, SURELY, ChangedAnswers, Criterion, Labelled, ScoreDrop, Tails
+from shifts.scenarios import as_numbers, shifted_numbers, spread_of
+from shifts.search import LEVELS, Question, Search, confirm, is_wide, middle_of, nearest, screen, search_all
 
 __all__ = ["find_breaking_points", "picked_rows"]
 
