@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from views import api_ci, compare, components, history, run, test_model
+from views import api_ci, compare, components, history, new_run, run
 
 __all__ = ["main"]
 
@@ -19,7 +19,7 @@ def main(first: str = "test") -> None:
     """Draw the page that the address names; `first` opens without one."""
     st.set_page_config(page_title="Model monitoring", page_icon=str(ICON), layout="wide")
     table = (
-        ("test", test_model.render, "Test a model", ":material/science:",
+        ("test", new_run.render, "Test a model", ":material/science:",
          "Upload a model or pick an example, look over its schema, and run the tests."),
         ("runs", history.render, "Runs", ":material/list:",
          "Every run from the dashboard, the API and CI; filter, compare, delete."),

@@ -12,7 +12,7 @@ from typing import Any
 from errors import DashboardError, NotFound
 from settings import Settings
 from storage import Store
-from storage_jobs import JobKind, JobRow, Lease
+from store.jobs import JobKind, JobRow, Lease
 
 __all__ = ["Jobs"]
 

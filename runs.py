@@ -19,8 +19,8 @@ from records.schema import Schema
 from rows.samples import read_sample, split_target
 from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
-from storage_jobs import JobKind, JobRow
-from storage_runs import RunPage, RunQuery, RunRow
+from store.jobs import JobKind, JobRow
+from store.runs import RunPage, RunQuery, RunRow
 
 __all__ = [
     "ComparedFigure",

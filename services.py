@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from artifacts import Artifacts
 from errors import Unavailable
 from jobs import Jobs
 from settings import Settings
 from storage import Store
+from store.artifacts import Artifacts
 
 __all__ = ["Services", "build_services", "current", "set_current"]
 

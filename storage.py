@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from storage_database import Database
-from storage_jobs import JobsRepository
-from storage_runs import RunsRepository
+from store.database import Database
+from store.jobs import JobsRepository
+from store.runs import RunsRepository
 
 __all__ = ["GLANCE_S", "Store"]
 

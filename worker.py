@@ -19,19 +19,19 @@ from typing import Any, Self
 import example_models
 from distances import domain
 from errors import Cancelled, DashboardError
-from housekeeping import tidy
+from execution.housekeeping import tidy
+from execution.inspection import inspect_model
+from execution.stages import Outcome, executed
 from jobs import Jobs
-from model_inspection import inspect_model
 from records.model import ModelInfo
 from records.run import Stage
-from run_execution import Outcome, executed
 from runs import Upload, store_upload
+from sandbox.zygote import Zygote
 from services import Services, build_services
 from settings import Settings
 from storage import GLANCE_S
-from storage_jobs import JobRow
-from storage_runs import RunRow
-from zygote import Zygote
+from store.jobs import JobRow
+from store.runs import RunRow
 
 __all__ = ["Hold", "Worker", "main"]
 

@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 
 import model_utils
+from model_process.clock import inputs_of
 from records.metrics import LatencyPlan
-from sandbox import ModelHandle, open_model
+from sandbox.handle import ModelHandle, open_model
+from sandbox.zygote import Zygote, clean_environment
 from settings import PROJECT_ROOT, Settings
-from timing import inputs_of
-from zygote import Zygote, clean_environment
 
 FEATURES, TRAINING, ROUNDS, ROUND_S = 20, 2_000, 60, 0.03
 THREADED_ROUNDS = 180  # of calls whose threads wait for a core each: they vary more

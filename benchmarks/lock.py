@@ -12,10 +12,10 @@ import sys
 import time
 from collections.abc import Callable
 
-import zygote
-import zygote_process
 from lockdown import kernel, landlock, seccomp
 from lockdown import lock as lockdown
+from model_process.zygote import preload
+from sandbox import zygote
 
 FORKS = 100
 TARGET_MS = 20
@@ -71,7 +71,7 @@ def once(step: Callable[[int], object]) -> tuple[float, float]:
 
 def main() -> None:
     print(lockdown.probe())
-    missing = zygote_process.preload()
+    missing = preload()
     gc.collect()
     gc.freeze()
     print(f"{kernel.thread_count()} thread, not installed: {', '.join(missing) or 'nothing'}")

@@ -27,17 +27,17 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp, wasserstein_distance
 
 import drift
-import run_execution
 import runs
 from distances import columns as drift_columns
 from estimators import isolation
 from estimators.batches import THREADS
+from execution import stages
 from explainers import tree_shapley
-from sandbox import ModelHandle
+from model_process.clock import inputs_of
+from sandbox.handle import ModelHandle
+from sandbox.zygote import Zygote
 from services import build_services
 from settings import Settings
-from timing import inputs_of
-from zygote import Zygote
 
 __all__ = ["RecordedRun", "record"]
 
@@ -136,9 +136,7 @@ def record(file: bytes, around: Callable[[Callable[[], Any]], Any] = lambda work
                 row = services.store.runs.get(runs.submit(services, model=upload).id)
                 assert row is not None
                 with (
-                    run_execution.Execution(
-                        services, zygote, row, threading.Event(), lambda *_: None
-                    ) as execution,
+                    stages.Execution(services, zygote, row, threading.Event(), lambda *_: None) as execution,
                     _recording(found, execution),
                 ):
                     around(execution.run)
@@ -169,7 +167,7 @@ def _calls(model: Any, tables: list[pd.DataFrame]) -> list[np.ndarray]:
 
 
 @contextlib.contextmanager
-def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
+def _recording(found: RecordedRun, execution: stages.Execution) -> Any:
     predict, together, explain = ModelHandle.predict, ModelHandle.predict_together, ModelHandle.explain
 
     def note(tables: dict[str, list[pd.DataFrame]], original: Callable[..., Any]) -> Callable[..., Any]:
@@ -187,14 +185,14 @@ def _recording(found: RecordedRun, execution: run_execution.Execution) -> Any:
         found.compared.setdefault(execution.stage, []).append((reference.column, current))
         return drift_columns.measure(reference, current)
 
-    def keep(execution: run_execution.Execution, name: str, frame: pd.DataFrame) -> None:
+    def keep(execution: stages.Execution, name: str, frame: pd.DataFrame) -> None:
         found.kept.setdefault(execution.stage, []).append(frame)
         kept(execution, name, frame)
 
-    alone, kept = ModelHandle.predict_singly, run_execution.Execution._keep
+    alone, kept = ModelHandle.predict_singly, stages.Execution._keep
     with (
         patch.object(drift, "measure", measure),
-        patch.object(run_execution.Execution, "_keep", keep),
+        patch.object(stages.Execution, "_keep", keep),
         patch.object(ModelHandle, "predict_singly", singly),
         patch.object(ModelHandle, "predict", note(found.asked, predict)),
         patch.object(ModelHandle, "predict_together", note(found.at_once, together)),

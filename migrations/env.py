@@ -6,7 +6,7 @@ Configures no logging: the program that starts us owns that.
 from alembic import context
 from sqlalchemy import Connection
 
-from storage_tables import metadata
+from store.tables import metadata
 
 connection: Connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)

@@ -11,10 +11,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 
-import exports
 import runs
 from errors import Conflict
 from records.run import RunReport
+from reports import exports
 from routes.dependencies import RunId, ServicesDep, blocking
 from services import Services
 

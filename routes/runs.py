@@ -27,7 +27,7 @@ from runs import Comparison
 from services import Services
 from settings import Settings
 from storage import GLANCE_S
-from storage_runs import RunQuery, RunRow, RunState
+from store.runs import RunQuery, RunRow, RunState
 
 __all__ = ["PREFIX", "RunItem", "RunList", "RunProgress", "build_router", "item_of", "links"]
 

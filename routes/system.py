@@ -16,7 +16,7 @@ from lockdown.lock import layers, probe
 from records.base import Record
 from routes.dependencies import ServicesDep, blocking
 from services import Services
-from storage_runs import RunQuery, RunState
+from store.runs import RunQuery, RunState
 
 __all__ = ["VERSION", "Health", "Lock", "Readiness", "router"]
 

@@ -12,7 +12,7 @@ from scan.allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today
 from scan.formats import Inflation
 from scan.symbols import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
 from scan.walk import Walk
-from scripts import model_corpus
+from tests.support import model_corpus
 
 __all__ = ["LEGACY", "NOT_INSTALLED", "main", "observed", "wanted"]
 

@@ -23,8 +23,8 @@ import joblib
 import numpy as np
 
 from benchmarks.start import served
-from scripts.family_corpus import FAMILIES, diabetes, iris
 from settings import PROJECT_ROOT
+from tests.support.family_corpus import FAMILIES, diabetes, iris
 
 PAGE = PROJECT_ROOT / "docs" / "models.md"
 MARK = "<!-- Below this line: written by scripts/conformance.py. -->\n"

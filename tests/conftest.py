@@ -1,91 +1,22 @@
-"""What several tests need: a free port, one live server for a session, and real model files."""
+"""What several tests need: one live server for a session, real model files, empty stores, a browser."""
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 import example_models
 from services import Services, build_services
-from settings import PROJECT_ROOT, Settings
-
-START_LIMIT_S = 120.0
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server: where it answers, where it keeps its data, and its process."""
-
-    url: str
-    data_dir: Path
-    process: "subprocess.Popen[bytes]"
-
-
-@dataclass(frozen=True)
-class ExampleOnDisk:
-    model: Path
-    sample: Path
-    target: str
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def start_server(data_dir: Path, **settings: str) -> Server:
-    """Start the real thing as run.sh does, and wait until a worker is there."""
-    port = free_port()
-    environment = {
-        **os.environ,
-        "DATA_DIR": str(data_dir),
-        "HOST": "localhost",
-        "PORT": str(port),
-        **settings,
-    }
-    with (data_dir / "server.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address", "localhost",
-             "--server.port", str(port)],
-            cwd=PROJECT_ROOT, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
-    url = f"http://localhost:{port}"
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            # 401: up, and asking for a token; its worker is the caller's to wait for.
-            if httpx.get(f"{url}/ready", timeout=5).status_code in (200, 401):
-                return Server(url, data_dir, process)
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.1)
-    process.kill()
-    raise RuntimeError(f"the server did not start:\n{(data_dir / 'server.log').read_text()[-3000:]}")
-
-
-def stop_server(server: Server) -> None:
-    server.process.terminate()
-    try:
-        server.process.wait(20)
-    except subprocess.TimeoutExpired:
-        server.process.kill()
-        server.process.wait()
+from settings import Settings
+from storage import Store
+from tests.support.databases import KINDS, fresh_database
+from tests.support.live_server import ExampleOnDisk, LiveServer, start_server, stop_server
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """One server for all tests that only talk to it."""
     running = start_server(tmp_path_factory.mktemp("server"))
     yield running
@@ -96,6 +27,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def services(tmp_path: Path) -> Iterator[Services]:
     with build_services(Settings(data_dir=tmp_path / "data", _env_file=None)) as built:
         yield built
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, of each kind that this machine has."""
+    with fresh_database(request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """An empty store with today's tables."""
+    store = Store(url)
+    store.migrate()
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="session")

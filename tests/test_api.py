@@ -11,14 +11,14 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
-from api_server import Server, report_of, running_api, test_settings
-from sample_reports import sample_report
-from waiting import wait_until
 
 from errors import DashboardError
 from lockdown import lock
 from records.run import RunPlan, RunReport
 from routes.reference import error_classes
+from tests.support.api_server import Server, report_of, running_api, test_settings
+from tests.support.sample_reports import sample_report
+from tests.support.waiting import wait_until
 
 PROBLEM = "application/problem+json"
 

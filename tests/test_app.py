@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from waiting import wait_until
 
 import api_handler
 from settings import PROJECT_ROOT
+from tests.support.waiting import wait_until
 
 HEAVY = ("shap", "sklearn", "numba", "scipy", "xgboost", "lightgbm", "matplotlib")
 PRELOADED = ("pandas", "pyarrow", "plotly.graph_objects", "streamlit", "fastapi")

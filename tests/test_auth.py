@@ -11,11 +11,9 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from api_server import Server, running_api, test_settings
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.routing import Mount
-from waiting import wait_until
 
 import auth
 import runs
@@ -27,6 +25,8 @@ from routes.guard import Guard
 from routes.limits import Buckets
 from services import build_services
 from settings import Settings
+from tests.support.api_server import Server, running_api, test_settings
+from tests.support.waiting import wait_until
 
 TOKENS = {scope: new_token(f"the-{scope}-one", scope) for scope in auth.SCOPES}
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ExampleOnDisk, Server, start_server, stop_server
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from auth import new_token
 from example_client import client_api_example
+from tests.support.live_server import ExampleOnDisk, LiveServer, start_server, stop_server
 
 pytestmark = pytest.mark.browser
 LIMIT_MS = 120_000
@@ -62,7 +62,7 @@ def edit_cell(page: Page, row: int, column: int, value: str) -> None:
 
 
 def test_a_person_uploads_edits_watches_reads_and_downloads(
-    page: Page, server: Server, examples: dict[str, ExampleOnDisk], tmp_path: Path
+    page: Page, server: LiveServer, examples: dict[str, ExampleOnDisk], tmp_path: Path
 ) -> None:
     page.goto(server.url)
     page.locator("input[type=file]").first.set_input_files(str(examples["wine"].model))
@@ -94,7 +94,7 @@ def test_a_person_uploads_edits_watches_reads_and_downloads(
 
 
 def test_a_run_posted_by_the_client_appears_without_a_reload(
-    page: Page, server: Server, examples: dict[str, ExampleOnDisk], capsys: pytest.CaptureFixture[str]
+    page: Page, server: LiveServer, examples: dict[str, ExampleOnDisk], capsys: pytest.CaptureFixture[str]
 ) -> None:
     page.goto(f"{server.url}/runs")
     expect(page.get_by_role("heading", name="Runs")).to_be_visible(timeout=LIMIT_MS)
@@ -107,7 +107,7 @@ def test_a_run_posted_by_the_client_appears_without_a_reload(
     assert page.evaluate("window.notReloaded") is True
 
 
-def test_one_click_on_an_example_shows_a_full_report(page: Page, server: Server) -> None:
+def test_one_click_on_an_example_shows_a_full_report(page: Page, server: LiveServer) -> None:
     page.goto(server.url)
     page.get_by_role("button", name="Try it").first.click()
     page.wait_for_url(re.compile(r"/run\?run="), timeout=LIMIT_MS)
@@ -140,7 +140,7 @@ def test_a_person_signs_in_with_a_token_and_may_do_what_it_says(page: Page, tmp_
 
 @pytest.mark.parametrize("path", ["", "runs", "run", "compare", "api-and-ci"])
 def test_every_page_fits_a_phone_and_asks_the_internet_for_nothing(
-    browser: Browser, server: Server, path: str
+    browser: Browser, server: LiveServer, path: str
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()

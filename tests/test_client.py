@@ -14,8 +14,6 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
-from api_server import Server, report_of, running_api, test_settings
-from sample_reports import sample_report, stopped_report
 
 from auth import new_token
 from example_client import client_api_example
@@ -24,6 +22,8 @@ from records.base import Section
 from records.checks import Check
 from records.run import RunError, RunReport
 from settings import PROJECT_ROOT
+from tests.support.api_server import Server, report_of, running_api, test_settings
+from tests.support.sample_reports import sample_report, stopped_report
 
 
 @pytest.fixture(scope="module")

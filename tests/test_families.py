@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import model_utils
-import sandbox
 from errors import ChildDied, DashboardError, MissingLibrary, ModelError, ModelRefused, NotAModel
 from estimators.answers import Predictions
 from estimators.loading import load
@@ -24,13 +23,14 @@ from model_utils import Adapter
 from records.metrics import LatencyPlan
 from records.model import FORMATS, ModelInfo, Policy
 from rows.fit import check_fits_model
+from sandbox.handle import open_model
+from sandbox.zygote import Zygote
 from scan.files import first_glance, scan
 from scan.native import catboost_is_cut
 from schema_utils import check_complete
-from scripts.family_corpus import FAMILIES, Family, ModelFile
 from settings import Settings
 from synthetic_data import generate
-from zygote import Zygote
+from tests.support.family_corpus import FAMILIES, Family, ModelFile
 
 IN_CHILD_ONLY = {"PyTorch", "Keras"}  # a gigabyte to import: not into the tests' own process
 
@@ -143,7 +143,7 @@ def test_it_is_read_and_answers_inside_of_the_lock(family: Family, zygote: Zygot
         path = tmp_path / file.name
         path.write_bytes(file.data)
         policy: Policy | None = "contained" if file.policy else None
-        with sandbox.open_model(zygote, path, name=file.name, deadline_s=120, policy=policy) as handle:
+        with open_model(zygote, path, name=file.name, deadline_s=120, policy=policy) as handle:
             assert_same(handle.predict(file.rows), as_told(file.answers), file.label)
             assert handle.mined is not None, (file.label, handle.warnings)
             answers = handle.predict(generate(handle.mined, 60, 0).frame)
@@ -161,7 +161,7 @@ def test_a_cut_file_ends_in_an_error_that_says_what_to_do(
             path = tmp_path / file.name
             path.write_bytes(file.data[: int(len(file.data) * share)])
             with pytest.raises((ModelError, ChildDied)) as caught:  # noqa: SIM117
-                with sandbox.open_model(zygote, path, name=file.name, deadline_s=120):
+                with open_model(zygote, path, name=file.name, deadline_s=120):
                     pass
             assert caught.value.hint, (file.label, share, caught.value.message)
 
@@ -227,8 +227,9 @@ def test_versions_of_a_native_file_are_compared_when_it_cannot_be_read() -> None
 
 def test_a_skops_file_with_a_name_off_the_list_is_refused_by_that_name() -> None:
     dumps = pytest.importorskip("skops.io").dumps
-    import models_for_tests
     from sklearn.preprocessing import FunctionTransformer
+
+    from tests.support import models_for_tests
 
     data = dumps(FunctionTransformer(models_for_tests.positive))
     report = scan(io.BytesIO(data))
@@ -290,7 +291,7 @@ def test_what_scores_but_does_not_predict_is_timed_by_what_is_asked_of_it(
     rows = load_iris(as_frame=True).data
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(PCA(2).fit(rows)))
-    with sandbox.open_model(zygote, path, name=path.name, deadline_s=60) as handle:
+    with open_model(zygote, path, name=path.name, deadline_s=60) as handle:
         timed = handle.measure(rows, LatencyPlan(batch_sizes=(1, 10), calls=5, budget_s=1))
         assert [row.batch_size for row in timed.rows] == [1, 10]
 

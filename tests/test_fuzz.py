@@ -13,13 +13,13 @@ from pathlib import Path
 import httpx
 import pandas as pd
 import pytest
-from conftest import Server, start_server, stop_server
 
-import sandbox
 from errors import DashboardError
 from records.model import Policy
+from sandbox.handle import open_model
+from sandbox.zygote import Zygote
 from settings import Settings
-from zygote import Zygote
+from tests.support.live_server import LiveServer, start_server, stop_server
 
 pytestmark = [
     pytest.mark.slow,
@@ -78,7 +78,7 @@ def test_a_mutated_file_is_loaded_or_refused_in_words_and_the_zygote_lives(
         path.write_bytes(data)
         started = time.monotonic()
         try:
-            with sandbox.open_model(zygote, path, name="m", deadline_s=LOAD_LIMIT_S, policy=policy) as handle:
+            with open_model(zygote, path, name="m", deadline_s=LOAD_LIMIT_S, policy=policy) as handle:
                 handle.predict(ROWS)
             outcomes["answered"] += 1
         except DashboardError as error:
@@ -93,7 +93,7 @@ def test_a_mutated_file_is_loaded_or_refused_in_words_and_the_zygote_lives(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     running = start_server(
         tmp_path_factory.mktemp("fuzz"), RATE_PER_MINUTE="100000", MODEL_POLICY="contained"
     )
@@ -101,7 +101,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     stop_server(running)
 
 
-def test_mutated_files_by_the_apis_door_each_get_a_report_and_the_server_lives(server: Server) -> None:
+def test_mutated_files_by_the_apis_door_each_get_a_report_and_the_server_lives(server: LiveServer) -> None:
     config = '{"rows": 5, "timeout_s": 20, "latency": {"budget_s": 0.1, "calls": 3}, '
     config += '"explain": {"method": "none"}, "drift": {"scenarios": [], "breaking_points": false}}'
     statuses: Counter[str] = Counter()

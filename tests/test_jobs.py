@@ -3,35 +3,20 @@
 import json
 import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from databases import KINDS, fresh_database, in_processes
 
 from errors import ChildDied, NotFound
 from jobs import Jobs
 from settings import Settings
 from storage import Store
-from storage_jobs import JobRow, Lease
-from storage_runs import RunRow
+from store.jobs import JobRow, Lease
+from store.runs import RunRow
+from tests.support.databases import in_processes
 
 EXPIRED = -1.0  # a lease that ended before it began
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with fresh_database(request.param, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url)
-    store.migrate()
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ import pandas as pd
 import psutil
 import pytest
 import sklearn
-from conftest import ExampleOnDisk, Server, start_server, stop_server
 from scipy.stats import spearmanr
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
@@ -25,6 +24,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from tests.support.live_server import ExampleOnDisk, LiveServer, start_server, stop_server
 
 FAST: dict[str, Any] = {
     "rows": 200,
@@ -36,7 +37,7 @@ FAST: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def any_model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def any_model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server whose operator lets any file in: what is tested there is what holds a model, not the list."""
     running = start_server(tmp_path_factory.mktemp("any-model"), MODEL_POLICY="contained")
     yield running
@@ -44,7 +45,7 @@ def any_model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
 
 
 def post(
-    server: Server, model: bytes, *, name: str = "model.pkl", wait: int = 120, **parts: Any
+    server: LiveServer, model: bytes, *, name: str = "model.pkl", wait: int = 120, **parts: Any
 ) -> httpx.Response:
     """POST /run_tests with the parts given: bytes are files, everything else is JSON or text."""
     files: dict[str, Any] = {"model": (name, model)}
@@ -92,7 +93,7 @@ def iris_model(path: Path) -> tuple[bytes, pd.DataFrame, "pd.Series[int]"]:
 
 @pytest.mark.parametrize("example", ["breast-cancer", "wine", "diabetes"])
 def test_an_example_gets_a_whole_report(
-    server: Server, examples: dict[str, ExampleOnDisk], example: str
+    server: LiveServer, examples: dict[str, ExampleOnDisk], example: str
 ) -> None:
     files = examples[example]
     answer = post(server, files.model.read_bytes(), sample=files.sample.read_bytes(), target=files.target)
@@ -107,7 +108,9 @@ def test_an_example_gets_a_whole_report(
     assert report["explanation"]["value"]["additivity_error"] < 1e-6
 
 
-def test_rows_are_compared_with_the_samples_and_rows_unlike_them_warn(server: Server, tmp_path: Path) -> None:
+def test_rows_are_compared_with_the_samples_and_rows_unlike_them_warn(
+    server: LiveServer, tmp_path: Path
+) -> None:
     model, X, _ = iris_model(tmp_path / "iris.pkl")
     sample = X.to_csv(index=False).encode()
     found = post(server, model, sample=sample).json()
@@ -121,7 +124,7 @@ def test_rows_are_compared_with_the_samples_and_rows_unlike_them_warn(server: Se
     assert report["status"] == "warned" and report["errors"] == []
 
 
-def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
+def test_a_model_file_alone_is_enough(server: LiveServer, tmp_path: Path) -> None:
     model, X, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model).json()
     assert report["likeness"]["status"] == "not_applicable"
@@ -134,7 +137,9 @@ def test_a_model_file_alone_is_enough(server: Server, tmp_path: Path) -> None:
     assert report["model"]["scan"]["ok"] is True and report["model"]["scan"]["globals_count"] > 3
 
 
-def test_breaking_points_of_answers_and_score_are_left_as_thresholds(server: Server, tmp_path: Path) -> None:
+def test_breaking_points_of_answers_and_score_are_left_as_thresholds(
+    server: LiveServer, tmp_path: Path
+) -> None:
     model, X, y = iris_model(tmp_path / "iris.pkl")
     sample = X.assign(species=y).to_csv(index=False).encode()
     config = {"drift": {"score_limit": 0.05, "each_feature": True, "domain_auc": True, "budget_s": 30}}
@@ -170,7 +175,7 @@ def test_breaking_points_of_answers_and_score_are_left_as_thresholds(server: Ser
     assert told["mean_shift"]["drifted"] and told["mean_shift"]["auc"] > 0.8
 
 
-def test_accuracy_on_the_sample_is_scikit_learns(server: Server, tmp_path: Path) -> None:
+def test_accuracy_on_the_sample_is_scikit_learns(server: LiveServer, tmp_path: Path) -> None:
     model, X, y = iris_model(tmp_path / "iris.pkl")
     sample = X.assign(species=y).to_csv(index=False).encode()
     report = post(server, model, sample=sample, target="species").json()
@@ -178,13 +183,13 @@ def test_accuracy_on_the_sample_is_scikit_learns(server: Server, tmp_path: Path)
     assert report["accuracy"]["value"]["accuracy"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_same_seed_gives_the_same_drift(server: Server, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_drift(server: LiveServer, tmp_path: Path) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     first, second = (post(server, model).json()["drift"]["value"]["scenarios"] for _ in range(2))
     assert first == second
 
 
-def test_a_schema_of_the_user_wins_a_field_at_a_time(server: Server, tmp_path: Path) -> None:
+def test_a_schema_of_the_user_wins_a_field_at_a_time(server: LiveServer, tmp_path: Path) -> None:
     model, X, _ = iris_model(tmp_path / "iris.pkl")
     first = str(X.columns[0])
     schema = {
@@ -204,7 +209,7 @@ BAD_MODELS = {
 
 
 @pytest.mark.parametrize("case", BAD_MODELS)
-def test_a_file_that_is_no_usable_model_is_an_error_with_advice(server: Server, case: str) -> None:
+def test_a_file_that_is_no_usable_model_is_an_error_with_advice(server: LiveServer, case: str) -> None:
     data, code = BAD_MODELS[case]
     report = post(server, data).json()
     assert report["status"] == "error"
@@ -212,13 +217,13 @@ def test_a_file_that_is_no_usable_model_is_an_error_with_advice(server: Server, 
     assert report["errors"][0]["message"] and report["errors"][0]["hint"]
 
 
-def test_a_missing_library_is_named(server: Server) -> None:
+def test_a_missing_library_is_named(server: LiveServer) -> None:
     report = post(server, BAD_MODELS["missing library"][0]).json()
     assert "nosuchlibrary" in report["errors"][0]["message"]
 
 
 def test_a_model_of_another_version_is_run_and_both_versions_are_named(
-    server: Server, tmp_path: Path
+    server: LiveServer, tmp_path: Path
 ) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     older = older_version(model)
@@ -229,7 +234,7 @@ def test_a_model_of_another_version_is_run_and_both_versions_are_named(
 
 
 def test_a_model_of_another_version_that_cannot_load_names_both_versions(
-    server: Server, tmp_path: Path
+    server: LiveServer, tmp_path: Path
 ) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     moved = older_version(model).replace(b"linear_model._logistic", b"linear_model.logistics")
@@ -240,7 +245,9 @@ def test_a_model_of_another_version_that_cannot_load_names_both_versions(
     assert OLDER in error["message"] and sklearn.__version__ in error["message"]
 
 
-def test_a_file_that_names_more_than_models_do_is_refused_and_the_report_says_which(server: Server) -> None:
+def test_a_file_that_names_more_than_models_do_is_refused_and_the_report_says_which(
+    server: LiveServer,
+) -> None:
     report = post(server, crafted("[0] * len(X)"), schema=one_feature()).json()
     assert report["status"] == "error"
     error = report["errors"][0]
@@ -250,7 +257,7 @@ def test_a_file_that_names_more_than_models_do_is_refused_and_the_report_says_wh
 
 
 def test_a_refused_file_runs_contained_when_the_run_asks_for_it_and_the_report_says_so(
-    server: Server,
+    server: LiveServer,
 ) -> None:
     config = {**FAST, "policy": "contained"}
     report = post(server, crafted("[0.0] * len(X)"), schema=one_feature(), config=config).json()
@@ -259,7 +266,7 @@ def test_a_refused_file_runs_contained_when_the_run_asks_for_it_and_the_report_s
     assert any("builtins.eval" in w and "'contained'" in w for w in report["warnings"])
 
 
-def test_an_empty_file_is_refused_at_the_door(server: Server) -> None:
+def test_an_empty_file_is_refused_at_the_door(server: LiveServer) -> None:
     answer = post(server, b"")
     assert answer.status_code == 422
     assert answer.headers["content-type"].startswith("application/problem+json")
@@ -269,7 +276,7 @@ def one_feature(**more: Any) -> dict[str, Any]:
     return {"features": [{"name": "a", "type": "number", "mean": 0, "std": 1, **more}]}
 
 
-def test_rows_that_raise_are_counted_and_the_run_goes_on(any_model_server: Server) -> None:
+def test_rows_that_raise_are_counted_and_the_run_goes_on(any_model_server: LiveServer) -> None:
     body = "[1.0 if v > 0 else 1 / 0 for v in __import__('numpy').asarray(X, float)[:, 0]]"
     report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["status"] == "failed"
@@ -282,21 +289,21 @@ def test_rows_that_raise_are_counted_and_the_run_goes_on(any_model_server: Serve
     [("[1.0, 2.0, 3.0]", "3"), ("[float('nan')] * len(X)", "NaN"), ("None", "")],
     ids=["wrong length", "NaN", "None"],
 )
-def test_an_unusable_answer_fails_every_row(any_model_server: Server, body: str, words: str) -> None:
+def test_an_unusable_answer_fails_every_row(any_model_server: LiveServer, body: str, words: str) -> None:
     report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["status"] in {"failed", "error"}
     assert report["metrics"]["value"] is None or report["metrics"]["value"]["error_rate"] == 1.0
     assert any(words in e["message"] for e in report["errors"])
 
 
-def test_text_answers_are_classes(any_model_server: Server) -> None:
+def test_text_answers_are_classes(any_model_server: LiveServer) -> None:
     body = "['yes' if v > 0 else 'no' for v in __import__('numpy').asarray(X, float)[:, 0]]"
     report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["metrics"]["value"]["error_rate"] == 0
     assert report["drift"]["status"] == "ok"
 
 
-def test_a_model_that_never_returns_is_ended(any_model_server: Server) -> None:
+def test_a_model_that_never_returns_is_ended(any_model_server: LiveServer) -> None:
     body = "__import__('time').sleep(3600)"
     report = post(
         any_model_server, crafted(body), schema=one_feature(), config={**FAST, "timeout_s": 3}
@@ -306,7 +313,7 @@ def test_a_model_that_never_returns_is_ended(any_model_server: Server) -> None:
     assert "timeout_s" in report["errors"][0]["hint"]
 
 
-def test_a_model_that_crashes_its_process_leaves_the_server_serving(any_model_server: Server) -> None:
+def test_a_model_that_crashes_its_process_leaves_the_server_serving(any_model_server: LiveServer) -> None:
     body = "__import__('ctypes').string_at(0)"
     report = post(any_model_server, crafted(body), schema=one_feature()).json()
     assert report["status"] == "error"
@@ -326,7 +333,7 @@ def test_a_model_that_crashes_its_process_leaves_the_server_serving(any_model_se
     ids=["no features", "min > max", "duplicate names", "unknown type"],
 )
 def test_a_schema_that_contradicts_itself_is_refused(
-    server: Server, schema: dict[str, Any], words: str
+    server: LiveServer, schema: dict[str, Any], words: str
 ) -> None:
     answer = post(server, crafted("[0] * len(X)"), schema=schema)
     problem = answer.json()
@@ -343,7 +350,7 @@ def test_a_schema_that_contradicts_itself_is_refused(
     ids=["drift", "monotonic"],
 )
 def test_a_config_that_names_a_feature_nobody_has_is_no_pass(
-    server: Server, tmp_path: Path, config: dict[str, Any]
+    server: LiveServer, tmp_path: Path, config: dict[str, Any]
 ) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model, config=config).json()
@@ -353,7 +360,7 @@ def test_a_config_that_names_a_feature_nobody_has_is_no_pass(
     assert "petal length (cm)" in error["hint"]
 
 
-def test_features_the_model_does_not_have_are_named(server: Server, tmp_path: Path) -> None:
+def test_features_the_model_does_not_have_are_named(server: LiveServer, tmp_path: Path) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model, schema={"features": [{"name": "height", "type": "number"}]}).json()
     assert report["status"] == "error"
@@ -371,7 +378,7 @@ def test_features_the_model_does_not_have_are_named(server: Server, tmp_path: Pa
     ids=str,
 )
 def test_a_schema_that_contradicts_the_model_is_refused_before_rows_are_made(
-    server: Server, tmp_path: Path, field: dict[str, Any], words: str
+    server: LiveServer, tmp_path: Path, field: dict[str, Any], words: str
 ) -> None:
     frame = pd.DataFrame({"age": range(20, 60), "colour": ["red", "green"] * 20})
     columns = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(), ["colour"]))
@@ -384,7 +391,7 @@ def test_a_schema_that_contradicts_the_model_is_refused_before_rows_are_made(
     assert repr(field["name"]) in error["message"] and words in error["message"]
 
 
-def test_rows_hang_together_as_in_the_sample_or_the_model(server: Server, tmp_path: Path) -> None:
+def test_rows_hang_together_as_in_the_sample_or_the_model(server: LiveServer, tmp_path: Path) -> None:
     X, y = load_iris(return_X_y=True, as_frame=True)
     joblib.dump(KNeighborsClassifier().fit(X, y), tmp_path / "model.pkl")
     model = (tmp_path / "model.pkl").read_bytes()
@@ -399,14 +406,14 @@ def test_rows_hang_together_as_in_the_sample_or_the_model(server: Server, tmp_pa
 
 @pytest.mark.parametrize("config", [{"rowz": 5}, {"rows": 0}, {"rows": 10_000_000}, {"drift": {"kind": "x"}}])
 def test_a_config_with_unknown_keys_or_bounds_passed_is_refused(
-    server: Server, config: dict[str, Any]
+    server: LiveServer, config: dict[str, Any]
 ) -> None:
     answer = post(server, crafted("[0] * len(X)"), config=config)
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_config"
 
 
-def test_a_cancelled_run_ends_soon_and_says_so(any_model_server: Server) -> None:
+def test_a_cancelled_run_ends_soon_and_says_so(any_model_server: LiveServer) -> None:
     answer = post(any_model_server, crafted("__import__('time').sleep(3600)"), schema=one_feature(), wait=0)
     assert answer.status_code == 202
     run = f"{any_model_server.url}/api/v1/runs/{answer.json()['id']}"
@@ -451,7 +458,7 @@ def test_a_run_outlives_a_server_killed_in_its_middle(tmp_path: Path) -> None:
 
 
 def test_a_model_is_timed_in_turn_with_its_baselines_and_by_several_callers(
-    server: Server, tmp_path: Path
+    server: LiveServer, tmp_path: Path
 ) -> None:
     model, X, y = iris_model(tmp_path / "iris.pkl")
     earlier = post(server, model).json()
@@ -475,7 +482,7 @@ def test_a_model_is_timed_in_turn_with_its_baselines_and_by_several_callers(
     assert checks["latency_vs_baseline"] == "not_applicable"
 
 
-def test_timing_in_turn_without_a_baseline_is_refused(server: Server, tmp_path: Path) -> None:
+def test_timing_in_turn_without_a_baseline_is_refused(server: LiveServer, tmp_path: Path) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     answer = post(server, model, config=json.dumps({"latency": {"against_baseline": True}}))
     assert answer.status_code == 422
@@ -483,7 +490,7 @@ def test_timing_in_turn_without_a_baseline_is_refused(server: Server, tmp_path: 
 
 
 def test_behaviours_are_looked_at_in_the_locked_process_by_threads_too(
-    server: Server, tmp_path: Path
+    server: LiveServer, tmp_path: Path
 ) -> None:
     model, _, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model).json()

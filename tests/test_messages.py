@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_server import Server, running_api, test_settings
 
 from example_client.client_api_example import main
+from tests.support.api_server import Server, running_api, test_settings
 
 CSV = b"height,label\n1.5,0\n1.7,1\n"
 

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import models_for_tests as models
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +22,7 @@ from estimators.loading import load
 from estimators.traits import label_text
 from model_utils import Adapter, adapt
 from scan.files import first_glance
+from tests.support import models_for_tests as models
 
 NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the first number only
 

@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from databases import KINDS, fresh_database, in_processes
 
 from errors import Conflict, InvalidInput, NotFound, Unavailable
 from records.gates import Gates
@@ -21,26 +19,13 @@ from records.run import RunPlan
 from records.schema import FieldSpec, Schema
 from settings import PROJECT_ROOT
 from storage import Store
-from storage_database import NEWEST
-from storage_runs import RunFile, RunQuery, RunRow, RunSummary
-from storage_tables import metadata
+from store.database import NEWEST
+from store.runs import RunFile, RunQuery, RunRow, RunSummary
+from store.tables import metadata
+from tests.support.databases import in_processes
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 A, B, C = "a" * 64, "b" * 64, "c" * 64
-
-
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with fresh_database(request.param, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url)
-    store.migrate()
-    yield store
-    store.close()
 
 
 def a_run(id: str = "run-1", **fields: Any) -> RunRow:

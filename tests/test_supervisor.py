@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from waiting import wait_until
 
 from settings import PROJECT_ROOT, Settings
 from supervisor import Supervisor, worker_environment
+from tests.support.waiting import wait_until
 
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
 STUBBORN = (

@@ -12,7 +12,7 @@ import streamlit as st
 import runs
 import services as holder
 from errors import DashboardError
-from storage_runs import RunQuery
+from store.runs import RunQuery
 from views import charts
 from views import components as ui
 

@@ -11,9 +11,9 @@ import streamlit as st
 import runs
 import services as holder
 from errors import DashboardError, NotFound
-from findings import kind_of, merged
 from records.checks import Check
 from records.run import RunReport
+from reports.findings import kind_of, merged
 from views import components as ui
 from views import performance_tab, run_tabs
 

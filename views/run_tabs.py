@@ -186,7 +186,7 @@ def _environment_facts(report: RunReport) -> dict[str, str]:
 
 
 def _downloads(services: Any, report: RunReport) -> None:
-    import exports  # the writers are needed by this tab only
+    from reports import exports  # the writers are needed by this tab only
 
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in report.name)[:60] or report.id
     offered = (
@@ -217,7 +217,7 @@ def _thresholds(report: RunReport) -> tuple[tuple[str, str, str, str, Callable[[
     """Offered where breaking points were searched."""
     if report.drift.value is None or not report.drift.value.breaking_points:
         return ()
-    import exports
+    from reports import exports
 
     return (
         ("Monitoring thresholds, JSON", "The breaking points, to set up a monitor for this model",

@@ -1,0 +1,119 @@
+"""What a model is: by its file's bytes, by itself once loaded, and beside what is installed here.
+
+Promises: what the bytes tell is known before anything in them is executed. Leaves the running of tests
+to `run_execution`.
+"""
+
+import os
+import platform
+import threading
+from pathlib import Path
+
+from records.model import ModelInfo, Policy, ScanReport
+from records.run import Environment
+from records.schema import Schema
+from sandbox.handle import LoadedModel, open_model
+from sandbox.zygote import Zygote
+from scan.files import first_glance
+from scan.formats import same_version
+from scan.policy import installed_versions
+from services import Services
+from settings import Settings
+
+__all__ = [
+    "complete",
+    "environment",
+    "inspect_model",
+    "let_in",
+    "policy_of",
+    "version_skew",
+    "with_file_facts",
+    "with_scan",
+]
+
+
+def inspect_model(
+    services: Services,
+    zygote: Zygote,
+    info: ModelInfo,
+    cancelled: threading.Event,
+    *,
+    contained: bool = False,
+) -> tuple[ModelInfo, Schema | None, tuple[str, ...]]:
+    """Open a model only to learn what it is: its identity, the schema it remembers, and warnings."""
+    path = services.artifacts.path(info.sha256)
+    info = with_file_facts(info, path)
+    deadline_s = services.settings.load_timeout_s
+    policy = policy_of(services.settings, contained)
+    with open_model(
+        zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled, policy=policy
+    ) as handle:
+        info = complete(with_scan(info, handle.scan), handle.info)
+        return info, handle.mined, (*let_in(info, policy), *handle.info.warnings, *version_skew(info))
+
+
+def policy_of(settings: Settings, contained: bool) -> Policy:
+    """The policy for one model: a request can loosen `strict` to `contained`, and nothing else."""
+    asked = contained and settings.contained_on_request and settings.model_policy == "strict"
+    return "contained" if asked else settings.model_policy
+
+
+def let_in(info: ModelInfo, policy: Policy) -> tuple[str, ...]:
+    """A warning for a model that was loaded although the scan did not allow its file."""
+    if info.scan is None or info.scan.ok is not False:
+        return ()
+    names = ", ".join(f"{r.module}.{r.name}" for r in info.scan.refused[:5])
+    return (
+        f"The scan does not allow this file ({names or 'it is not made as fitted models are'}); it was "
+        f"loaded all the same, under the policy {policy!r}.",
+    )
+
+
+def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
+    """What the file's bytes tell, before anything in it is executed."""
+    seen = first_glance(path)
+    return info.model_copy(update={"format": seen.format, "scan": seen, "saved_with": seen.saved_with})
+
+
+def with_scan(info: ModelInfo, scan: ScanReport) -> ModelInfo:
+    """What following the whole file tells; known before the model is loaded, and when it is refused."""
+    return info.model_copy(update={"scan": scan, "saved_with": info.saved_with | scan.saved_with})
+
+
+def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
+    """Add what only the loaded model tells."""
+    return info.model_copy(
+        update={
+            "framework": loaded.framework,
+            "estimator": loaded.estimator,
+            "task": loaded.task,
+            "features": loaded.features,
+            "n_features": loaded.n_features,
+            "classes": loaded.labels or (),
+            "class_shares": loaded.class_shares,
+            "load_ms": loaded.load_ms,
+            "load_memory_mb": loaded.load_memory_mb,
+        }
+    )
+
+
+def version_skew(info: ModelInfo) -> tuple[str, ...]:
+    """A sentence for each library whose version here is not the one that saved the model."""
+    installed = installed_versions()
+    return tuple(
+        f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
+        "Its answers may differ from those of the version that trained it."
+        for library, saved in sorted(info.saved_with.items())
+        if not same_version(saved, installed.get(library, saved))
+    )
+
+
+def environment(isolation: tuple[str, ...]) -> Environment:
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(terse=True),
+        machine=platform.machine(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        libraries=installed_versions(),
+        isolation=isolation,
+    )

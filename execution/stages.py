@@ -1,0 +1,433 @@
+"""One run, executed: the stages from the model file to the report, in the worker.
+
+Promises: a stage that fails is recorded and costs only its own section; a model that cannot be opened
+or cannot answer still ends in a report. Leaves claiming and leases to `worker`.
+"""
+
+import io
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pandas as pd
+
+import metrics
+from checks import judge, verdict
+from errors import Cancelled, ChildTimeout, DashboardError, ModelError
+from estimators.answers import Predictions
+from execution import latency_trials
+from execution.explanation import Subject, explain_rows, with_effects, worst_shift
+from execution.inspection import environment
+from execution.likeness import Recipe, likeness, not_asked
+from execution.model import RunModel
+from execution.results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
+from records.base import Section
+from records.checks import Check, RunStatus
+from records.drift import DriftAnalysis
+from records.explanation import Explanation
+from records.gates import BaselineFigures
+from records.likeness import RowLikeness
+from records.metrics import Accuracy, PairedTiming, Performance
+from records.robustness import Robustness
+from records.run import RunError, RunReport, Stage
+from records.schema import Schema
+from records.thresholds import monitoring_thresholds
+from robustness import examination
+from robustness.monotonicity import check_declared
+from rows.fit import check_agrees, check_fits_model
+from rows.joint import joint_for
+from rows.samples import read_sample, split_target
+from sandbox.handle import ModelHandle
+from sandbox.zygote import Zygote
+from schema_utils import check_complete, combine, infer_from_frame
+from services import Services
+from shifts import analysis
+from shifts.criteria import Labelled
+from shifts.scenarios import check_scenario
+from store.runs import RunFile, RunRow, RunSummary
+from synthetic_data import generate
+
+__all__ = ["Outcome", "executed"]
+
+# The share of the work that is done when a stage begins; measured on the default plan, for the progress bar.
+STAGE_STARTS: dict[Stage, float] = {
+    "load": 0.02,
+    "schema": 0.12,
+    "rows": 0.14,
+    "predict": 0.18,
+    "latency": 0.22,
+    "accuracy": 0.45,
+    "drift": 0.48,
+    "robustness": 0.72,
+    "explain": 0.80,
+    "judge": 0.97,
+}
+BACKGROUND_ROWS = 100
+PARQUET = "application/vnd.apache.parquet"
+JSON = "application/json"
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+_NOT_REACHED = "The run ended before this part."
+ReportProgress = Callable[[Stage, float], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an executed run leaves: its report, its sortable figures and its files."""
+
+    report: RunReport
+    summary: RunSummary
+    files: tuple[RunFile, ...]
+
+
+@contextmanager
+def executed(
+    services: Services,
+    zygote: Zygote,
+    row: RunRow,
+    cancelled: threading.Event,
+    report_progress: ReportProgress,
+) -> Iterator[Outcome]:
+    """Execute a run; whatever goes wrong with the model is in the report.
+
+    The model's process ends with the block, so that nobody waits for that before the outcome is stored.
+    """
+    with Execution(services, zygote, row, cancelled, report_progress) as execution:
+        yield execution.run()
+
+
+@dataclass
+class Execution:
+    """The state of one run while it is executed: what the finished stages left for the next ones."""
+
+    services: Services
+    zygote: Zygote
+    row: RunRow
+    cancelled: threading.Event
+    report_progress: ReportProgress
+    stage: Stage = "load"
+    timings: dict[str, float] = field(default_factory=dict)
+    errors: list[RunError] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    files: list[RunFile] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plan = self.row.plan
+        self.deadline = time.monotonic() + self.plan.timeout_s
+        self.started = time.monotonic()
+        self.model = RunModel(self.services, self.zygote, self.row, self.deadline, self.cancelled)
+        self.schema: Schema | None = None
+        self.rows_from = ""
+        no_sample = not_asked(None) if self.row.sample_sha256 is None else None
+        self.likeness = no_sample or Section[RowLikeness].failed(_NOT_REACHED)
+        self.metrics: Section[Performance] = Section[Performance].failed(_NOT_REACHED)
+        self.accuracy: Section[Accuracy] = Section[Accuracy].failed(_NOT_REACHED)
+        self.robustness: Section[Robustness] = Section[Robustness].failed(_NOT_REACHED)
+        self.drift: Section[DriftAnalysis] = Section[DriftAnalysis].failed(_NOT_REACHED)
+        self.explanation: Section[Explanation] = Section[Explanation].failed(_NOT_REACHED)
+
+    def __enter__(self) -> "Execution":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.model.close()
+
+    def run(self) -> Outcome:
+        """The stages in order. An error outside a stage's own boundary ends the run, with what it has."""
+        fatal = False
+        try:
+            self._stages()
+        except Cancelled:
+            return self._outcome("cancelled")
+        except DashboardError as error:
+            self._record(error)
+            fatal = True
+        self._begin("judge")
+        checks = judge(
+            metrics=self.metrics,
+            accuracy=self.accuracy,
+            robustness=self.robustness,
+            drift=self.drift,
+            explanation=self.explanation,
+            likeness=self.likeness,
+            gates=self.plan.gates,
+            thresholds=self.services.settings,
+            baseline=self._baseline(),
+        )
+        status: RunStatus = "error" if fatal else verdict(checks, bool(self.errors))
+        return self._outcome(status, checks)
+
+    # Stages -------------------------------------------------------------------------------------
+
+    def _stages(self) -> None:
+        self._begin("load")
+        self.model.look()
+        handle = self.model.open()
+
+        self._begin("schema")
+        sample = self._sample()
+        inputs, labels = (None, None) if sample is None else sample
+        sample_schema = None if inputs is None else infer_from_frame(inputs)
+        self.schema = combine(self.row.user_schema, sample_schema, handle.mined)
+        check_complete(self.schema)
+        check_fits_model(self.schema, self.model.info)
+        check_agrees(self.schema, handle.mined)
+
+        self._begin("rows")
+        joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
+        frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
+        for scenario in self.plan.drift.scenarios:  # before anything is measured on a config with a typo
+            check_scenario(frame, self.schema, scenario)
+        check_declared(self.schema, self.plan.robustness.monotonic)
+        self._keep("rows.parquet", frame)
+        recipe = Recipe(self.row.user_schema, handle.mined, handle.joint, self.plan.seed)
+        self.likeness = not_asked(inputs) or self._section("rows", lambda: likeness(inputs, frame, recipe))
+
+        self._begin("predict")
+        reference = handle.predict(frame)
+        self._keep("predictions.parquet", predictions_table(reference))
+        self.errors.extend(row_errors(reference))
+
+        self.metrics = self._section("latency", lambda: self._performance(frame, reference))
+        self.accuracy = self._accuracy_section(inputs, labels)
+        if reference.failed.all():
+            reason = "The model answered none of the generated rows, so there is no behaviour to look at."
+            self.drift = Section[DriftAnalysis].failed(reason)
+            self.robustness = Section[Robustness].failed(reason)
+            self.explanation = Section[Explanation].failed(reason)
+            return
+        schema = self.schema
+        self.drift = self._section(
+            "drift",
+            lambda: self._drift_analysis(
+                frame, schema, reference, labelled_rows(schema, inputs, labels, self.accuracy)
+            ),
+        )
+        self.robustness = self._section(
+            "robustness",
+            lambda: examination.examine(
+                frame,
+                schema,
+                self.model.predict,
+                reference,
+                self.plan.robustness,
+                self.plan.seed,
+                singly=lambda rows: self.model.open().predict_singly(rows),
+                together=lambda rows: self.model.open().predict_together(rows),
+            ),
+        )
+        self.explanation = self._explanation_section(
+            inputs if inputs is not None else frame, labels, frame, reference
+        )
+
+    def _drift_analysis(
+        self, frame: pd.DataFrame, schema: Schema, reference: Predictions, labelled: Labelled | None
+    ) -> DriftAnalysis:
+        """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
+        plan = self.plan.drift
+        found = analysis.analyse(frame, schema, self.model.predict, reference, plan, self.plan.seed, labelled)
+        if found.breaking_points:
+            thresholds = monitoring_thresholds(found, plan, self.model.info.sha256).model_dump_json(indent=2)
+            self._keep_bytes("thresholds.json", thresholds.encode(), JSON)
+        return found
+
+    def _performance(self, frame: pd.DataFrame, reference: Predictions) -> Performance:
+        handle, plan = self.model.open(), self.plan.latency
+        usable = frame[~reference.failed]
+        if usable.empty:
+            memory = handle.memory()
+            return Performance(
+                load_ms=self.model.info.load_ms,
+                latency=(),
+                throughput_rows_s=None,
+                error_rate=1.0,
+                peak_memory_mb=memory.peak_mb,
+                load_memory_mb=self.model.info.load_memory_mb,
+            )
+        timings = handle.measure(usable, plan)
+        memory = handle.memory()
+        with ExitStack() as others:
+            callers = latency_trials.with_callers(
+                handle, lambda: others.enter_context(self.model.start(self.row)), usable, plan
+            )
+        return Performance(
+            load_ms=self.model.info.load_ms,
+            first_call_ms=timings.first_call_ms,
+            latency=timings.rows,
+            throughput_rows_s=max((row.rows_per_s for row in timings.rows), default=None),
+            error_rate=float(reference.failed.mean()),
+            peak_memory_mb=memory.peak_mb,
+            load_memory_mb=self.model.info.load_memory_mb,
+            predict_memory_mb=memory.since_load_mb,
+            cut_short=timings.cut_short,
+            method=plan.method,
+            threads=plan.threads or os.cpu_count(),
+            concurrency=callers,
+            against_baseline=self._against_baseline(handle, usable) if plan.against_baseline else None,
+        )
+
+    def _against_baseline(self, handle: ModelHandle, frame: pd.DataFrame) -> Section[PairedTiming]:
+        """This model and the baseline run's, timed in turn; why not, where the two cannot be."""
+        row = self.services.store.runs.get(self.plan.baseline or "")
+        if row is None:
+            return Section[PairedTiming].not_applicable("The baseline run was deleted.")
+        return latency_trials.in_turn_or_why_not(
+            handle, lambda: self.model.start(row), frame, self.plan.latency, row.id
+        )
+
+    def _accuracy_section(self, inputs: pd.DataFrame | None, labels: pd.Series | None) -> Section[Accuracy]:
+        if inputs is None or labels is None or self.row.target is None:
+            return Section[Accuracy].not_applicable(
+                "No real labels came with the run: send a sample with a label column, and name it as target."
+            )
+        if self.model.info.task not in {"classification", "regression"}:
+            return Section[Accuracy].not_applicable(
+                f"A {self.model.info.task} model has no labels to score against."
+            )
+        target = self.row.target
+        columns = [field.name for field in self.schema.features] if self.schema else list(inputs.columns)
+        return self._section(
+            "accuracy",
+            lambda: metrics.score(
+                labels, self.model.open().predict(inputs[columns]), self.model.info.task, target
+            ),
+        )
+
+    def _explanation_section(
+        self, rows: pd.DataFrame, labels: pd.Series | None, frame: pd.DataFrame, reference: Predictions
+    ) -> Section[Explanation]:
+        plan = self.plan.explain
+        if plan.method == "none":
+            return Section[Explanation].not_applicable("The run's config asked for no explanation.")
+        usable = frame[~reference.failed]
+        played = self.drift.value.scenarios if self.drift.value else ()
+        scored = labels is not None and self.row.target is not None and self.accuracy.value is not None
+        subject = Subject(
+            rows=(rows if rows is not frame else usable)[list(frame.columns)],
+            background=usable.head(BACKGROUND_ROWS),
+            labels=labels if scored else None,
+            target=self.row.target or "",
+            task=self.model.info.task,
+        )
+
+        def explain() -> Explanation:
+            attributions = explain_rows(self.model.open(), subject, plan, self.plan.seed)
+            self._keep("shap.parquet", attributions_table(attributions))
+            found = with_effects(attributions, subject, self.model.predict, plan, self.plan.seed)
+            try:
+                shift = worst_shift(
+                    self.model.open(), subject, self.schema, played, attributions, plan, self.plan.seed
+                )
+            except ModelError as error:
+                self.warnings.append(f"What the drift changes could not be explained: {error.message}")
+                return found
+            return found.model_copy(update={"shift": shift})
+
+        return self._section("explain", explain)
+
+    # Bookkeeping --------------------------------------------------------------------------------
+
+    def _begin(self, stage: Stage) -> None:
+        """Close the running stage's clock, look whether to stop, and tell where the run stands."""
+        now = time.monotonic()
+        if stage != "load":
+            self.timings[self.stage] = round(self.timings.get(self.stage, 0.0) + now - self.started, 4)
+        self.stage, self.started = stage, now
+        if stage == "judge":
+            self.report_progress(stage, STAGE_STARTS[stage])
+            return
+        if self.cancelled.is_set():
+            raise Cancelled("The run was cancelled.")
+        if now > self.deadline:
+            raise ChildTimeout(
+                f"The run passed its limit of {self.plan.timeout_s:g} s before the stage {stage!r}.",
+                hint="Raise `timeout_s` in the run's config, or lower `rows`.",
+            )
+        self.report_progress(stage, STAGE_STARTS[stage])
+
+    def _section(self, stage: Stage, work: Callable[[], T]) -> Section[T]:
+        """Run one stage; what goes wrong in it fails its section, not the run."""
+        self._begin(stage)
+        try:
+            return Section[T](status="ok", value=work())
+        except Cancelled:
+            raise
+        except DashboardError as error:
+            self._record(error)
+            return Section[T](status="failed", reason=error.message)
+        except Exception as error:  # the boundary of a stage: recorded, and the other stages go on
+            message = f"{type(error).__name__}: {error}"
+            _LOG.exception("run %s failed in stage %s", self.row.id, stage)
+            self.errors.append(
+                RunError(
+                    code="internal_error",
+                    stage=stage,
+                    message=message[:500],
+                    hint="This is a fault of the dashboard, not of the model: please report it.",
+                )
+            )
+            return Section[T](status="failed", reason=message[:500])
+
+    def _record(self, error: DashboardError) -> None:
+        self.errors.append(
+            RunError(code=error.code, stage=self.stage, message=error.message, hint=error.hint)
+        )
+
+    def _sample(self) -> tuple[pd.DataFrame, pd.Series | None] | None:
+        if self.row.sample_sha256 is None:
+            return None
+        data = self.services.artifacts.path(self.row.sample_sha256).read_bytes()
+        frame = read_sample(data, self.row.sample_name or "sample.csv")
+        return (frame, None) if self.row.target is None else split_target(frame, self.row.target)
+
+    def _baseline(self) -> BaselineFigures | None:
+        if self.plan.baseline is None:
+            return None
+        row = self.services.store.runs.get(self.plan.baseline)
+        return BaselineFigures(
+            run_id=self.plan.baseline, p95_ms=row.p95_ms if row else None, score=row.score if row else None
+        )
+
+    def _keep(self, name: str, frame: pd.DataFrame) -> None:
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        self._keep_bytes(name, buffer.getvalue(), PARQUET)
+
+    def _keep_bytes(self, name: str, content: bytes, media_type: str) -> None:
+        stored = self.services.artifacts.add(io.BytesIO(content), len(content))
+        self.files.append(RunFile(name=name, sha256=stored.sha256, bytes=stored.bytes, media_type=media_type))
+
+    def _outcome(self, status: RunStatus, checks: tuple[Check, ...] = ()) -> Outcome:
+        self.timings[self.stage] = round(time.monotonic() - self.started, 4)
+        report = RunReport(
+            id=self.row.id,
+            name=self.row.name,
+            tags=self.row.tags,
+            source=self.row.source,
+            created_at=self.row.created_at,
+            finished_at=datetime.now(UTC),
+            status=status,
+            model=self.model.info,
+            schema_=self.schema,
+            rows_from=self.rows_from,
+            likeness=self.likeness,
+            plan=self.plan,
+            metrics=self.metrics,
+            accuracy=self.accuracy,
+            robustness=self.robustness,
+            drift=self.drift,
+            explanation=self.explanation,
+            checks=checks,
+            errors=tuple(self.errors),
+            warnings=(*self.model.warnings, *self.warnings),
+            timings=self.timings,
+            environment=environment(self.model.isolation),
+        )
+        return Outcome(report, summary_of(report), tuple(self.files))

@@ -1,0 +1,1 @@
+"""A report told to people and programs: exports, findings, figures, words."""

@@ -1,0 +1,386 @@
+"""A report as a file: HTML for people, JUnit for CI, Markdown for a summary, CSV for a spreadsheet.
+
+Promises aggregates only, never a row of data, and that no name in a report can become markup, a link
+or a formula. Leaves storing and sending to the callers.
+"""
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from records.checks import Check, SectionName, section_of
+from records.drift import BreakingPoint, ColumnDrift, DriftAnalysis, judgement, seen_by
+from records.likeness import finding
+from records.metrics import headline
+from records.run import RunError, RunReport
+from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
+from reports.figures import SCORES, figures
+from reports.findings import is_consequence, kind_of, merged, said, sections_to_show
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+__all__ = ["metrics_csv", "thresholds_json", "to_html", "to_junit", "to_markdown"]
+
+SECTIONS: tuple[tuple[SectionName, str], ...] = (
+    ("metrics", "Performance"),
+    ("likeness", "Generated rows"),
+    ("accuracy", "Accuracy"),
+    ("robustness", "Robustness"),
+    ("drift", "Drift"),
+    ("explanation", "Explainability"),
+)
+MOST_BARS = 20
+MOST_PARTS = 12
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What XML 1.0 cannot hold, in any spelling: controls, surrogates, the two non-characters.
+UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_html(report: RunReport) -> str:
+    """One self-contained page: no script, nothing fetched, light and dark, fit for a phone and for paper."""
+    found = merged(report.checks)
+    page = _template().render(
+        report=report,
+        counts=_counts(report.checks),
+        sections=SECTIONS,
+        by_section=lambda name: [f for f in found if section_of(f.checks[0]) == name],
+        shown=sections_to_show(report),
+        key_figures=list(_key_figures(report)),
+        scores=_scores(report),
+        latency_bars=_latency_bars(report),
+        importance_bars=_importance_bars(report),
+        drift_bars=_drift_bars(report),
+        worst_columns=_by_psi(report.drift.value.columns if report.drift.value else ()),
+        likeness_columns=_by_psi(report.likeness.value.columns if report.likeness.value else ()),
+        decomposition_bars=_decomposition_bars(report),
+    )
+    return _writable(page)
+
+
+def to_junit(report: RunReport) -> str:
+    """JUnit XML: a testsuite per section, a testcase per check; value and threshold in the message.
+
+    `fail` is a failure, `error` an error, `not_applicable` skipped; a warning passes with its reason in
+    system-out. What stopped a stage is an error in the first suite, "Run"; checks that it left unjudged
+    are skipped, so that a tally of errors counts causes.
+    """
+    root = ET.Element("testsuites", name=_writable(f"Model Monitoring Dashboard: {report.name}"))
+    suites = [("Run", [_junit_stage_error(e) for e in report.errors])]
+    suites += [
+        (title, [_junit_case(name, c, report) for c in report.checks if section_of(c) == name])
+        for name, title in SECTIONS
+    ]
+    totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
+    for title, cases in suites:
+        if not cases:
+            continue
+        counts = {
+            "tests": len(cases),
+            "failures": sum(case.find("failure") is not None for case in cases),
+            "errors": sum(case.find("error") is not None for case in cases),
+            "skipped": sum(case.find("skipped") is not None for case in cases),
+        }
+        stamp = report.created_at.replace(microsecond=0, tzinfo=None).isoformat()
+        suite = ET.SubElement(root, "testsuite", name=title, timestamp=stamp, time="0")
+        for key, count in counts.items():
+            suite.set(key, str(count))
+            totals[key] += count
+        suite.extend(cases)
+    for key, count in totals.items():
+        root.set(key, str(count))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def to_markdown(report: RunReport) -> str:
+    """A short summary for a pull request: the verdict, what is not right, and the key figures."""
+    counts = _counts(report.checks)
+    lines = [f"## {_VERDICTS[report.status]}: {_md(report.name)}", ""]
+    if report.errors:
+        lines += [f"- **{_md(e.code)}** in {e.stage}: {_md(said(e))}" for e in report.errors]
+        lines.append("")
+    lines += [
+        f"{_md(report.model.name)} ({_md(kind_of(report.model))}). "
+        f"Checks: {counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed, "
+        f"{counts['error']} could not be judged.",
+        "",
+    ]
+    notable = [f for f in merged(report.checks) if f.status in ("fail", "error", "warn")]
+    if notable:
+        lines += ["| Check | Status | Reason |", "| --- | --- | --- |"]
+        lines += [f"| {_md(f.title)} | {f.status} | {_md(f.reason)} |" for f in notable]
+        lines.append("")
+    figures = list(_key_figures(report))
+    if figures:
+        lines += ["| Figure | Value |", "| --- | ---: |"]
+        lines += [f"| {_md(title)} | {_md(value)} |" for title, value in figures]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def metrics_csv(report: RunReport) -> str:
+    """section,key,value: every aggregate figure of the report, one a row; no quoting surprises in Excel."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("section", "key", "value"))
+    for row in figures(report):
+        writer.writerow([_cell(value) for value in row])
+    return out.getvalue()
+
+
+def thresholds_json(report: RunReport) -> str:
+    """The run's `thresholds.json`, made anew; also of reports older than that file."""
+    analysis = report.drift.value or DriftAnalysis(scenarios=())
+    return monitoring_thresholds(analysis, report.plan.drift, report.model.sha256).model_dump_json(indent=2)
+
+
+_VERDICTS = {
+    "passed": "Passed",
+    "warned": "Passed with warnings",
+    "failed": "Failed",
+    "error": "Could not be judged",
+    "cancelled": "Cancelled",
+}
+_STATUS_WORDS = {
+    "pass": "Passed",
+    "warn": "Warning",
+    "fail": "Failed",
+    "error": "Not judged",
+    "not_applicable": "Does not apply",
+}
+
+
+def _counts(checks: tuple[Check, ...]) -> dict[str, int]:
+    return {status: sum(c.status == status for c in checks) for status in _STATUS_WORDS}
+
+
+def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
+    performance = report.metrics.value
+    if performance:
+        for row in performance.latency:
+            if row.batch_size == 1:
+                yield (
+                    "Single-row latency, p50 / p95",
+                    f"{_short(row.p50_ms)} / {_short(row.p95_ms)} ms (n = {row.n})",
+                )
+        paired = performance.against_baseline.value if performance.against_baseline else None
+        if paired:
+            low, high = paired.interval
+            yield (
+                "Time a call, relative to the baseline",
+                f"{_short(paired.ratio)}x ({_short(low)} to {_short(high)})",
+            )
+        yield "Throughput", _short(performance.throughput_rows_s, "rows/s")
+        yield "Error rate", _share(performance.error_rate)
+        yield "Load time", _short(performance.load_ms, "ms")
+        yield "Peak memory", _short(performance.peak_memory_mb, "MB")
+    if report.accuracy.value:
+        name, score = headline(report.accuracy.value)
+        yield {"r2": "R2"}.get(name, "Accuracy"), f"{_short(score)} ({report.accuracy.value.rows:,} rows)"
+    if report.likeness.value:
+        found = report.likeness.value.domain
+        yield "Generated rows told from the sample's", f"AUC {_short(found.auc)} ({_range(found.interval)})"
+    if report.drift.value:
+        shares = [s.changed_share for s in report.drift.value.scenarios if s.changed_share is not None]
+        if shares:
+            yield "Largest share of changed answers under drift", _share(max(shares))
+        hidden = [_scenario(s) for s in report.drift.value.scenarios if seen_by(s) == "whole table only"]
+        if hidden:
+            yield "Shifts that no single column shows", "; ".join(hidden)
+        first = next((p for p in report.drift.value.breaking_points if p.magnitude is not None), None)
+        if first is not None:
+            yield "Nearest breaking point", f"{first.feature}, {_breaking_distance(first)}"
+        enough = enough_in_words(report.drift.value.false_alarms)
+        if enough is not None:
+            yield f"Batch size with at most {TOLERATED * 100:g} % false alarms", enough
+    if report.explanation.value and report.explanation.value.importance:
+        yield "Most important feature", report.explanation.value.importance[0].feature
+
+
+def _scores(report: RunReport) -> list[tuple[str, str]]:
+    accuracy = report.accuracy.value
+    if accuracy is None:
+        return []
+    figures = [(title, getattr(accuracy, key)) for key, title in SCORES]
+    return [(title, _short(value)) for title, value in figures if value is not None]
+
+
+def _bars(entries: list[tuple[str, float | None, str]], full: float | None = None) -> list[dict[str, Any]]:
+    """Label, length in per cent of `full` (default: the longest), text; the template draws them."""
+    shown = [(label, value, text) for label, value, text in entries if value is not None][:MOST_BARS]
+    longest = full or max((abs(value) for _, value, _ in shown), default=0.0) or 1.0
+    return [
+        {"label": label, "width": round(abs(v) / longest * 100, 2), "text": text} for label, v, text in shown
+    ]
+
+
+def _latency_bars(report: RunReport) -> list[dict[str, Any]]:
+    rows = report.metrics.value.latency if report.metrics.value else ()
+    return _bars([(f"Batch of {r.batch_size:,}", r.p95_ms, _short(r.p95_ms, "ms")) for r in rows])
+
+
+def _importance_bars(report: RunReport) -> list[dict[str, Any]]:
+    importance = report.explanation.value.importance if report.explanation.value else ()
+    return _bars([
+        (i.feature, i.mean_abs, _short(i.mean_abs) + (f" ± {_short(i.std_error)}" if i.std_error else ""))
+        for i in importance
+    ])  # fmt: skip
+
+
+def _drift_bars(report: RunReport) -> list[dict[str, Any]]:
+    scenarios = report.drift.value.scenarios if report.drift.value else ()
+    return _bars([(_scenario(s), s.changed_share, _share(s.changed_share)) for s in scenarios], full=1.0)
+
+
+def _scenario(scenario: Any) -> str:
+    features = scenario.features
+    return f"{_scenario_name(scenario)}, {features[0] if len(features) == 1 else f'{len(features)} features'}"
+
+
+def _scenario_name(scenario: Any) -> str:
+    """`Mean shift 0.5 sd`; of a scenario or of one taken apart."""
+    in_std = f"{scenario.magnitude:g} sd"
+    sizes = {
+        "mean_shift": in_std,
+        "variance_scale": f"x {scenario.magnitude:g}",
+        "noise": in_std,
+        "quantile_shift": f"{in_std} on average",
+        "correlated_shift": f"{in_std} along the main axis",
+    }
+    size = sizes.get(scenario.kind, f"{scenario.magnitude * 100:g} % of rows")
+    return f"{scenario.kind.replace('_', ' ').capitalize()} {size}"
+
+
+def _breaking_distance(point: BreakingPoint) -> str:
+    """`0.44 sd up (95 % interval 0.31 to 0.52)`; an end that the search did not reach is open."""
+    if point.magnitude is None:
+        return f"none up to {_short(point.searched_to, 'sd')}"
+    text = f"{_short(abs(point.magnitude), 'sd')} {'up' if point.magnitude > 0 else 'down'}"
+    # Intervals of older reports are those of the search alone.
+    return f"{text} (95 % interval {_range(point.distances)})" if point.rows else text
+
+
+def _decomposition_bars(report: RunReport) -> list[dict[str, Any]]:
+    """Single effects, the largest first, then what interaction adds or takes away."""
+    parts = report.drift.value.decomposition if report.drift.value else None
+    if parts is None:
+        return []
+    singles = [(s.feature, s.changed_share, _share(s.changed_share)) for s in parts.singles[:MOST_PARTS]]
+    rest = [s.changed_share or 0.0 for s in parts.singles[MOST_PARTS:]]
+    if rest:
+        singles.append((f"{len(rest)} more, summed", sum(rest), _share(sum(rest))))
+    remainder = ("Interaction (joint less the sum)", parts.changed_remainder, _share(parts.changed_remainder))
+    return _bars([*singles, remainder])
+
+
+def _by_psi(columns: tuple[ColumnDrift, ...]) -> list[ColumnDrift]:
+    return sorted(columns, key=lambda c: -(c.psi or 0.0))[:MOST_BARS]
+
+
+def _junit_case(section: SectionName, check: Check, report: RunReport) -> ET.Element:
+    case = ET.Element("testcase", classname=section, name=_writable(check.title), time="0")
+    message = _writable(_message(check))
+    if check.status == "fail":
+        ET.SubElement(case, "failure", message=message, type="threshold").text = message
+    elif check.status == "error" and not is_consequence(report, check):
+        ET.SubElement(case, "error", message=message, type="not_judged").text = message
+    elif check.status in ("error", "not_applicable"):
+        ET.SubElement(case, "skipped", message=message)
+    else:
+        prefix = "Warning: " if check.status == "warn" else ""
+        ET.SubElement(case, "system-out").text = prefix + message
+    return case
+
+
+def _message(check: Check) -> str:
+    """The sentence, then the figures as a program reads them."""
+    figures = []
+    if check.value is not None:
+        figures.append(f"value {check.value:g} {check.unit}".rstrip())
+    if check.threshold is not None:
+        figures.append(f"{check.direction.replace('_', ' ')} {check.threshold:g} {check.unit}".rstrip())
+    return f"{check.sentence} [{', '.join(figures)}]" if figures else check.sentence
+
+
+def _junit_stage_error(error: RunError) -> ET.Element:
+    case = ET.Element("testcase", classname="run", name=_writable(error.stage), time="0")
+    text = _writable(said(error))
+    ET.SubElement(case, "error", message=text, type=_writable(error.code)).text = text
+    return case
+
+
+def _writable(text: str) -> str:
+    """Without what neither XML nor UTF-8 can carry."""
+    return UNWRITABLE.sub("", text)
+
+
+def _md(text: str) -> str:
+    """Text that stays text in a Markdown table: no markup, no link, no image, no cell break, no mention."""
+    text = re.sub(r"\s+", " ", _writable(text)).strip()
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+    return re.sub(r"(?i)\b(https?|ftp|javascript|www)([:.])", r"\1&#8203;\2", text)
+
+
+def _cell(value: Any) -> Any:
+    """A spreadsheet runs what begins like a formula; a quote in front keeps it text."""
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else value
+    text = _writable(str(value))
+    return (
+        f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) or text.startswith(FORMULA_STARTS) else text
+    )
+
+
+def _short(value: float | None, unit: str = "") -> str:
+    """Three significant digits with the unit."""
+    if value is None:
+        return "not measured"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{text} {unit}".rstrip()
+
+
+def _range(interval: tuple[float | None, float | None] | None) -> str:
+    """`1.9 to 2.4`; an end that so few values cannot bound is open."""
+    if interval is None:
+        return ""
+    low, high = ("open" if end is None else _short(end) for end in interval)
+    return f"{low} to {high}"
+
+
+def _share(value: float | None) -> str:
+    return "not measured" if value is None else f"{value * 100:.3g} %"
+
+
+@lru_cache(maxsize=1)
+def _template() -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # not before the first report
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        short=_short,
+        share=_share,
+        scenario=_scenario,
+        range=_range,
+        judgement=judgement,
+        scenario_name=_scenario_name,
+        finding=finding,
+        seen_by=seen_by,
+        enough=lambda point, alarms: enough_in_words(alarms, point.feature) or "",
+        breaking_distance=_breaking_distance,
+    )
+    environment.globals.update(
+        verdicts=_VERDICTS, status_words=_STATUS_WORDS, kind_of=kind_of, said=said, tolerated=TOLERATED
+    )
+    return environment.get_template("report.html")

@@ -1,0 +1,299 @@
+"""Behaviour checks against models whose misbehaviour is known beforehand."""
+
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, PredictFailed, Unavailable
+from estimators.answers import Predictions
+from records.robustness import BehaviourName, RobustnessPlan
+from records.schema import FieldSpec, Schema
+from robustness.examination import examine
+from settings import PROJECT_ROOT
+from tests.support.examined import NUMBERS, SCHEMA, N, behaviour, frame_of
+from tests.support.predictors import answers
+
+
+def sound(frame: pd.DataFrame) -> Predictions:
+    """By name, row by row, whatever the number; another table it refuses."""
+    lacking = {"x", "n", "colour"} - set(frame.columns)
+    if lacking or object in (frame["x"].dtype, frame["n"].dtype):
+        raise PredictFailed("not the table that the model was fitted on")
+    with np.errstate(over="ignore"):
+        tamed = np.tanh(frame["x"].fillna(0.0)) + 0.01 * np.tanh(frame["n"].fillna(0.0))
+    return answers(tamed + (frame["colour"] == "red"))
+
+
+def test_a_sound_model_passes_every_behaviour() -> None:
+    frame = frame_of()
+    plan = RobustnessPlan(monotonic={"x": "increasing"})
+    found = examine(frame, SCHEMA, sound, sound(frame), plan, 0, together=sound).behaviours
+    assert {b.name: (b.status, b.failing_share) for b in found} == {
+        name: ("ok", 0.0)
+        for name in (
+            "determinism",
+            "row_order",
+            "batch_vs_single",
+            "column_order",
+            "duplicate_rows",
+            "single_row",
+            "empty_batch",
+            "tiny_noise",
+            "missing_values",
+            "unseen_category",
+            "extremes",
+            "dtype",
+            "thread_safety",
+            "missing_column",
+            "extra_column",
+            "wrong_type",
+            "infinities",
+            "long_text",
+            "outside_bounds",
+            "monotonic",
+        )
+    }
+
+
+def test_every_behaviour_has_a_check_and_is_in_the_docs() -> None:
+    names = set(get_args(BehaviourName))
+    frame = frame_of()
+    found = examine(frame, SCHEMA, sound, sound(frame), RobustnessPlan(), 0).behaviours
+    assert {b.name for b in found} == names
+    page = (PROJECT_ROOT / "docs" / "api.md").read_text("utf-8")
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_few_calls_of_few_rows_are_made() -> None:
+    sizes: list[int] = []
+
+    def counted(frame: pd.DataFrame) -> Predictions:
+        sizes.append(len(frame))
+        return sound(frame)
+
+    frame = frame_of(5000)
+    examine(frame, SCHEMA, counted, sound(frame), RobustnessPlan(), 0)
+    assert max(sizes) <= 200
+    assert sum(size > 1 for size in sizes) <= 27
+    assert len(sizes) <= 49
+
+
+def test_a_model_that_draws_its_answers_is_not_deterministic() -> None:
+    rng = np.random.default_rng(0)
+    found = behaviour("determinism", lambda f: answers(rng.normal(size=len(f))))
+    assert (found.failing_share, found.serious) == (1.0, True)
+    assert found.example is not None and found.example.startswith("row 0: ")
+    assert "random state" in found.advice
+
+
+def test_a_model_that_uses_a_rows_position_depends_on_the_order() -> None:
+    found = behaviour("row_order", lambda f: answers(np.arange(len(f))))
+    order = np.random.default_rng(0).permutation(N)
+    assert found.failing_share == pytest.approx(np.mean(order != np.arange(N)))
+
+
+def test_a_model_that_normalises_by_its_batch_answers_differently_alone() -> None:
+    def by_batch(frame: pd.DataFrame) -> Predictions:
+        return answers(frame["x"] - frame["x"].mean())
+
+    found = behaviour("batch_vs_single", by_batch)
+    assert (found.failing_share, found.rows, found.serious) == (1.0, 20, True)
+    assert found.example is not None and "0 alone" in found.example
+    assert behaviour("row_order", by_batch).failing_share == 0.0
+
+
+def test_a_model_that_cannot_answer_one_row_fails_single_row_and_batch_vs_single() -> None:
+    def squeezes(frame: pd.DataFrame) -> Predictions:
+        if len(frame) == 1:
+            raise PredictFailed("expected a 2-dimensional array")
+        return sound(frame)
+
+    for name in ("single_row", "batch_vs_single"):
+        found = behaviour(name, squeezes)
+        assert (found.status, found.failing_share, found.serious) == ("ok", 1.0, True)
+        assert found.example is not None and "2-dimensional" in found.example
+
+
+def test_a_model_that_counts_duplicates_is_found() -> None:
+    found = behaviour("duplicate_rows", lambda f: answers(f.groupby("x")["x"].transform("size")))
+    assert (found.failing_share, found.rows) == (1.0, 100)
+    assert found.example == "row 0: 1 once, 2 among duplicates"
+
+
+class TestColumnOrder:
+    def test_a_refusal_is_the_clearest_answer(self) -> None:
+        def refuses(frame: pd.DataFrame) -> Predictions:
+            if list(frame.columns) != ["x", "n"]:
+                raise PredictFailed("The feature names should match those that were passed during fit.")
+            return answers(frame["x"])
+
+        assert behaviour("column_order", refuses, NUMBERS).failing_share == 0.0
+
+    def test_picking_columns_by_name_is_as_good(self) -> None:
+        assert behaviour("column_order", lambda f: answers(f["x"]), NUMBERS).failing_share == 0.0
+
+    def test_a_model_without_names_cannot_tell_and_that_is_not_serious(self) -> None:
+        found = behaviour("column_order", lambda f: answers(f.to_numpy()[:, 0]), NUMBERS)
+        assert found.failing_share is not None and found.failing_share > 0.9
+        assert not found.serious
+        assert "names" in found.advice
+
+    def test_a_model_that_looks_at_names_and_still_answers_otherwise_is_serious(self) -> None:
+        def careless(frame: pd.DataFrame) -> Predictions:
+            if set(frame.columns) != {"x", "n"}:
+                raise PredictFailed("unknown columns")
+            return answers(frame.to_numpy()[:, 0])
+
+        found = behaviour("column_order", careless, NUMBERS)
+        assert found.failing_share is not None and found.failing_share > 0.9
+        assert found.serious
+
+    def test_one_column_has_no_order(self) -> None:
+        found = behaviour("column_order", lambda f: answers(f["x"]), Schema(features=NUMBERS.features[:1]))
+        assert (found.status, found.failing_share, found.reason) == (
+            "not_applicable",
+            None,
+            "One column has no order.",
+        )
+
+
+def test_an_empty_table_may_be_refused() -> None:
+    def refuses(frame: pd.DataFrame) -> Predictions:
+        if len(frame) == 0:
+            raise PredictFailed("Found array with 0 sample(s)")
+        return sound(frame)
+
+    found = behaviour("empty_batch", refuses)
+    assert (found.failing_share, found.serious, found.example) == (1.0, False, "Found array with 0 sample(s)")
+
+
+def test_noise_that_flips_a_class_is_shown_and_not_serious() -> None:
+    def on_edge(frame: pd.DataFrame) -> Predictions:
+        values = (frame["x"].to_numpy() > frame_of()["x"].to_numpy()).astype(float)
+        return Predictions(values, None, ("no", "yes"), np.zeros(len(frame), dtype=bool))
+
+    found = behaviour("tiny_noise", on_edge)
+    assert found.failing_share == pytest.approx(0.5, abs=0.2)
+    assert not found.serious
+    assert found.example is not None and found.example.endswith("no exact, yes with noise")
+
+
+def test_missing_values_are_a_defect_only_where_the_schema_announces_them() -> None:
+    def needs_x(frame: pd.DataFrame) -> Predictions:
+        return answers(frame["x"])
+
+    fair = behaviour("missing_values", needs_x)
+    assert fair.failing_share == pytest.approx(0.1)
+    assert not fair.serious
+    assert fair.example is not None and "not finite" in fair.example
+    nullable = Schema(
+        features=(FieldSpec(name="x", nullable=True), *SCHEMA.features[1:]),
+    )
+    defect = behaviour("missing_values", needs_x, nullable)
+    assert defect.failing_share == pytest.approx(0.1)
+    assert defect.serious
+
+
+def test_a_model_that_refuses_the_whole_table_fails_for_every_row() -> None:
+    def refuses_nan(frame: pd.DataFrame) -> Predictions:
+        if frame.isna().any(axis=None):
+            raise PredictFailed("Input X contains NaN.")
+        return answers(frame["x"])
+
+    found = behaviour("missing_values", refuses_nan)
+    assert (found.status, found.failing_share, found.rows) == ("ok", 1.0, N)
+    assert found.example == "Input X contains NaN."
+    assert "imputer" in found.advice
+
+
+def test_a_category_never_seen_fails_where_the_encoder_refuses_it() -> None:
+    def encodes(frame: pd.DataFrame) -> Predictions:
+        return answers(frame["colour"].map({"red": 0.0, "blue": 1.0}).astype(float))
+
+    found = behaviour("unseen_category", encodes)
+    assert (found.failing_share, found.serious) == (1.0, False)
+    only_number = Schema(features=SCHEMA.features[:1])
+    assert behaviour("unseen_category", lambda f: answers(f["x"]), only_number).status == "not_applicable"
+
+
+class TestExtremes:
+    schema = Schema(features=(FieldSpec(name="x"), FieldSpec(name="n", type="integer")))
+
+    def test_an_overflow_is_shown_with_the_value_that_caused_it(self) -> None:
+        def squares(frame: pd.DataFrame) -> Predictions:
+            with np.errstate(over="ignore"):
+                return answers(frame["x"] ** 2)
+
+        found = behaviour("extremes", squares, self.schema)
+        # Nine values of x, of which two overflow, and seven of n.
+        assert (found.rows, found.failing_share, found.serious) == (16, 2 / 16, False)
+        assert found.example == "x = 1e+300 (huge): no usable answer"
+
+    def test_one_value_that_spoils_the_table_does_not_fail_the_others(self) -> None:
+        def single_precision(frame: pd.DataFrame) -> Predictions:
+            if (np.abs(frame.to_numpy(dtype=float)) > 3e38).any():
+                raise PredictFailed("value too large for dtype('float32')")
+            return answers(frame["x"])
+
+        assert behaviour("extremes", single_precision, self.schema).failing_share == 2 / 16
+
+    def test_an_end_that_the_schema_declares_is_tried_where_no_row_stands_on_it(self) -> None:
+        declared = Schema(features=(FieldSpec(name="x", min=-40, max=40), self.schema.features[1]))
+
+        def at_the_end(frame: pd.DataFrame) -> Predictions:
+            return answers(np.where(np.abs(frame["x"]) == 40, np.nan, 1.0))
+
+        assert frame_of()["x"].abs().max() < 40
+        found = behaviour("extremes", at_the_end, declared)
+        assert (found.rows, found.failing_share) == (16, 2 / 16)
+        assert found.example == "x = -40 (its smallest): no usable answer"
+        assert behaviour("extremes", at_the_end, self.schema).failing_share == 0.0
+
+    def test_values_arrive_in_the_columns_type_and_reach_what_they_say(self) -> None:
+        seen: list[pd.DataFrame] = []
+
+        def keeps(frame: pd.DataFrame) -> Predictions:
+            seen.append(frame)
+            return answers(np.tanh(frame["x"]))
+
+        behaviour("extremes", keeps, self.schema)
+        frame, (_, table, huge) = frame_of(), seen  # the rows themselves first
+        assert list(table.dtypes) == list(huge.dtypes) == [np.float64, np.int64]
+        assert {0.0, frame["x"].min(), frame["x"].max()} <= set(table["x"])
+        assert {frame["n"].min() - 1, 0, frame["n"].max() + 1} <= set(table["n"])
+        assert set(huge["x"]) == {1e300, -1e300}  # what may spoil the others is asked by itself
+
+
+@pytest.mark.parametrize("error", [Cancelled, ChildDied, ChildTimeout])
+@pytest.mark.parametrize("name", ["determinism", "batch_vs_single", "column_order", "extremes"])
+def test_what_ends_the_run_passes_through(name: BehaviourName, error: type[DashboardError]) -> None:
+    def predict(frame: pd.DataFrame) -> Predictions:
+        raise error("over")
+
+    with pytest.raises(error):
+        behaviour(name, predict)
+
+
+def test_a_check_that_could_not_be_put_reads_as_failed_and_never_as_a_pass() -> None:
+    def unavailable(frame: pd.DataFrame) -> Predictions:
+        raise Unavailable("no process")
+
+    found = behaviour("determinism", unavailable)
+    assert (found.status, found.failing_share, found.reason) == ("failed", None, "no process")
+
+
+def test_an_answer_of_the_wrong_length_counts_as_failing() -> None:
+    found = behaviour("duplicate_rows", lambda f: sound(f.drop_duplicates()))
+    assert (found.failing_share, found.serious) == (1.0, True)
+    assert found.example == "The model gave 100 answers for 200 rows."
+
+
+def test_probabilities_that_move_count_even_where_the_class_stays() -> None:
+    def by_batch(frame: pd.DataFrame) -> Predictions:
+        p = np.full(len(frame), 0.9 - 0.001 * len(frame) / N)
+        zeros = np.zeros(len(frame))
+        return Predictions(zeros, np.column_stack((p, 1 - p)), ("a", "b"), zeros.astype(bool))
+
+    assert behaviour("batch_vs_single", by_batch).failing_share == 1.0

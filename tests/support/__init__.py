@@ -1,0 +1,1 @@
+"""What several tests share: corpora of models and attacks, servers, databases, sample reports."""
