@@ -35,8 +35,8 @@ ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRAC
 def install(app: FastAPI, settings: Settings) -> None:
     """Put the whole API on `app`; call it before anything is mounted at `/`.
 
-    The routes find their services in `app.state.services` (503 until they are there) and the
-    worker's supervisor in `app.state.supervisor`.
+    The routes find their services in the app's `state.services` (503 until they are there) and the
+    worker's supervisor in its `state.supervisor`.
     """
     problems.install(app)
     app.state.access = access_of(settings)
@@ -58,7 +58,7 @@ def install(app: FastAPI, settings: Settings) -> None:
 
 @contextmanager
 def stopping_with_signals(app: FastAPI) -> Iterator[None]:
-    """Set `app.state.stopping` on SIGINT and SIGTERM, before the server's own handler runs.
+    """Set the app's `state.stopping` on SIGINT and SIGTERM, before the server's own handler runs.
 
     The server waits for open answers when it ends; a caller who waits ten minutes for a report would
     hold it up for ten minutes.

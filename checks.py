@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from records.base import Section
-from records.checks import UNJUDGED, Check, CheckStatus, RunStatus, single_row_p95
+from records.checks import UNJUDGED, Check, CheckStatus, RunStatus
 from records.drift import DriftAnalysis, Scenario
 from records.explanation import ADDITIVITY_LIMIT, Explanation
 from records.gates import BaselineFigures, Gates
 from records.likeness import RowLikeness, finding
-from records.metrics import Accuracy, Interval, Performance, headline
+from records.metrics import SCORES, Accuracy, LatencyRow, Performance
 from records.robustness import Behaviour, Robustness
+from reports.words import between, counted, number
 from settings import Settings
 
 __all__ = ["judge", "verdict"]
+
+NOT_KNOWN = "not known"  # an end of an interval that so few values cannot bound
 
 
 def judge(
@@ -112,13 +115,13 @@ class _Limit:
         return value > threshold if self.direction == "at_most" else value < threshold
 
     def _check(self, status: CheckStatus, value: float, threshold: float | None) -> Check:
-        reason = f"{_number(value, self.unit)}; there is no limit to judge it by."
+        reason = f"{number(value, self.unit)}; there is no limit to judge it by."
         if threshold is not None:
             side = "at most" if self.direction == "at_most" else "at least"
             verb = {"pass": "is within the limit", "warn": "is beyond the limit that warns"}.get(
                 status, "breaks the limit"
             )
-            reason = f"{_number(value, self.unit)} {verb}, {side} {_number(threshold, self.unit)}."
+            reason = f"{number(value, self.unit)} {verb}, {side} {number(threshold, self.unit)}."
         return Check(
             id=self.id,
             title=self.title,
@@ -138,14 +141,15 @@ def _performance_checks(metrics: Section[Performance], gates: Gates, thresholds:
     checks = [load.of(metrics, measured.load_ms if measured else None)]
     latency = _limit_or_gate("latency_p95", "Single-row p95 latency", "ms", gates.p95_ms,
                              thresholds.p95_warn_ms, thresholds.p95_fail_ms)  # fmt: skip
-    p95 = single_row_p95(measured) if measured else None
+    single_row = measured.single_row if measured else None
+    p95 = single_row.p95_ms if single_row else None
     if measured and p95 is None and gates.p95_ms is None:
         single = _Limit(latency.id, latency.title, "ms", latency.warn, latency.fail)
         left_out = "The run's plan leaves out the batch size 1."
         why = left_out if measured.latency else "No row was answered, so no call was timed."
         checks.append(single.unjudged("not_applicable", why))
     else:
-        checks.append(_with_interval(latency.of(metrics, p95), measured))
+        checks.append(_with_interval(latency.of(metrics, p95), single_row))
     errors = _limit_or_gate("error_rate", "Error rate", "share", gates.error_rate,
                             thresholds.error_rate_warn, thresholds.error_rate_fail)  # fmt: skip
     checks.append(errors.of(metrics, measured.error_rate if measured else None))
@@ -159,12 +163,11 @@ def _performance_checks(metrics: Section[Performance], gates: Gates, thresholds:
     return checks
 
 
-def _with_interval(check: Check, measured: Performance | None) -> Check:
+def _with_interval(check: Check, row: LatencyRow | None) -> Check:
     """The same judgement, saying how far the p95 may be off for so few calls."""
-    row = next((row for row in measured.latency if row.batch_size == 1), None) if measured else None
     if row is None or row.p95_interval is None:
         return check
-    held = _interval(row.p95_interval, "ms")
+    held = between(row.p95_interval, "ms", open=NOT_KNOWN)
     return check.model_copy(update={"reason": f"{check.reason} Interval from {row.n:,} calls: {held}."})
 
 
@@ -176,8 +179,8 @@ def _limit_or_gate(id: str, title: str, unit: str, gate: float | None, warn: flo
 
 
 def _score_checks(accuracy: Section[Accuracy], gates: Gates) -> list[Check]:
-    name, value = headline(accuracy.value) if accuracy.value else ("score", None)
-    title = {"accuracy": "Accuracy", "r2": "R2"}.get(name, "Score")
+    name, value = accuracy.value.headline if accuracy.value else ("score", None)
+    title = SCORES.get(name, "Score")
     limit = _Limit(
         "score", title, fail=gates.min_score, direction="at_least", gate=gates.min_score is not None
     )
@@ -202,30 +205,28 @@ def _behaviour_check(behaviour: Behaviour) -> Check:
     check = limit.judged(behaviour.failing_share)
     if check.value is None:
         return check
-    rows = _rows(behaviour.rows)
+    rows = counted(behaviour.rows, "row")
     if not check.value:
         reason = f"None of {rows} failed."
     else:
-        reason = f"{_number(check.value, 'share')} of {rows} failed. {behaviour.advice}"
+        reason = f"{number(check.value, 'share')} of {rows} failed. {behaviour.advice}"
     return check.model_copy(update={"reason": reason.strip()})
 
 
 def _drift_checks(drift: Section[DriftAnalysis], gates: Gates, thresholds: Settings) -> list[Check]:
-    scenarios = drift.value.scenarios if drift.value else ()
-    shares = [s.changed_share for s in scenarios if s.changed_share is not None]
+    value = drift.value.largest_changed_share if drift.value else None
     limit = _Limit("drift_changed_share", "Largest share of changed answers under simulated drift", "share",
                    fail=gates.max_changed_share, gate=gates.max_changed_share is not None)  # fmt: skip
     if drift.value and not limit.gate:
         # A model whose answers follow its inputs is not defective: without a limit there is no judgement.
-        value = max(shares) if shares else None
-        found = _number(value, "share") if value is not None else "No scenario applied"
+        found = number(value, "share") if value is not None else "No scenario applied"
         changed = limit.unjudged(
             "not_applicable", f"{found}; set gates.max_changed_share to judge it.", value
         )
-    elif drift.value and not shares:
+    elif drift.value and value is None:
         changed = limit.unjudged("error", "No drift scenario could be simulated on this model's inputs.")
     else:
-        changed = limit.of(drift, max(shares, default=None))
+        changed = limit.of(drift, value)
     return [changed, _prediction_psi_check(drift, thresholds), *_breaking_point_check(drift, gates)]
 
 
@@ -251,11 +252,11 @@ def _breaking_point_check(drift: Section[DriftAnalysis], gates: Gates) -> list[C
     told = (far or near or points)[0]  # they are sorted, nearest first
     value = None if told.magnitude is None else abs(told.magnitude)
     if not (far or near):
-        at = f"{told.feature} breaks first, at {_number(value or 0.0, 'sd')}; none"
+        at = f"{told.feature} breaks first, at {number(value or 0.0, 'sd')}; none"
         first = "No feature breaks" if value is None else at
         reason = f"{first} nearer than {limit:g} sd, 95 % intervals included."
         return [judged.unjudged("pass", reason, value)]
-    ends = _interval(told.distances or (None, None), "sd")
+    ends = between(told.distances or (None, None), "sd", open=NOT_KNOWN)
     where = "is wholly nearer than" if far else "reaches nearer than"
     reason = f"{told.feature}: the 95 % interval {ends} {where} the limit, at least {limit:g} sd."
     return [judged.unjudged("fail" if far else "warn", reason, value)]
@@ -276,8 +277,8 @@ def _prediction_psi_check(drift: Section[DriftAnalysis], thresholds: Settings) -
     shift = f"inputs shifted by {mildest.magnitude:g} standard deviations"
     if check.status == "warn" and mildest.input.psi is not None and (check.value or 0) <= mildest.input.psi:
         reason = (
-            f"{_number(check.value or 0, '')} is no more than the inputs' own, "
-            f"{_number(mildest.input.psi, '')} ({shift})."
+            f"{number(check.value or 0, '')} is no more than the inputs' own, "
+            f"{number(mildest.input.psi, '')} ({shift})."
         )
         return check.model_copy(update={"status": "pass", "threshold": mildest.input.psi, "reason": reason})
     return check.model_copy(update={"reason": f"{check.reason[:-1]} ({shift})."})
@@ -311,7 +312,8 @@ def _baseline_checks(
         "baseline_score", "Loss of score against the baseline", fail=gates.baseline_score_drop, gate=True
     )
     slower = _paired_check(metrics.value, gates) if metrics.value else []
-    p95 = single_row_p95(metrics.value) if metrics.value else None
+    single_row = metrics.value.single_row if metrics.value else None
+    p95 = single_row.p95_ms if single_row else None
     if any(check.gate for check in slower):
         # Timed in turn: figures of another hour, on a machine in another state, add nothing to that.
         reason = "Judged by both models timed in turn instead."
@@ -322,7 +324,7 @@ def _baseline_checks(
         slower.append(ratio.unjudged("error", reason))
     else:
         slower.append(ratio.of(metrics, None if p95 is None else p95 / baseline.p95_ms))
-    score = headline(accuracy.value)[1] if accuracy.value else None
+    score = accuracy.value.headline[1] if accuracy.value else None
     if baseline.score is None:
         reason = f"The baseline run {baseline.run_id} has no score: it had no labelled sample."
         ungated = _Limit(drop.id, drop.title, fail=drop.fail)
@@ -351,40 +353,20 @@ def _paired_check(measured: Performance, gates: Gates) -> list[Check]:
         status: CheckStatus = "error" if section.status == "failed" else "not_applicable"
         return [replace(judged, gate=False).unjudged(status, _why_not(status, section.reason))]
     low, high = paired.interval
-    held = f"{_number(paired.ratio, 'x')} (95 % interval {_interval(paired.interval, 'x')})"
-    about = f"{paired.pairs} pairs of blocks, {_rows(paired.batch_size)} a call"
+    held = f"{number(paired.ratio, 'x')} (95 % interval {between(paired.interval, 'x')})"
+    about = f"{paired.pairs} pairs of blocks, {counted(paired.batch_size, 'row')} a call"
     if low > limit:
         found = judged.judged(paired.ratio)
-        reason = f"{held} is wholly above the limit, at most {_number(limit, 'x')}; {about}."
+        reason = f"{held} is wholly above the limit, at most {number(limit, 'x')}; {about}."
         return [found.model_copy(update={"status": "fail", "reason": reason})]
     if paired.ratio > limit:
-        reason = f"{held} may be above the limit, at most {_number(limit, 'x')}, or not; {about}."
+        reason = f"{held} may be above the limit, at most {number(limit, 'x')}, or not; {about}."
         return [judged.unjudged("warn", reason, paired.ratio)]
     side = "is within" if high <= limit else "is most likely within"
-    reason = f"{held} {side} the limit, at most {_number(limit, 'x')}; {about}."
+    reason = f"{held} {side} the limit, at most {number(limit, 'x')}; {about}."
     return [judged.unjudged("pass", reason, paired.ratio)]
 
 
 def _why_not(status: CheckStatus, reason: str | None) -> str:
     reason = reason or "No reason was given."
     return reason if status == "not_applicable" else UNJUDGED + reason
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _interval(interval: Interval, unit: str) -> str:
-    """`1.9 to 2.4 ms`; an end that so few values cannot bound is not known."""
-    low, high = ("not known" if end is None else _number(end, unit) for end in interval)
-    return f"{low} to {high}"
-
-
-def _number(value: float, unit: str) -> str:
-    """Three significant digits with the unit; shares in per cent."""
-    if unit == "share":
-        return f"{value * 100:.3g} %"
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    if unit in ("ms", "MB", "rows/s", "sd"):
-        return f"{text} {unit}"
-    return text + ("x" if unit == "x" else "")

@@ -1,8 +1,8 @@
 """Drift: compare two tables column by column; the types of simulated drift live here too.
 
 Promises: KS, Wasserstein, Jensen-Shannon, chi-squared and their p-values equal SciPy's, PSI its definition,
-and every column says which test judged it. Leaves the arithmetic to `drift_columns`, the choice of test to
-`drift_decisions`, simulating shifts to `drift_simulation`, and the run's verdict to `checks`.
+and every column says which test judged it. Leaves the arithmetic to `distances.columns`, the choice of test
+to `distances.decisions`, simulating shifts to `shifts.analysis`, and the run's verdict to `checks`.
 """
 
 import os

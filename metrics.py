@@ -1,7 +1,7 @@
 """How fast and how right: what a run measured of a model, and its scores against real labels.
 
 Promises: every figure is defined where it is computed and agrees with scikit-learn where it has
-the same one. Leaves timing to `latency` and thresholds to `checks`.
+the same one. Leaves the clock to `model_process.clock` and thresholds to `checks`.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The use case that every door calls: submit a run, look at it, list, compare, cancel and delete.
 
 Promises: what is accepted here is stored before it is answered, and nothing is computed in the
-caller's process. Leaves the work itself to `run_execution`, in the worker.
+caller's process. Leaves the work itself to `execution.stages`, in the worker.
 """
 
 import hashlib
@@ -346,9 +346,8 @@ def _display_name(name: str) -> str:
 
 
 def _latency(report: RunReport, batch_size: int) -> float | None:
-    if report.metrics.value is None:
-        return None
-    return next((row.p95_ms for row in report.metrics.value.latency if row.batch_size == batch_size), None)
+    row = report.metrics.value.of_batch(batch_size) if report.metrics.value else None
+    return row.p95_ms if row else None
 
 
 def _accuracy(report: RunReport, name: str) -> float | None:
@@ -362,8 +361,7 @@ def _metric(report: RunReport, name: str) -> float | None:
 
 
 def _worst_changed_share(report: RunReport) -> float | None:
-    scenarios = report.drift.value.scenarios if report.drift.value else ()
-    return max((s.changed_share for s in scenarios if s.changed_share is not None), default=None)
+    return report.drift.value.largest_changed_share if report.drift.value else None
 
 
 def _best(values: Sequence[float | None], direction: str) -> int | None:

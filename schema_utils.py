@@ -1,7 +1,7 @@
 """What a model's input looks like: parse, infer, combine and check schemas.
 
 Promises: a `Schema` is consistent, or an `InvalidSchema` names the field at fault and the remedy.
-Leaves making rows to `synthetic_data`, files to `samples` and models to `model_schema`.
+Leaves making rows to `synthetic_data`, files to `rows.samples` and models to `mining.schema`.
 """
 
 import json
@@ -118,7 +118,7 @@ def combine(user: Schema | None, sample: Schema | None, model: Schema | None) ->
         )
     named = list(dict.fromkeys(name for layer in (sample, user) if layer for name in layer.names))
     if model is not None and named and is_placeholder(model.names) and not set(named) & set(model.names):
-        # With another count the model's fields cannot be told apart: `schema_fit` will say so.
+        # With another count the model's fields cannot be told apart: `rows.fit` will say so.
         layers.remove(model)
         model = _renamed(model, named) if len(named) == len(model.names) else None
         layers += [model] if model else []

@@ -34,8 +34,8 @@ class Settings(BaseSettings):
     model_policy: Literal["strict", "contained", "unsafe"] = Field(
         "strict",
         description="Which model files are loaded: 'strict' only those that refer to nothing but the names "
-        "of fitted models (allowed_globals.txt); 'contained' any file; both only where the kernel can lock "
-        "their process in (Linux with Landlock and seccomp). 'unsafe' loads any file anywhere.",
+        "of fitted models (scan/allowed_globals.txt); 'contained' any file; both only where the kernel can "
+        "lock their process in (Linux with Landlock and seccomp). 'unsafe' loads any file anywhere.",
     )
     contained_on_request: bool = Field(
         True,

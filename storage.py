@@ -1,7 +1,7 @@
 """The one shared state: runs and jobs in SQLite (a file) or PostgreSQL (`DATABASE_URL`).
 
 Promises: the same behaviour on both, UTC and finite numbers out whatever went in. The tables are in
-`storage_tables`, the repositories in `storage_runs` and `storage_jobs`; only these modules know SQL.
+`store.tables`, the repositories in `store.runs` and `store.jobs`; only these modules know SQL.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Rows from a schema: seeded, columnar, within the bounds.
 
 Promises: the same schema and seed give the same rows everywhere; changing one feature changes no
-other; fewer rows are the first rows of more. Leaves how columns hang together to `joint_rows`, and
-shifting and breaking rows to `drift` and `robustness`.
+other; fewer rows are the first rows of more. Leaves how columns hang together to `rows.joint`, and
+shifting and breaking rows to `drift` and `robustness.examination`.
 """
 
 import hashlib

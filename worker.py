@@ -1,7 +1,7 @@
 """The third door: claims jobs and does them, in a process of its own (`python -m worker`).
 
 Promises: a job is held by a lease that is renewed while it is worked on, and closed once. Leaves the
-stages of a run to `run_execution`, and being started again to `supervisor`.
+stages of a run to `execution.stages`, and being started again to `supervisor`.
 """
 
 import argparse

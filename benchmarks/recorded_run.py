@@ -1,10 +1,10 @@
 """One default run of a forest, with every table that it asks the model for: to make the same calls bare.
 
-A part of `default_run.py`, not a benchmark of its own. Promises: the bare calls are the libraries' alone,
-on inputs made beforehand: no process, no checks, nothing judged. A table asked for is one `predict_proba`,
-which tells class and probability; one that the model refuses is that call, and those that find the rows at
-fault; what threads are asked at once is asked by threads. A column compared is SciPy's KS, Wasserstein and
-Jensen-Shannon over NumPy's quantile bins; a table kept is one `to_parquet`.
+A part of `benchmarks.default_run`, not a benchmark of its own. Promises: the bare calls are the libraries'
+alone, on inputs made beforehand: no process, no checks, nothing judged. A table asked for is one
+`predict_proba`, which tells class and probability; one that the model refuses is that call, and those that
+find the rows at fault; what threads are asked at once is asked by threads. A column compared is SciPy's KS,
+Wasserstein and Jensen-Shannon over NumPy's quantile bins; a table kept is one `to_parquet`.
 """
 
 import contextlib

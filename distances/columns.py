@@ -1,7 +1,7 @@
 """One column of two tables: what kind it is, its values or categories, and every statistic of it.
 
-Promises: numbers and datetimes by `drift_sorted` or, where there are many, `drift_refine`, the same to
-rounding. Leaves which statistic decides to `drift_decisions`, and tables to `drift`.
+Promises: numbers and datetimes by `distances.sorting` or, where there are many, `distances.refining`, the
+same to rounding. Leaves which statistic decides to `distances.decisions`, and tables to `drift`.
 """
 
 from collections.abc import Hashable

@@ -1,7 +1,7 @@
 """Which test decides whether a column has drifted, and the correction for many columns.
 
 Promises: p-values that decide are adjusted by Benjamini and Hochberg over all columns they decide. Leaves
-the statistics to `drift_columns`.
+the statistics to `distances.columns`.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Promises: low <= exact <= high for every statistic, the exact one being `drift.compare` of the rows that were
 counted. PSI, Jensen-Shannon and chi-squared of numbers are exact where both histograms were calibrated on the
-reference. Leaves counting to `drift_histograms` and the choice of test to `drift_decisions`.
+reference. Leaves counting to `distances.histograms` and the choice of test to `distances.decisions`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Formulas that compare two histograms or judge a distance: PSI, Jensen-Shannon, chi-squared, z, p-values.
 
 Promises: Jensen-Shannon, chi-squared, the asymptotic KS p-value and Benjamini-Hochberg equal SciPy's, PSI
-its definition. Leaves counting to `drift_sorted`, `drift_refine` and `drift_columns`.
+its definition. Leaves counting to `distances.sorting`, `distances.refining` and `distances.columns`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Tables as histograms that add up: over chunks, workers and days, without keeping a raw row.
 
 Promises: counting in parts and adding equals counting at once (sums of values to rounding). Leaves comparing
-two of them, and how exact that is, to `drift_estimates`.
+two of them, and how exact that is, to `distances.estimates`.
 """
 
 from typing import Annotated, Literal

@@ -1,7 +1,8 @@
 """The exact distances of two large numeric columns by histogram and refinement, without sorting them.
 
-Promises: the figures of `drift_sorted.by_sorting` to rounding, from one pass over the values and one over
-their bin numbers, or None where sorting is better. Leaves that choice's row limit to `drift_columns`.
+Promises: the figures of `distances.sorting.by_sorting` to rounding, from one pass over the values and one
+over their bin numbers, or None where sorting is better. Leaves that choice's row limit to
+`distances.columns`.
 """
 
 import math

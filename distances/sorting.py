@@ -1,7 +1,7 @@
 """The exact distances of two numeric columns by sorting each once; bins of a reference's quantiles.
 
 Promises: KS, Wasserstein and the counts of quantile bins to rounding, with ties and infinities, in blocks
-that keep memory small. Leaves large columns that need no sorting to `drift_refine`.
+that keep memory small. Leaves large columns that need no sorting to `distances.refining`.
 """
 
 from collections.abc import Iterator

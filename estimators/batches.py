@@ -1,7 +1,7 @@
 """One table asked in other batches than as a whole: row by row, or by several threads at once.
 
 Promises: what a batch raised is the failure of its rows; threads start together, each with a batch of its
-own, as in a server with a thread pool. Leaves judging the answers to `robustness`.
+own, as in a server with a thread pool. Leaves judging the answers to `robustness.examination`.
 """
 
 import sys

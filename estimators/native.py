@@ -1,7 +1,8 @@
 """Loads models out of libraries' own formats, as objects with `predict`: for the locked child only.
 
 Promises: reads the file from memory, writes none; a library that is missing is named with the line that
-installs it. Leaves what networks answer to `networks`, and what such a file may hold to `model_scan`.
+installs it. Leaves what networks answer to `estimators.networks`, and what such a file may hold to
+`scan.files`.
 """
 
 import ctypes.util
@@ -53,7 +54,7 @@ def import_libraries(libraries: Collection[str]) -> None:
 
 
 def load_native(file: BinaryIO, policy: Policy, report: ScanReport) -> Any:
-    """The model in a file of one of `native_formats.FORMATS`; anything with `predict`.
+    """The model in a file of one of `records.model.FORMATS`; anything with `predict`.
 
     Raises MissingLibrary with the line that installs it, ModelRefused, ModelError, and what the library
     raises for a file that it cannot read.

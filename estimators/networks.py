@@ -1,7 +1,7 @@
 """Networks and graphs (ONNX, TorchScript, torch.export, Keras) as estimators: rows in, answers out.
 
 Runs in the child. Promises: `predict` and, for classifiers, `predict_proba`, one answer a row, computed by
-the file's own library on one thread. Leaves reading the files' safety to `model_scan`.
+the file's own library on one thread. Leaves reading the files' safety to `scan.files`.
 """
 
 import io
@@ -76,7 +76,7 @@ class Network:
 
     _estimator_type = "regressor"
     gradients: Any = None  # of PyTorch: from rows (n, f) to outputs (n, k) and their gradients (n, f, k)
-    graph_: Any = None  # of ONNX: what `onnx_graphs` read
+    graph_: Any = None  # of ONNX: what `estimators.onnx_graphs` read
     moments_: tuple[Any, Any] | None = None  # mean and variance by which it first normalises its input
 
     def __init__(

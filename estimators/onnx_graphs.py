@@ -1,6 +1,6 @@
 """Reads an ONNX graph: what it is, its classes, its operations and constants.
 
-Leaves running the graph to `networks`, and what it tells of its columns to `mining.onnx_columns`.
+Leaves running the graph to `estimators.networks`, and what it tells of its columns to `mining.onnx_columns`.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What an estimator of any library tells of itself: family, task, column names, classes, categories.
 
-Promises: an attribute that is missing or raises reads as not known. Leaves loading to `model_loading`
+Promises: an attribute that is missing or raises reads as not known. Leaves loading to `estimators.loading`
 and calling the estimator to `model_utils`.
 """
 

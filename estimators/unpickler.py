@@ -167,7 +167,7 @@ RestrictedUnpickler.dispatch |= {
 
 
 def load_restricted(file: BinaryIO) -> Any:
-    """The object in a pickle or joblib file, of any compression that `file_formats` knows."""
+    """The object in a pickle or joblib file, of any compression that `scan.formats` knows."""
     content = Inflation(file)
     if content.compression is None:
         size = file.seek(0, io.SEEK_END)

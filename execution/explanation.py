@@ -1,7 +1,7 @@
 """The explanation of one run, put together: attributions, shuffled columns, and who carries the worst drift.
 
 Promises: real rows are explained where there are any, for attributions on rows that occur say more than on
-made ones. Leaves running the stage, and what goes wrong in it, to `run_execution`.
+made ones. Leaves running the stage, and what goes wrong in it, to `execution.stages`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from sandbox.handle import ModelHandle
 
 __all__ = ["Subject", "explain_rows", "with_effects", "worst_shift"]
 
-# Of the plan's seconds. What is left is for a drift (`feature_effects.SHIFT_BUDGET_SHARE`).
+# Of the plan's seconds. What is left is for a drift (`explainers.effects.SHIFT_BUDGET_SHARE`).
 ROWS_BUDGET_SHARE, SHUFFLE_BUDGET_SHARE = 0.6, 0.15
 
 

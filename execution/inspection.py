@@ -1,7 +1,7 @@
 """What a model is: by its file's bytes, by itself once loaded, and beside what is installed here.
 
 Promises: what the bytes tell is known before anything in them is executed. Leaves the running of tests
-to `run_execution`.
+to `execution.stages`.
 """
 
 import os

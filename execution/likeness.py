@@ -1,7 +1,7 @@
 """Do the generated rows look like the sample's? How well a classifier tells one from the other.
 
 Promises: neither the rows nor what they were made after are among the sample's rows that they are told
-from, so that a copy of the sample gains nothing by being one. Leaves the classifier to `drift_domain`.
+from, so that a copy of the sample gains nothing by being one. Leaves the classifier to `distances.domain`.
 """
 
 from dataclasses import dataclass

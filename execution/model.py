@@ -1,7 +1,7 @@
 """The model of one run: what is known of it, and the process that holds it.
 
 Promises: it is scanned and described once, and opened again in a fresh process when a stage lost it, but
-not for ever. Leaves what it is asked to `run_execution`.
+not for ever. Leaves what it is asked to `execution.stages`.
 """
 
 import threading

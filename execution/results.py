@@ -20,13 +20,8 @@ __all__ = ["attributions_table", "labelled_rows", "predictions_table", "row_erro
 
 def summary_of(report: RunReport) -> RunSummary:
     performance, accuracy = report.metrics.value, report.accuracy.value
-    single = next((r for r in performance.latency if r.batch_size == 1), None) if performance else None
-    if single is None and performance and performance.latency:
-        single = performance.latency[0]
-    score_name = None
-    if accuracy is not None:
-        score_name = "accuracy" if accuracy.accuracy is not None else "r2"
-    scenarios = report.drift.value.scenarios if report.drift.value else ()
+    single = performance.single_row if performance else None
+    score_name, score = accuracy.headline if accuracy else (None, None)
     return RunSummary(
         framework=report.model.framework,
         estimator=report.model.estimator,
@@ -36,9 +31,9 @@ def summary_of(report: RunReport) -> RunSummary:
         p95_ms=single.p95_ms if single else None,
         throughput_rows_s=performance.throughput_rows_s if performance else None,
         error_rate=performance.error_rate if performance else None,
-        score=getattr(accuracy, score_name) if score_name else None,
+        score=score,
         score_name=score_name,
-        changed_share=max((s.changed_share for s in scenarios if s.changed_share is not None), default=None),
+        changed_share=report.drift.value.largest_changed_share if report.drift.value else None,
         checks_failed=sum(c.status in {"fail", "error"} for c in report.checks),
         checks_warned=sum(c.status == "warn" for c in report.checks),
         error_message=report.errors[0].message if report.status == "error" and report.errors else None,

@@ -1,7 +1,7 @@
 """Which features matter, told by asking the model again: shuffled columns, and who carries a drift.
 
 Runs in the worker. Promises: one measure of change for classes and numbers, the same as drift's; seeded.
-Leaves attributions to `explainability` and shifting rows to `drift_shifts`.
+Leaves attributions to `explainability` and shifting rows to `shifts.scenarios`.
 """
 
 import time
@@ -17,7 +17,7 @@ from records.drift import ScenarioPlan
 from records.explanation import ExplainPlan, Explanation, FeatureShare, ShiftExplanation
 from records.metrics import Accuracy
 from records.schema import Schema
-from shifts.scenarios import applicable_features, scenario_title, simulate, with_columns
+from shifts.scenarios import applicable_features, simulate, with_columns
 
 __all__ = ["explain_shift", "with_shuffled_columns"]
 
@@ -128,7 +128,7 @@ def explain_shift(
     ]
     change = float(outputs[chosen])
     return ShiftExplanation(
-        scenario=scenario_title(scenario),
+        scenario=scenario.key,
         output=before.output,
         of=before.outputs[chosen],
         rows=n,

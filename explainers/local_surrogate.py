@@ -1,7 +1,7 @@
 """LIME: which features a straight line would need to answer as the model does near one row.
 
 Promises: the same cells-swapped neighbourhood for numbers and text, reproducible by its seed, and a fit
-that is told. Leaves models and their outputs to `explainers`.
+that is told. Leaves models and their outputs to `explainers.families`.
 """
 
 import time

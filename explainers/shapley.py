@@ -1,7 +1,7 @@
 """Shapley values of any function of a table's cells, by enumeration or by sampled permutations.
 
-Promises: values sum to `f(row) - mean f(background)` by construction, string columns work (whole
-cells are swapped), and the time stays near a budget. Leaves models and their outputs to `explainers`.
+Promises: values sum to `f(row) - mean f(background)` by construction, string columns work (whole cells are
+swapped), and the time stays near a budget. Leaves models and their outputs to `explainers.families`.
 """
 
 import math

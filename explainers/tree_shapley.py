@@ -2,7 +2,7 @@
 
 Promises: the values of shap.TreeExplainer(feature_perturbation="tree_path_dependent") to rounding, linear
 in the nodes of the trees. Imports numba, so only the zygote and its children import this module; `warm_up`
-compiles there, before the fork. Leaves boosting and trees of several outputs to `explainers`.
+compiles there, before the fork. Leaves boosting and trees of several outputs to `explainers.families`.
 """
 
 import os

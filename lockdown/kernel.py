@@ -1,7 +1,7 @@
 """The calls into the Linux kernel that Python does not offer, through the C library that is loaded anyway.
 
 Promises: an error number, never an exception, and ENOSYS wherever there is no such kernel. Leaves the
-meaning of the calls to `landlock`, `seccomp` and `lockdown`.
+meaning of the calls to `lockdown.landlock`, `lockdown.seccomp` and `lockdown.lock`.
 """
 
 import ctypes

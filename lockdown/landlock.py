@@ -2,7 +2,7 @@
 
 Promises: reading below the given paths is all that is left of the file system; no TCP, and no signal or
 abstract UNIX socket to the outside where the kernel's ABI knows them. Leaves other sockets, system calls
-and threads that already run (it does not bind them) to `seccomp` and `lockdown`.
+and threads that already run (it does not bind them) to `lockdown.seccomp` and `lockdown.lock`.
 """
 
 import ctypes

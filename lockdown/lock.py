@@ -2,7 +2,8 @@
 
 Promises: each measure either holds or is not named among those applied, and without the file and the
 system-call filter nothing goes on unless the caller says so. Only Linux has both (`probe`). Leaves the
-filters to `landlock` and `seccomp`, and the wall clock, which no process holds against itself, to `sandbox`.
+filters to `lockdown.landlock` and `lockdown.seccomp`, and the wall clock, which no process holds against
+itself, to `sandbox.handle`.
 """
 
 import math

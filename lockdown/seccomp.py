@@ -1,7 +1,8 @@
 """seccomp: the system calls that a model's process may still make, as a filter that the kernel runs.
 
 Promises: what is not listed is refused (EPERM) without being looked at; a call of another architecture
-kills the process. Leaves which files are read to `landlock`, and how much of anything to resource limits.
+kills the process. Leaves which files are read to `lockdown.landlock`, and how much of anything to resource
+limits.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """Trees of histogram boosting and LightGBM in the form of scikit-learn's own: links, splits and row counts.
 
 Promises: a split on a category ends its branch, since it has no threshold. Leaves checking links to
-`tree_counts`. Runs in the locked child.
+`mining.tree_counts`. Runs in the locked child.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ MAX_TREE = 20_000  # nodes; boosting grows small trees
 
 
 class BoostedTree(NamedTuple):
-    """The attributes of a scikit-learn tree that `tree_counts` reads; the values are of no use here."""
+    """What `mining.tree_counts` reads of a scikit-learn tree; the values are of no use here."""
 
     children_left: npt.NDArray[np.int64]
     children_right: npt.NDArray[np.int64]

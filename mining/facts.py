@@ -1,7 +1,7 @@
 """What is learnt of each raw feature while a fitted model is walked, whoever tells it.
 
 Promises: the first to tell a fact wins, and only finite figures are told. Leaves finding them to
-`model_schema` and `model_splits`.
+`mining.schema` and `mining.splits`.
 """
 
 import math

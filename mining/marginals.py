@@ -1,7 +1,7 @@
 """Distributions of single features, group by group, out of how many rows went left at each split.
 
 Promises: cells and probabilities of every column, the same each time. Leaves how features hang together
-to `split_rows`. Runs in the locked child.
+to `mining.tree_rows`. Runs in the locked child.
 """
 
 from dataclasses import dataclass

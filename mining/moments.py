@@ -1,7 +1,7 @@
 """What scalers, power transforms, mixtures and covariances tell: means, widths and the shape that fits them.
 
 Promises: figures that the model holds are told as they are; a shape is a suggestion that anything more
-exact overrides. Leaves the way through pipelines to `model_schema`. Runs in the locked child.
+exact overrides. Leaves the way through pipelines to `mining.schema`. Runs in the locked child.
 """
 
 import math

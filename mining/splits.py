@@ -1,7 +1,7 @@
 """What the splits of trees and boosters tell of the features that they split on.
 
 Promises: thresholds are read as a picture of the training data, weighted by the rows that reached
-them. Leaves the way through pipelines to `model_schema`. Runs in the locked child.
+them. Leaves the way through pipelines to `mining.schema`. Runs in the locked child.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Fitted trees as one flat table: where they split, and how many training rows of which group came by.
 
 Promises: links that form trees over the given columns, or a ValueError; bounded size. Leaves what the
-counts say of the rows to `split_marginals` and `split_rows`. Runs in the locked child.
+counts say of the rows to `mining.marginals` and `mining.tree_rows`. Runs in the locked child.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Whole rows like those that trees were grown on, out of the counts at the trees' nodes.
 
 Promises: rows whose columns hang together as the nodes' counts ask for, with bounded work, and the same
-rows each time. Leaves reading trees to `tree_counts`. Runs in the locked child.
+rows each time. Leaves reading trees to `mining.tree_counts`. Runs in the locked child.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ SEED = 0
 def rows_of(table: TreeCounts, columns: int) -> Floats:
     """(rows, columns) made-up training rows; NaN in a column that no tree splits on.
 
-    A group and then each value within it are drawn from the distributions of `split_marginals`; then
-    values move until each node has its share of the rows (`leaf_particles`). What a cell's inside
+    A group and then each value within it are drawn from the distributions of `mining.marginals`; then
+    values move until each node has its share of the rows (`mining.particles`). What a cell's inside
     looks like no tree knows: values are spread evenly there, on the values' own step where they have one.
     """
     rng = np.random.default_rng(SEED)

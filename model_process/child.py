@@ -1,7 +1,7 @@
 """What a forked, locked child does: it loads one model and answers what is asked of it.
 
-Promises: a child holds one model, sees only its own pipes, and answers with numbers. Leaves the wall
-clock, the judging of answers and every verdict to `sandbox`, which trusts nothing that comes from here.
+Promises: a child holds one model, sees only its own pipes, and answers with numbers. Leaves the wall clock,
+the judging of answers and every verdict to `sandbox.handle`, which trusts nothing that comes from here.
 """
 
 import json

@@ -1,7 +1,8 @@
 """A model set up to be timed: what one timed call is, with how many threads, and its inputs laid out.
 
 Promises: what is timed is the estimator's own method on an input made beforehand; reading the answer is
-not in it. Lives in the child. Leaves the clock and the figures to `latency`.
+not in it. Lives in the child. Leaves the clock to `model_process.clock` and
+the figures to `metrics`.
 """
 
 import os

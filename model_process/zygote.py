@@ -1,7 +1,7 @@
 """The zygote itself: imports the numeric stack once, forks a process for each model, and reaps it.
 
 Promises: single-threaded and without a model of its own; what it forked is gone when the worker says so
-or goes away. Leaves what a child does to `model_process`, and asking it to `sandbox`.
+or goes away. Leaves what a child does to `model_process.child`, and asking it to `sandbox.handle`.
 """
 
 import array

@@ -6,9 +6,8 @@ Leaves judging to `checks`.
 from typing import Literal
 
 from records.base import Figure, Record
-from records.metrics import Performance
 
-__all__ = ["UNJUDGED", "Check", "CheckStatus", "RunStatus", "SectionName", "section_of", "single_row_p95"]
+__all__ = ["UNJUDGED", "Check", "CheckStatus", "RunStatus", "SectionName", "section_of"]
 
 CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
 RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
@@ -45,11 +44,6 @@ def section_of(check: Check) -> SectionName:
         if check.id.startswith(prefix):
             return section
     return "metrics"
-
-
-def single_row_p95(performance: Performance) -> float | None:
-    """The p95 of the batch size 1 in milliseconds; None when it was not measured."""
-    return next((row.p95_ms for row in performance.latency if row.batch_size == 1), None)
 
 
 _SECTIONS: dict[str, SectionName] = {

@@ -93,6 +93,11 @@ class ScenarioPlan(Record):
     magnitude: float = Field(gt=0, le=1000)
     features: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """`mean_shift 0.5`: how a report and an error call it; `reports.words` says it to people."""
+        return f"{self.kind} {self.magnitude:g}"
+
 
 DEFAULT_SCENARIOS = (
     ScenarioPlan(kind="mean_shift", magnitude=0.5),
@@ -324,6 +329,16 @@ class DriftAnalysis(Record):
     columns_scenario: str | None = None
     false_alarms: tuple[FalseAlarms, ...] = ()  # of the breaking points' PSIs to watch, by batch size
     notes: tuple[str, ...] = ()
+
+    @property
+    def largest_changed_share(self) -> float | None:
+        """Of the scenarios that could be simulated; None where none could."""
+        return max((s.changed_share for s in self.scenarios if s.changed_share is not None), default=None)
+
+    @property
+    def found_points(self) -> tuple[BreakingPoint, ...]:
+        """The breaking points that the search came to, nearest first."""
+        return tuple(point for point in self.breaking_points if point.magnitude is not None)
 
 
 PSI_SEEN = 0.1  # of one column: the usual first band, from which a monitor of columns takes notice

@@ -10,8 +10,14 @@ from pydantic import Field
 from records.base import Figure, Record, Section
 
 __all__ = [
-    "Accuracy", "ConcurrencyRow", "Interval", "LatencyPlan", "LatencyRow", "PairedTiming", "Performance",
-    "headline",
+    "SCORES",
+    "Accuracy",
+    "ConcurrencyRow",
+    "Interval",
+    "LatencyPlan",
+    "LatencyRow",
+    "PairedTiming",
+    "Performance",
 ]  # fmt: skip
 
 BatchSize = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -124,6 +130,20 @@ class Performance(Record):
     concurrency: tuple[ConcurrencyRow, ...] = ()
     against_baseline: Section[PairedTiming] | None = None
 
+    @property
+    def single_row(self) -> LatencyRow | None:
+        """The latency of one row a call, which gates and tables use; None where it was not timed."""
+        return self.of_batch(1)
+
+    @property
+    def smallest_batch(self) -> LatencyRow | None:
+        """What stands in for it on a page that says how many rows it is."""
+        return min(self.latency, key=lambda row: row.batch_size, default=None)
+
+    def of_batch(self, size: int) -> LatencyRow | None:
+        """The latency of one batch size; None where it was not timed."""
+        return next((row for row in self.latency if row.batch_size == size), None)
+
 
 class Accuracy(Record):
     """Scores on the sample's real labels. What does not fit the task is null.
@@ -150,9 +170,33 @@ class Accuracy(Record):
     failed_rows: int = 0
     unlabelled_rows: int = 0
 
+    @property
+    def headline(self) -> tuple[str, float | None]:
+        """The key and value of the one score that stands for the rest: accuracy, or R2 for numbers.
 
-def headline(accuracy: Accuracy) -> tuple[str, float | None]:
-    """The one score that gates and tables use: accuracy, or R2 for numbers. Larger is better for both."""
-    if accuracy.accuracy is not None:
-        return "accuracy", accuracy.accuracy
-    return "r2", accuracy.r2
+        Larger is better for both.
+        """
+        if self.accuracy is not None:
+            return "accuracy", self.accuracy
+        return "r2", self.r2
+
+    @property
+    def known(self) -> dict[str, float]:
+        """The scores that fit the task, by key and in the order of `SCORES`."""
+        values = {key: getattr(self, key) for key in SCORES}
+        return {key: value for key, value in values.items() if value is not None}
+
+
+SCORES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "precision_macro": "Precision, macro",
+    "recall_macro": "Recall, macro",
+    "f1_macro": "F1, macro",
+    "roc_auc": "ROC AUC",
+    "log_loss": "Log loss",
+    "r2": "R2",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+}
+"""The title of each score of `Accuracy`."""

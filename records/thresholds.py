@@ -1,7 +1,7 @@
 """A model's own monitoring thresholds: its breaking points in a form that a monitor can be set up with.
 
-Promises: figures of the drift section and nothing else. Leaves finding them to `breaking_points` and
-counting false alarms to `drift_false_alarms`.
+Promises: figures of the drift section and nothing else. Leaves finding them to `shifts.breaking_points` and
+counting false alarms to `shifts.false_alarms`.
 """
 
 from collections.abc import Sequence

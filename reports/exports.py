@@ -8,19 +8,19 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from records.checks import Check, SectionName, section_of
-from records.drift import BreakingPoint, ColumnDrift, DriftAnalysis, judgement, seen_by
+from records.drift import ColumnDrift, DriftAnalysis, judgement, seen_by
 from records.likeness import finding
-from records.metrics import headline
+from records.metrics import SCORES
 from records.run import RunError, RunReport
 from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
-from reports.figures import SCORES, figures
+from reports.figures import figures, key_figures
 from reports.findings import is_consequence, kind_of, merged, said, sections_to_show
+from reports.words import between, breaking_distance, number, scenario, scenario_of, share, with_features
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -51,7 +51,7 @@ def to_html(report: RunReport) -> str:
         sections=SECTIONS,
         by_section=lambda name: [f for f in found if section_of(f.checks[0]) == name],
         shown=sections_to_show(report),
-        key_figures=list(_key_figures(report)),
+        key_figures=list(key_figures(report)),
         scores=_scores(report),
         latency_bars=_latency_bars(report),
         importance_bars=_importance_bars(report),
@@ -116,10 +116,10 @@ def to_markdown(report: RunReport) -> str:
         lines += ["| Check | Status | Reason |", "| --- | --- | --- |"]
         lines += [f"| {_md(f.title)} | {f.status} | {_md(f.reason)} |" for f in notable]
         lines.append("")
-    figures = list(_key_figures(report))
-    if figures:
+    told = list(key_figures(report))
+    if told:
         lines += ["| Figure | Value |", "| --- | ---: |"]
-        lines += [f"| {_md(title)} | {_md(value)} |" for title, value in figures]
+        lines += [f"| {_md(title)} | {_md(value)} |" for title, value in told]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -159,55 +159,11 @@ def _counts(checks: tuple[Check, ...]) -> dict[str, int]:
     return {status: sum(c.status == status for c in checks) for status in _STATUS_WORDS}
 
 
-def _key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
-    performance = report.metrics.value
-    if performance:
-        for row in performance.latency:
-            if row.batch_size == 1:
-                yield (
-                    "Single-row latency, p50 / p95",
-                    f"{_short(row.p50_ms)} / {_short(row.p95_ms)} ms (n = {row.n})",
-                )
-        paired = performance.against_baseline.value if performance.against_baseline else None
-        if paired:
-            low, high = paired.interval
-            yield (
-                "Time a call, relative to the baseline",
-                f"{_short(paired.ratio)}x ({_short(low)} to {_short(high)})",
-            )
-        yield "Throughput", _short(performance.throughput_rows_s, "rows/s")
-        yield "Error rate", _share(performance.error_rate)
-        yield "Load time", _short(performance.load_ms, "ms")
-        yield "Peak memory", _short(performance.peak_memory_mb, "MB")
-    if report.accuracy.value:
-        name, score = headline(report.accuracy.value)
-        yield {"r2": "R2"}.get(name, "Accuracy"), f"{_short(score)} ({report.accuracy.value.rows:,} rows)"
-    if report.likeness.value:
-        found = report.likeness.value.domain
-        yield "Generated rows told from the sample's", f"AUC {_short(found.auc)} ({_range(found.interval)})"
-    if report.drift.value:
-        shares = [s.changed_share for s in report.drift.value.scenarios if s.changed_share is not None]
-        if shares:
-            yield "Largest share of changed answers under drift", _share(max(shares))
-        hidden = [_scenario(s) for s in report.drift.value.scenarios if seen_by(s) == "whole table only"]
-        if hidden:
-            yield "Shifts that no single column shows", "; ".join(hidden)
-        first = next((p for p in report.drift.value.breaking_points if p.magnitude is not None), None)
-        if first is not None:
-            yield "Nearest breaking point", f"{first.feature}, {_breaking_distance(first)}"
-        enough = enough_in_words(report.drift.value.false_alarms)
-        if enough is not None:
-            yield f"Batch size with at most {TOLERATED * 100:g} % false alarms", enough
-    if report.explanation.value and report.explanation.value.importance:
-        yield "Most important feature", report.explanation.value.importance[0].feature
-
-
 def _scores(report: RunReport) -> list[tuple[str, str]]:
     accuracy = report.accuracy.value
     if accuracy is None:
         return []
-    figures = [(title, getattr(accuracy, key)) for key, title in SCORES]
-    return [(title, _short(value)) for title, value in figures if value is not None]
+    return [(SCORES[key], number(value)) for key, value in accuracy.known.items()]
 
 
 def _bars(entries: list[tuple[str, float | None, str]], full: float | None = None) -> list[dict[str, Any]]:
@@ -221,48 +177,20 @@ def _bars(entries: list[tuple[str, float | None, str]], full: float | None = Non
 
 def _latency_bars(report: RunReport) -> list[dict[str, Any]]:
     rows = report.metrics.value.latency if report.metrics.value else ()
-    return _bars([(f"Batch of {r.batch_size:,}", r.p95_ms, _short(r.p95_ms, "ms")) for r in rows])
+    return _bars([(f"Batch of {r.batch_size:,}", r.p95_ms, number(r.p95_ms, "ms")) for r in rows])
 
 
 def _importance_bars(report: RunReport) -> list[dict[str, Any]]:
     importance = report.explanation.value.importance if report.explanation.value else ()
     return _bars([
-        (i.feature, i.mean_abs, _short(i.mean_abs) + (f" ± {_short(i.std_error)}" if i.std_error else ""))
+        (i.feature, i.mean_abs, number(i.mean_abs) + (f" ± {number(i.std_error)}" if i.std_error else ""))
         for i in importance
     ])  # fmt: skip
 
 
 def _drift_bars(report: RunReport) -> list[dict[str, Any]]:
     scenarios = report.drift.value.scenarios if report.drift.value else ()
-    return _bars([(_scenario(s), s.changed_share, _share(s.changed_share)) for s in scenarios], full=1.0)
-
-
-def _scenario(scenario: Any) -> str:
-    features = scenario.features
-    return f"{_scenario_name(scenario)}, {features[0] if len(features) == 1 else f'{len(features)} features'}"
-
-
-def _scenario_name(scenario: Any) -> str:
-    """`Mean shift 0.5 sd`; of a scenario or of one taken apart."""
-    in_std = f"{scenario.magnitude:g} sd"
-    sizes = {
-        "mean_shift": in_std,
-        "variance_scale": f"x {scenario.magnitude:g}",
-        "noise": in_std,
-        "quantile_shift": f"{in_std} on average",
-        "correlated_shift": f"{in_std} along the main axis",
-    }
-    size = sizes.get(scenario.kind, f"{scenario.magnitude * 100:g} % of rows")
-    return f"{scenario.kind.replace('_', ' ').capitalize()} {size}"
-
-
-def _breaking_distance(point: BreakingPoint) -> str:
-    """`0.44 sd up (95 % interval 0.31 to 0.52)`; an end that the search did not reach is open."""
-    if point.magnitude is None:
-        return f"none up to {_short(point.searched_to, 'sd')}"
-    text = f"{_short(abs(point.magnitude), 'sd')} {'up' if point.magnitude > 0 else 'down'}"
-    # Intervals of older reports are those of the search alone.
-    return f"{text} (95 % interval {_range(point.distances)})" if point.rows else text
+    return _bars([(with_features(s), s.changed_share, share(s.changed_share)) for s in scenarios], full=1.0)
 
 
 def _decomposition_bars(report: RunReport) -> list[dict[str, Any]]:
@@ -270,11 +198,11 @@ def _decomposition_bars(report: RunReport) -> list[dict[str, Any]]:
     parts = report.drift.value.decomposition if report.drift.value else None
     if parts is None:
         return []
-    singles = [(s.feature, s.changed_share, _share(s.changed_share)) for s in parts.singles[:MOST_PARTS]]
+    singles = [(s.feature, s.changed_share, share(s.changed_share)) for s in parts.singles[:MOST_PARTS]]
     rest = [s.changed_share or 0.0 for s in parts.singles[MOST_PARTS:]]
     if rest:
-        singles.append((f"{len(rest)} more, summed", sum(rest), _share(sum(rest))))
-    remainder = ("Interaction (joint less the sum)", parts.changed_remainder, _share(parts.changed_remainder))
+        singles.append((f"{len(rest)} more, summed", sum(rest), share(sum(rest))))
+    remainder = ("Interaction (joint less the sum)", parts.changed_remainder, share(parts.changed_remainder))
     return _bars([*singles, remainder])
 
 
@@ -337,26 +265,6 @@ def _cell(value: Any) -> Any:
     )
 
 
-def _short(value: float | None, unit: str = "") -> str:
-    """Three significant digits with the unit."""
-    if value is None:
-        return "not measured"
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"{text} {unit}".rstrip()
-
-
-def _range(interval: tuple[float | None, float | None] | None) -> str:
-    """`1.9 to 2.4`; an end that so few values cannot bound is open."""
-    if interval is None:
-        return ""
-    low, high = ("open" if end is None else _short(end) for end in interval)
-    return f"{low} to {high}"
-
-
-def _share(value: float | None) -> str:
-    return "not measured" if value is None else f"{value * 100:.3g} %"
-
-
 @lru_cache(maxsize=1)
 def _template() -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # not before the first report
@@ -369,16 +277,17 @@ def _template() -> "Template":
         lstrip_blocks=True,
     )
     environment.filters.update(
-        short=_short,
-        share=_share,
-        scenario=_scenario,
-        range=_range,
+        short=number,
+        share=share,
+        scenario=with_features,
+        scenario_of=scenario_of,
+        range=between,
         judgement=judgement,
-        scenario_name=_scenario_name,
+        scenario_name=lambda parts: scenario(parts.kind, parts.magnitude),
         finding=finding,
         seen_by=seen_by,
         enough=lambda point, alarms: enough_in_words(alarms, point.feature) or "",
-        breaking_distance=_breaking_distance,
+        breaking_distance=breaking_distance,
     )
     environment.globals.update(
         verdicts=_VERDICTS, status_words=_STATUS_WORDS, kind_of=kind_of, said=said, tolerated=TOLERATED

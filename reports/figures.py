@@ -1,6 +1,6 @@
-"""Every aggregate figure of a report, one after the other, for a spreadsheet or a program.
+"""The figures of a report: every aggregate for a spreadsheet or a program, and the few that stand for it.
 
-Promises: keys stay what they are, new ones are added. Leaves writing them down to `exports`.
+Promises: keys stay what they are, new ones are added. Leaves writing them down to `reports.exports`.
 """
 
 from collections.abc import Iterator
@@ -8,17 +8,13 @@ from typing import Any, get_args
 
 from records.base import Section
 from records.checks import SectionName
-from records.metrics import Performance
+from records.drift import seen_by
+from records.metrics import SCORES, Performance
 from records.run import RunReport
+from records.thresholds import TOLERATED, enough_in_words
+from reports.words import between, breaking_distance, counted, number, share, with_features
 
-__all__ = ["SCORES", "figures"]
-
-SCORES = (
-    ("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"),
-    ("precision_macro", "Precision (macro)"), ("recall_macro", "Recall (macro)"), ("f1_macro", "F1 (macro)"),
-    ("roc_auc", "ROC AUC"), ("log_loss", "Log loss"), ("r2", "R2"), ("mae", "Mean absolute error"),
-    ("rmse", "Root mean squared error"),
-)  # fmt: skip
+__all__ = ["figures", "key_figures"]
 
 
 def figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
@@ -36,7 +32,7 @@ def figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
         yield from _performance_figures(report.metrics.value)
     if report.accuracy.value:
         yield "accuracy", "rows", report.accuracy.value.rows
-        for key, _ in SCORES:
+        for key in SCORES:
             yield "accuracy", key, getattr(report.accuracy.value, key)
     if report.likeness.value:
         found = report.likeness.value.domain
@@ -58,6 +54,44 @@ def figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
         yield "checks", f"{check.id}.threshold", check.threshold
     for stage, seconds in report.timings.items():
         yield "timings", stage, seconds
+
+
+def key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
+    """(title, what was found) of the few figures that stand for the report, in words."""
+    performance = report.metrics.value
+    if performance:
+        row = performance.single_row
+        if row is not None:
+            found = f"{number(row.p50_ms)} / {number(row.p95_ms, 'ms')} (n = {row.n})"
+            yield "Single-row latency, p50 / p95", found
+        paired = performance.against_baseline.value if performance.against_baseline else None
+        if paired:
+            found = f"{number(paired.ratio, 'x')} ({between(paired.interval)})"
+            yield "Time a call, relative to the baseline", found
+        yield "Throughput", number(performance.throughput_rows_s, "rows/s")
+        yield "Error rate", share(performance.error_rate)
+        yield "Load time", number(performance.load_ms, "ms")
+        yield "Peak memory", number(performance.peak_memory_mb, "MB")
+    if report.accuracy.value:
+        name, score = report.accuracy.value.headline
+        yield SCORES[name], f"{number(score)} ({counted(report.accuracy.value.rows, 'row')})"
+    if report.likeness.value:
+        told = report.likeness.value.domain
+        yield "Generated rows told from the sample's", f"AUC {number(told.auc)} ({between(told.interval)})"
+    if report.drift.value:
+        largest = report.drift.value.largest_changed_share
+        if largest is not None:
+            yield "Largest share of changed answers under drift", share(largest)
+        hidden = [with_features(s) for s in report.drift.value.scenarios if seen_by(s) == "whole table only"]
+        if hidden:
+            yield "Shifts that no single column shows", "; ".join(hidden)
+        for first in report.drift.value.found_points[:1]:
+            yield "Nearest breaking point", f"{first.feature}, {breaking_distance(first)}"
+        enough = enough_in_words(report.drift.value.false_alarms)
+        if enough is not None:
+            yield f"Batch size with at most {TOLERATED * 100:g} % false alarms", enough
+    if report.explanation.value and report.explanation.value.importance:
+        yield "Most important feature", report.explanation.value.importance[0].feature
 
 
 def _performance_figures(performance: Performance) -> Iterator[tuple[str, str, Any]]:

@@ -1,7 +1,7 @@
-"""The questions that `robustness` puts to a model: each changes the rows in one way and asks again.
+"""Questions that `robustness.examination` puts to a model: each changes the rows in one way and asks again.
 
 Promises: few calls of at most 200 rows. Leaves titles, advice and what counts as serious to
-`robustness`; a ModelError that a question does not expect goes through to it.
+`robustness.examination`; a ModelError that a question does not expect goes through to it.
 """
 
 from dataclasses import dataclass

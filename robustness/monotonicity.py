@@ -1,7 +1,7 @@
 """Whether answers rise or fall with a feature where the user says that they must.
 
 Promises: every other feature of a row stays as it is. Leaves titles, advice and what counts as serious
-to `robustness`.
+to `robustness.examination`.
 """
 
 from collections.abc import Mapping

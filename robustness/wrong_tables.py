@@ -1,7 +1,7 @@
 """Tables that a caller may get wrong, as behaviours: columns amiss, text for numbers, numbers without end.
 
 Promises: refusing such a table is as good as answering it rightly; what counts as failing is an answer
-that hides the mistake. Leaves titles, advice and what counts as serious to `robustness`.
+that hides the mistake. Leaves titles, advice and what counts as serious to `robustness.examination`.
 """
 
 from collections.abc import Sequence

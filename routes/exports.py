@@ -1,6 +1,6 @@
 """A finished run as a file: HTML, JUnit, Markdown, CSV, and its artifacts.
 
-Leaves rendering to `exports`; here are media types, file names and the headers that keep an HTML
+Leaves rendering to `reports.exports`; here are media types, file names and the headers that keep an HTML
 report from running anything.
 """
 

@@ -1,7 +1,7 @@
 """Where a schema contradicts what the model says of its input, told before any row is made.
 
 Promises: only what the model would certainly reject is refused, with the feature named. Leaves what a
-model remembers to `model_schema`.
+model remembers to `mining.schema`.
 """
 
 from collections.abc import Sequence

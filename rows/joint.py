@@ -1,7 +1,7 @@
 """How the values of a row hang together, apart from what each column's own distribution is.
 
-Promises: a draw leaves each column's distribution alone; the same seed gives the same rows. Leaves
-finding the example rows to `model_schema` and `samples`, and the columns' distributions to `synthetic_data`.
+Promises: a draw leaves each column's distribution alone; the same seed gives the same rows. Leaves finding
+the example rows to `mining.schema` and `rows.samples`, and the columns' distributions to `synthetic_data`.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What a model's process answered, taken apart and checked: nothing in it is believed unseen.
 
 Promises: a value that comes out of here has its declared type, size and range; anything else is a
-ValueError or TypeError. Leaves what follows from one to `sandbox`.
+ValueError or TypeError. Leaves what follows from one to `sandbox.handle`.
 """
 
 import math

@@ -1,7 +1,7 @@
 """The worker's side of a model's process: starts it, asks it, holds the clock, believes nothing.
 
 Promises: every call ends by its deadline or its cancellation, with a validated answer or an error that
-names the stage; no child outlives its handle. Leaves what is done in the child to `model_process`.
+names the stage; no child outlives its handle. Leaves what is done in the child to `model_process.child`.
 """
 
 import logging

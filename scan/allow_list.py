@@ -1,7 +1,7 @@
 """Which names a model's pickle may refer to, and what to say of any other.
 
 Promises: exact (module, name) pairs, read once from `allowed_globals.txt`; no prefix, no dotted name. Leaves
-making the list to `scripts/allow_list.py`, and following the pickle to `pickle_walk`.
+making the list to `scripts/allow_list.py`, and following the pickle to `scan.walk`.
 """
 
 import importlib.util
@@ -123,7 +123,7 @@ class Refused(NamedTuple):
 
 @cache
 def allowed() -> Mapping[tuple[str, str], int]:
-    """The list: what may be done (flags of `pickle_values`) with each (module, name)."""
+    """The list: what may be done (flags of `scan.symbols`) with each (module, name)."""
     found = {}
     for line in LIST_FILE.read_text("ascii").splitlines():
         if line and not line.startswith("#"):

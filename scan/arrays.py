@@ -1,7 +1,7 @@
 """The shapes in which numpy, joblib and copyreg take themselves apart, and no other.
 
 Promises: a dtype that claims to hold no objects holds none, an array is rebuilt from an empty one, and
-joblib's arrays declare a size that can be checked against the file. Leaves names to `pickle_allow_list`.
+joblib's arrays declare a size that can be checked against the file. Leaves names to `scan.allow_list`.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""What any model file shows without being executed: pickles by `pickle_scan`, libraries' own formats here.
+"""What any model file shows without being executed: pickles by `scan.pickles`, libraries' own formats here.
 
 Promises: a report or one of our errors, in time linear in the file's descriptions. Leaves knowing the
-formats to `native_formats` and reading what is inside of arrays and graphs to their libraries.
+formats to `scan.native` and reading what is inside of arrays and graphs to their libraries.
 """
 
 import zipfile

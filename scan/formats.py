@@ -1,7 +1,7 @@
 """What a model file is, by its bytes alone: compression, pickle protocol, libraries and versions named.
 
 Promises: executes nothing, holds a bounded part of the file in memory, and names what a file that is no
-pickle looks like. Leaves loading to `model_utils.load`, which runs in the locked child only.
+pickle looks like. Leaves loading to `estimators.loading`, which runs in the locked child only.
 """
 
 import bz2

@@ -1,7 +1,7 @@
 """A pickle's frames, literals, containers and memo, as symbols: the machine below the walk.
 
 Promises: reads what pickle's own unpickler would read, or raises; keeps no long text and no long bytes.
-Leaves names, calls and state to `pickle_walk`, which drives it.
+Leaves names, calls and state to `scan.walk`, which drives it.
 """
 
 import codecs

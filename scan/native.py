@@ -1,7 +1,7 @@
 """Model files in a library's own format, known by their bytes: ONNX, skops, XGBoost, LightGBM ...
 
 Promises: reads names and lengths only, a bounded part of the file, and executes nothing. Leaves pickles
-to `file_formats`, what the formats may hold to `model_scan`, and loading them to `native_models`.
+to `scan.formats`, what the formats may hold to `scan.files`, and loading them to `estimators.native`.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Reads a model file without executing any of it: what it refers to, and whether strict policy allows it.
 
 Promises: always ends in a report or in one of our errors, in time linear in the file. Leaves the list to
-`pickle_allow_list`, the opcodes to `pickle_walk`, and enforcing it while loading to `restricted_unpickler`.
+`scan.allow_list`, the opcodes to `scan.walk`, and enforcing it while loading to `estimators.unpickler`.
 """
 
 import gc

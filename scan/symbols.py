@@ -1,7 +1,7 @@
 """What a pickle's opcodes push, as far as a scan must know it: names, objects made, and plain literals.
 
 Promises: symbols only, nothing is imported or built. A literal str, int, bool, None, tuple or dict stands
-for itself; whatever no rule asks about is one of the constants below. Leaves rules to `pickle_arrays`.
+for itself; whatever no rule asks about is one of the constants below. Leaves rules to `scan.arrays`.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Follows a pickle's opcodes over a buffer with symbols in place of objects, in one pass.
 
 Promises: sees what joblib's unpickler would see, byte for byte, or stops; time and memory are linear in
-the file. Leaves which names are allowed to its `lookup`, and the shapes of numpy's states to `pickle_arrays`.
+the file. Leaves which names are allowed to its `lookup`, and the shapes of numpy's states to `scan.arrays`.
 """
 
 import struct

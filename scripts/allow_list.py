@@ -1,4 +1,4 @@
-"""Writes allowed_globals.txt: the names that fitted models' files refer to, and what they do with them.
+"""Writes scan/allowed_globals.txt: the names that fitted models' files refer to, and what they do with them.
 
 Run `python -m scripts.allow_list` after an upgrade and review the difference line by line: every new name is
 one that a stranger's file may use. `--check` only says whether the file is complete.

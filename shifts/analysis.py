@@ -1,6 +1,6 @@
 """Simulated drift: shift the inputs, ask the model again, and say how far its answers moved.
 
-Promises: one scenario that fails never loses the others. Leaves the shifts to `drift_shifts`, running
+Promises: one scenario that fails never loses the others. Leaves the shifts to `shifts.scenarios`, running
 the model to the caller (a `predict` function is handed in) and verdicts to `checks`.
 """
 
@@ -21,7 +21,7 @@ from shifts.breaking_points import find_breaking_points
 from shifts.criteria import Labelled
 from shifts.decomposition import decompose, joint_scenario
 from shifts.false_alarms import watched_false_alarms
-from shifts.scenarios import applicable_features, check_scenario, scenario_title, simulate
+from shifts.scenarios import applicable_features, check_scenario, simulate
 from shifts.visibility import with_domain_auc
 
 __all__ = ["analyse"]
@@ -177,7 +177,7 @@ def _strongest(
         return (), None
     scenario = max(applied, key=lambda pair: pair[0])[1]
     shifted = simulate(rows.frame, schema, scenario, np.random.default_rng(seed))
-    return compare(rows, shifted).columns, scenario_title(scenario)
+    return compare(rows, shifted).columns, scenario.key
 
 
 def _distances(

@@ -1,7 +1,7 @@
 """Breaking points: how far one feature's mean may move before too many answers change, or the score falls.
 
 Promises: an interval that covers what rows drawn at random hide and what the search left open. Leaves the
-search and its budget to `breaking_search` and running the model to the caller.
+search and its budget to `shifts.search` and running the model to the caller.
 """
 
 import time

@@ -1,7 +1,7 @@
 """What breaks a model under a shift: the share of its answers that change, or the drop of its score.
 
 Promises: every judgement is graded by what rows drawn at random may hide: surely within the limit, possibly
-beyond, beyond on these rows, surely beyond. Leaves which shifts to try to `breaking_points`.
+beyond, beyond on these rows, surely beyond. Leaves which shifts to try to `shifts.breaking_points`.
 """
 
 import math

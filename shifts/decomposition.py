@@ -1,7 +1,7 @@
 """A joint shift's effect, taken apart: what each feature's part does alone, and the interaction left over.
 
 Promises: the parts and the whole are asked about the same rows and the same shifted values. Leaves the shifts
-to `drift_shifts` and running the model to the caller.
+to `shifts.scenarios` and running the model to the caller.
 """
 
 import time
@@ -16,7 +16,7 @@ from estimators.answers import Predict, Predictions
 from records.drift import Decomposition, ScenarioPlan, SingleEffect
 from records.schema import Schema
 from shifts.breaking_points import picked_rows
-from shifts.scenarios import applicable_features, scenario_title, simulate
+from shifts.scenarios import applicable_features, simulate
 from shifts.search import MIN_ROWS
 
 __all__ = ["decompose", "joint_scenario"]
@@ -54,7 +54,7 @@ def decompose(
     picked = picked_rows(reference, seed)
     names = applicable_features(frame, schema, scenario)
     shifted = simulate(frame, schema, scenario, np.random.default_rng(seed))
-    title = scenario_title(scenario)
+    title = scenario.key
     try:
         begun = time.monotonic()
         joint = ask(predict, shifted.iloc[picked])

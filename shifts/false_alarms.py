@@ -2,7 +2,7 @@
 
 Promises: no row is in both parts, so that they differ by chance alone; rates with intervals, by column and
 for the table, under the rules of `drift.compare` or with a PSI to watch for each column. Leaves the
-comparison to `drift` and finding a PSI to watch to `breaking_points`.
+comparison to `drift` and finding a PSI to watch to `shifts.breaking_points`.
 """
 
 import math

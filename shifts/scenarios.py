@@ -1,7 +1,7 @@
 """Simulated shifts of a table: what one drift scenario does to its columns.
 
 Promises: the same seed gives the same shift, and column types change only where they must. Leaves
-asking the model about the shifted rows to `drift_simulation` and `breaking_points`.
+asking the model about the shifted rows to `shifts.analysis` and `shifts.breaking_points`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,6 @@ __all__ = [
     "applicable_features",
     "as_numbers",
     "check_scenario",
-    "scenario_title",
     "shifted_numbers",
     "simulate",
     "spread_of",
@@ -122,7 +121,7 @@ def check_scenario(frame: pd.DataFrame, schema: Schema, scenario: ScenarioPlan) 
     unknown = [name for name in scenario.features if name not in known]
     if unknown:
         raise InvalidPlan(
-            f"The drift scenario {scenario_title(scenario)} names features that the model does not have: "
+            f"The drift scenario {scenario.key} names features that the model does not have: "
             f"{', '.join(unknown)}.",
             hint=f"Use names from the schema ({', '.join(schema.names[:10])}"
             f"{' ...' if len(schema.names) > 10 else ''}), or leave `features` out to shift all.",
@@ -130,14 +129,10 @@ def check_scenario(frame: pd.DataFrame, schema: Schema, scenario: ScenarioPlan) 
         )
     if scenario.kind in SHARES and scenario.magnitude > 1:
         raise InvalidPlan(
-            f"The magnitude of {scenario_title(scenario)} is a share of rows and cannot exceed 1.",
+            f"The magnitude of {scenario.key} is a share of rows and cannot exceed 1.",
             hint="Give a magnitude above 0 and up to 1.",
             field="config.drift.scenarios",
         )
-
-
-def scenario_title(scenario: ScenarioPlan) -> str:
-    return f"{scenario.kind} {scenario.magnitude:g}"
 
 
 def _applies(kind: ScenarioKind, spec: FieldSpec, column: pd.Series) -> bool:

@@ -1,7 +1,7 @@
 """The search for breaking points: which shifts to try, on which rows, and when to stop.
 
 Promises: first crossings in brackets of a known width, few rows asked for them, and an end within the budget.
-Leaves the judgement of a shift to `breaking_criteria`, and what the crossings mean to `breaking_points`.
+Leaves the judgement of a shift to `shifts.criteria`, and what the crossings mean to `shifts.breaking_points`.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Can a monitor see a simulated shift? What a classifier sees of the whole table, where columns show little.
 
 Promises: shifted rows are told from other rows than their own, as a monitor meets them. Leaves the
-classifier to `drift_domain`, the shifts to `drift_shifts` and distances of single columns to `drift`.
+classifier to `distances.domain`, the shifts to `shifts.scenarios` and distances of single columns to `drift`.
 """
 
 import time

@@ -1,7 +1,7 @@
 """The runs, their files and their idempotency keys.
 
 Promises: a run is closed once, and only by the attempt that holds its job; a page's cursor stays valid
-while runs come and go. Leaves what the figures mean to the report, and files to `artifacts`.
+while runs come and go. Leaves what the figures mean to the report, and files to `store.artifacts`.
 """
 
 import base64

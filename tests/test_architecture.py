@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": set(),
     "auth": {"settings"},
     "supervisor": {"settings"},
-    "checks": {"settings"},
+    "checks": {"reports.words", "settings"},
     # the store and the use case
     "store": {"settings"},
     "storage": {"store"},

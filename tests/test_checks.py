@@ -6,7 +6,7 @@ import pytest
 
 from checks import judge, verdict
 from records.base import Section
-from records.checks import Check, section_of, single_row_p95
+from records.checks import Check, section_of
 from records.drift import BreakingPoint, Distances, DomainColumn, DomainDrift, DriftAnalysis, Scenario
 from records.explanation import Explanation
 from records.gates import BaselineFigures, Gates
@@ -350,8 +350,9 @@ def test_a_check_that_never_got_its_section_has_a_reason_a_person_can_read():
 
 
 def test_the_single_row_p95_is_that_of_batch_size_one():
-    assert single_row_p95(performance(12.5).value) == 12.5
-    assert single_row_p95(performance(12.5, batch_size=10).value) is None
+    assert performance(12.5).value.single_row.p95_ms == 12.5
+    assert performance(12.5, batch_size=10).value.single_row is None
+    assert performance(12.5, batch_size=10).value.smallest_batch.batch_size == 10
 
 
 def test_a_latency_that_was_not_timed_says_whose_doing_that_was():

@@ -209,8 +209,8 @@ def test_jobs_are_counted_by_state(store: Store, queue: Jobs) -> None:
 
 CLAIMER = """
 import json
-from storage_database import Database  # the parts of Store that start without pandas
-from storage_jobs import JobsRepository
+from store.database import Database  # the parts of Store that start without pandas
+from store.jobs import JobsRepository
 
 def work(number, url):
     database = Database(url)

@@ -10,7 +10,6 @@ from sklearn import metrics as oracle
 from errors import InvalidSample
 from estimators.answers import Predictions
 from metrics import score
-from records.metrics import headline
 
 
 def predictions(values, labels=None, scores=None, failed=None):
@@ -163,8 +162,10 @@ def test_a_constant_target_has_no_r2():
 
 
 def test_the_headline_is_accuracy_for_classes_and_r2_for_numbers():
-    assert headline(score(pd.Series(["a", "b"]), predictions([0, 0], ("a", "b")), "classification", "t")) == (
+    classes = score(pd.Series(["a", "b"]), predictions([0, 0], ("a", "b")), "classification", "t")
+    assert classes.headline == (
         "accuracy",
         0.5,
     )
-    assert headline(score(pd.Series([1.0, 2.0]), predictions([1.0, 2.0]), "regression", "t")) == ("r2", 1.0)
+    numbers = score(pd.Series([1.0, 2.0]), predictions([1.0, 2.0]), "regression", "t")
+    assert numbers.headline == ("r2", 1.0)

@@ -305,7 +305,7 @@ def test_an_idempotency_key_leads_to_its_run_and_conflicts_with_another_request(
 # -- the database -------------------------------------------------------------------------------------
 
 START = """
-from storage_database import Database  # what Store.migrate calls; starts without pandas
+from store.database import Database  # what Store.migrate calls; starts without pandas
 
 def work(number, url):
     database = Database(url)

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from records.drift import BreakingPoint, Decomposition, Scenario
 from records.explanation import Explanation, ShiftExplanation
 from records.metrics import Accuracy, ConcurrencyRow, LatencyRow
+from reports import words
 
 __all__ = [
     "attribution_dots",
@@ -27,7 +28,6 @@ __all__ = [
     "importance",
     "latency",
     "psi_by_scenario",
-    "scenario_name",
     "scenario_names",
     "throughput",
     "waterfall",
@@ -40,31 +40,10 @@ PAIR_HEIGHT = 44
 SHOWN_FEATURES = 15
 SHOWN_PARTS = 10
 
-KINDS = {
-    "mean_shift": "Mean shift",
-    "variance_scale": "Wider spread",
-    "missing_values": "Missing values",
-    "unseen_category": "Unseen category",
-    "category_mix": "Category mix",
-    "noise": "Noise",
-    "quantile_shift": "Shift growing with rank",
-    "correlated_shift": "Shift along the main axis",
-    "segment_swap": "Swap between segments",
-}
-UNITS = {"variance_scale": "x {:g}"} | dict.fromkeys(
-    ("mean_shift", "noise", "quantile_shift", "correlated_shift"), "{:g} SD"
-)
-
-
-def scenario_name(kind: str, magnitude: float) -> str:
-    """`Mean shift 0.5 SD`, `Wider spread x 2`, `Missing values 10 %`."""
-    size = UNITS[kind].format(magnitude) if kind in UNITS else f"{magnitude * 100:g} %"
-    return f"{KINDS.get(kind, kind)} {size}"
-
 
 def scenario_names(scenarios: Sequence[Scenario]) -> list[str]:
     """With the feature where one stands beside the same shift of several: equal names share a bar."""
-    names = [scenario_name(s.kind, s.magnitude) for s in scenarios]
+    names = [words.scenario(s.kind, s.magnitude) for s in scenarios]
     return [
         f"{name}, {_label(s.features[0])}" if len(s.features) == 1 and names.count(name) > 1 else name
         for name, s in zip(names, scenarios, strict=True)
@@ -176,7 +155,7 @@ def breaking_points(points: Sequence[BreakingPoint]) -> go.Figure:
             "array": [max((d if far is None else far) - d, 0) for d, (_, far) in measured],
             "arrayminus": [max(d - (d if near is None else near), 0) for d, (near, _) in measured],
         },
-        hovertemplate="%{y} breaks at %{x:.3~g} SD %{text}<extra></extra>",
+        hovertemplate="%{y} breaks at %{x:.3~g} sd %{text}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title="Shift (standard deviations)", rangemode="tozero")
     return _finish(figure, height=_height(len(found)), legend=False)

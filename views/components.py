@@ -1,7 +1,7 @@
 """What every page shares: figures in words, safe text, status, errors, links, and live progress.
 
 Promises: text that came from a file never acts as Markdown, and a number always reads the same way.
-Leaves figures to `charts` and what to say to the pages.
+Leaves figures to `views.charts` and what to say to the pages.
 """
 
 import re
@@ -17,6 +17,7 @@ import runs
 import services as holder
 from errors import DashboardError
 from records.base import Section
+from reports import words
 
 __all__ = [
     "ACTIVE",
@@ -115,7 +116,7 @@ def number(value: float | None, unit: str = "") -> str:
     """Three significant digits, thousands separated, and the unit: `101,000 rows/s`."""
     if value is None:
         return NONE
-    text = _three_digits(float(value))
+    text = words.three_digits(float(value))
     return f"{text}{THIN}{unit}" if unit else text
 
 
@@ -123,12 +124,12 @@ def count(value: float | None, noun: str) -> str:
     """An exact count with its noun: `1 row`, `1,000 rows`."""
     if value is None:
         return NONE
-    return f"{value:,.0f} {noun}{'' if value == 1 else 's'}"
+    return words.counted(value, noun)
 
 
 def share(value: float | None) -> str:
     """A share of one as a percentage: `0.025` reads `2.5 %`."""
-    return NONE if value is None else f"{_three_digits(value * 100)}{THIN}%"
+    return NONE if value is None else f"{words.three_digits(value * 100)}{THIN}%"
 
 
 def milliseconds(value: float | None) -> str:
@@ -290,17 +291,6 @@ def _ago(seconds: float) -> str:
             return "just now" if seconds < 5 else f"{int(seconds // unit)} {name} ago"
     days = int(seconds // 86_400)
     return f"{days} day{'' if days == 1 else 's'} ago"
-
-
-def _three_digits(value: float) -> str:
-    if value == 0:
-        return "0"
-    rounded = float(f"{value:.3g}")
-    if abs(rounded) >= 1e9 or abs(rounded) < 1e-4:
-        return f"{value:.2e}"
-    if abs(rounded) >= 100:
-        return f"{rounded:,.0f}"
-    return f"{rounded:#.3g}" if abs(rounded) >= 1 else f"{rounded:.3g}"
 
 
 def _title_of(code: str) -> str:

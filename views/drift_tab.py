@@ -17,6 +17,7 @@ from records.drift import (
 )
 from records.run import RunReport
 from records.thresholds import TOLERATED, enough_in_words, rate_of, to_watch
+from reports import words
 from views import charts
 from views import components as ui
 
@@ -56,7 +57,7 @@ def render(services: Any, report: RunReport) -> None:
 def _skipped(drift: DriftAnalysis) -> None:
     for scenario in drift.scenarios:
         if scenario.changed_share is None:
-            name = charts.scenario_name(scenario.kind, scenario.magnitude)
+            name = words.scenario(scenario.kind, scenario.magnitude)
             if len(scenario.features) == 1:
                 name += f", {ui.plain(scenario.features[0])}"
             st.caption(f"{name}: not simulated. {ui.plain(scenario.reason or '')}")
@@ -90,7 +91,7 @@ def _visibility(drift: DriftAnalysis) -> None:
 
 
 def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
-    found = [p for p in drift.breaking_points if p.magnitude is not None]
+    found = drift.found_points
     steady = [p for p in drift.breaking_points if p.magnitude is None]
     if found:
         breaks = f"the shift that changes more than {plan.changed_limit * 100:g} % of answers"
@@ -107,7 +108,7 @@ def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
     _false_alarms(drift)
     if steady:
         names = ", ".join(ui.plain(p.feature) for p in steady[:8]) + (" and more" if len(steady) > 8 else "")
-        furthest = ui.number(min(p.searched_to for p in steady), "SD")
+        furthest = ui.number(min(p.searched_to for p in steady), "sd")
         st.caption(f"{ui.count(len(steady), 'feature')} did not break up to {furthest}: {names}.")
 
 
@@ -117,8 +118,8 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
         {
             "Feature": [p.feature for p in found],
             "Direction": [p.direction or ui.NONE for p in found],
-            "Shift": [ui.number(abs(p.magnitude or 0.0), "SD") for p in found],
-            "95 % interval": [_range(p.distances, "SD") for p in found],
+            "Shift": [ui.number(abs(p.magnitude or 0.0), "sd") for p in found],
+            "95 % interval": [_range(p.distances, "sd") for p in found],
             "In its unit": [ui.number(p.shift) for p in found],
             "PSI there": [ui.number(p.psi) for p in found],
             "Watch from PSI": [ui.number(p.psi_interval[0] if p.psi_interval else None) for p in found],
@@ -181,7 +182,7 @@ def _range(distances: tuple[float | None, float | None] | None, unit: str) -> st
 
 def _decomposition(parts: Decomposition) -> None:
     """What each feature's part of a joint shift does alone, and what only all of them together do."""
-    name = charts.scenario_name(parts.kind, parts.magnitude)
+    name = words.scenario(parts.kind, parts.magnitude)
     st.subheader("One by one and together")
     st.caption(
         f"{name} on {ui.count(len(parts.singles), 'feature')}, alone and together, on the same "
@@ -207,17 +208,12 @@ def _decomposition(parts: Decomposition) -> None:
             )  # fmt: skip
 
 
-def _named(scenario: str | None) -> str:
-    """`mean_shift 1` in the words of the charts."""
-    kind, _, magnitude = (scenario or "").rpartition(" ")
-    return charts.scenario_name(kind, float(magnitude)) if kind in charts.KINDS else "not named"
-
-
 def _columns(drift: DriftAnalysis) -> None:
     if not drift.columns:
         return
     st.subheader("Column by column")
-    st.caption(f"Under the strongest simulated shift: {_named(drift.columns_scenario)}")
+    strongest = words.scenario_of(drift.columns_scenario) or "not named"
+    st.caption(f"Under the strongest simulated shift: {strongest}")
     column_table(drift.columns, alt="Distances of each column, largest PSI first")
 
 

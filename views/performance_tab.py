@@ -1,7 +1,7 @@
 """The performance tab of a run: how fast the model answers, and how right on real labels.
 
 Promises: every latency says how many calls it rests on and how far it may be off. Leaves figures to
-`charts` and verdicts to `run`.
+`views.charts` and verdicts to `views.run`.
 """
 
 from typing import Any
@@ -9,25 +9,12 @@ from typing import Any
 import streamlit as st
 
 from records.base import Section
-from records.metrics import Accuracy, Interval, PairedTiming, Performance
+from records.metrics import SCORES, Accuracy, Interval, PairedTiming, Performance
 from records.run import RunReport
 from views import charts
 from views import components as ui
 
-__all__ = ["headline_score", "render"]
-
-SCORES = (
-    ("accuracy", "Accuracy"),
-    ("balanced_accuracy", "Balanced accuracy"),
-    ("precision_macro", "Precision, macro"),
-    ("recall_macro", "Recall, macro"),
-    ("f1_macro", "F1, macro"),
-    ("roc_auc", "ROC AUC"),
-    ("log_loss", "Log loss"),
-    ("r2", "R2"),
-    ("mae", "Mean absolute error"),
-    ("rmse", "Root mean squared error"),
-)
+__all__ = ["render"]
 
 
 def render(services: Any, report: RunReport) -> None:
@@ -39,15 +26,6 @@ def render(services: Any, report: RunReport) -> None:
     accuracy = ui.section_value(report.accuracy, "Scores")
     if accuracy is not None:
         _scores(accuracy)
-
-
-def headline_score(accuracy: Accuracy) -> tuple[str, float | None]:
-    """The one score that stands for the rest: accuracy, else R2, else the first there is."""
-    for key, title in (SCORES[0], SCORES[7], *SCORES):
-        value = getattr(accuracy, key)
-        if value is not None:
-            return title, value
-    return "Score", None
 
 
 def _latency(metrics: Performance, report: RunReport) -> None:
@@ -170,7 +148,7 @@ def _baseline(section: Section[PairedTiming], report: RunReport) -> None:
 
 
 def _scores(accuracy: Accuracy) -> None:
-    known = [(title, getattr(accuracy, key)) for key, title in SCORES if getattr(accuracy, key) is not None]
+    known = [(SCORES[key], value) for key, value in accuracy.known.items()]
     st.caption(f"{ui.count(accuracy.rows, 'labelled row')}, label column {ui.plain(accuracy.target)}")
     left, right = st.columns(2)
     with left:

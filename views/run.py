@@ -1,7 +1,7 @@
 """Run: one run's verdict, checks, figures and downloads, at `?run=ID`.
 
 Promises: the verdict and what broke come first; a part that could not be measured says why. Leaves
-figures to `charts` and exported files to `exports`.
+figures to `views.charts` and exported files to `reports.exports`.
 """
 
 from typing import Any
@@ -12,10 +12,11 @@ import runs
 import services as holder
 from errors import DashboardError, NotFound
 from records.checks import Check
+from records.metrics import SCORES
 from records.run import RunReport
 from reports.findings import kind_of, merged
 from views import components as ui
-from views import performance_tab, run_tabs
+from views import run_tabs
 
 __all__ = ["render"]
 
@@ -139,7 +140,7 @@ def _key_figures(report: RunReport) -> None:
     metrics = report.metrics.value
     if metrics is None:
         return
-    single = min(metrics.latency, key=lambda row: row.batch_size, default=None)
+    single = metrics.single_row or metrics.smallest_batch
     with st.grid(5 if report.accuracy.value else 4, min_column_width=150, gap="small"):
         if single is not None:
             rows = ui.count(single.batch_size, "row")
@@ -157,9 +158,9 @@ def _key_figures(report: RunReport) -> None:
         )  # fmt: skip
         st.metric("Peak memory", ui.number(metrics.peak_memory_mb, "MB"), border=True, height="stretch")
         if report.accuracy.value:
-            title, value = performance_tab.headline_score(report.accuracy.value)
+            key, value = report.accuracy.value.headline
             st.metric(
-                title, ui.number(value), border=True, height="stretch",
+                SCORES[key], ui.number(value), border=True, height="stretch",
                 help=f"On {ui.count(report.accuracy.value.rows, 'labelled row')} of the sample",
             )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The tabs of a run's page: performance, drift, robustness, explainability, data, downloads.
 
-Promises: only the open tab is drawn, and its name is in the address. Leaves the verdict to `run`,
-three tabs to modules of their own and figures to `charts`.
+Promises: only the open tab is drawn, and its name is in the address. Leaves the verdict to `views.run`,
+three tabs to modules of their own and figures to `views.charts`.
 """
 
 from collections.abc import Callable

@@ -354,7 +354,8 @@ model = Model()"""
 MAIMED = """
 import importlib.util, sys
 sys.path[0] = {root!r}
-del sys.modules['model_process']  # this house's: the rest is the real one's
+del sys.modules['model_process']
+import model_process  # the real one: this house has nothing but this file
 from lockdown import landlock, seccomp
 landlock.abi = lambda: None
 seccomp.available = lambda: False

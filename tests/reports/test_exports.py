@@ -409,9 +409,9 @@ def test_a_joint_shift_taken_apart_is_in_the_page_and_the_csv():
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("noise", "Noise 0.5 sd"), ("quantile_shift", "Quantile shift 0.5 sd on average"),
-     ("correlated_shift", "Correlated shift 0.5 sd along the main axis"),
-     ("segment_swap", "Segment swap 50 % of rows")],
+    [("noise", "Noise 0.5 sd"), ("quantile_shift", "Shift growing with rank 0.5 sd"),
+     ("correlated_shift", "Shift along the main axis 0.5 sd"),
+     ("segment_swap", "Swap between segments 50 %")],
 )  # fmt: skip
 def test_every_kind_of_shift_has_its_unit(kind, words):
     report = full_report()
@@ -448,9 +448,7 @@ def test_what_a_classifier_sees_of_each_shift_is_in_every_export():
     report = sample_report()
     text = Page(to_html(report)).text
     assert "8 features 0.0213 0.0108 2.1 % 0 % 0.641 0.611 to 0.671 whole table only" in text
-    assert "| Shifts that no single column shows | Missing values 10 % of rows, 8 features |" in to_markdown(
-        report
-    )
+    assert "| Shifts that no single column shows | Missing values 10 %, 8 features |" in to_markdown(report)
     figures = {(s, k): v for s, k, v in csv.reader(io.StringIO(metrics_csv(report)))}
     assert figures["drift", "scenario_3.missing_values_0.1.domain_auc"] == "0.641"
     assert ("drift", "scenario_4.unseen_category_0.1.domain_auc") not in figures

@@ -1,4 +1,4 @@
-"""One behaviour of one model on rows that are always the same, for tests of what `robustness` examines.
+"""One behaviour of one model on rows that are always the same, for tests of `robustness`.
 
 Promises: three features of three types, within the bounds that their schema declares. Leaves the
 models to the tests, as plain functions of a table.

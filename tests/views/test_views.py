@@ -298,13 +298,13 @@ def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(serv
     table = next(t.value for t in test.dataframe if "95 % interval" in t.value.columns)
     plain = table.map(lambda text: text.replace(components.THIN, " "))
     assert plain.iloc[2].tolist() == [
-        "mean perimeter", "down", "1.12 SD", "1.06 to 1.18 SD", "-0.381", "1.14", "0.798", "changed answers",
+        "mean perimeter", "down", "1.12 sd", "1.06 to 1.18 sd", "-0.381", "1.14", "0.798", "changed answers",
     ]  # fmt: skip
     shown = words(test).replace(components.THIN, " ")
     assert "One by one and together" in shown
     assert "Single shifts sum to 23.2 %, together they change 18.7 %" in shown
     assert "Change of the mean probability of malignant" in shown
-    assert "1 feature did not break up to 4.00 SD" in shown
+    assert "1 feature did not break up to 4.00 sd" in shown
 
 
 def test_the_drift_tab_says_what_a_monitor_would_see(services: Services) -> None:
