@@ -15,6 +15,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from batch_trials import answer_singly, answer_together
+from behaviours import differ
 from errors import PredictFailed
 from model_utils import Adapter, Predictions, adapt
 from robustness import BehaviourName, RobustnessPlan, examine
@@ -214,9 +215,8 @@ class TestThreads:
         model: Adapter = adapt(build())
         rows = models.numbers(101, 3)
         alone, found = model.answer(rows), answer_together(model.answer, rows)
-        np.testing.assert_array_equal(found.values, alone.values)
-        if alone.scores is not None and found.scores is not None:
-            np.testing.assert_allclose(found.scores, alone.scores, atol=1e-6)
+        assert not differ(alone, found).any()
+        assert (found.scores is None) == (alone.scores is None)
         assert found.labels == alone.labels and not found.failed.any()
 
     def test_labels_that_answers_reveal_keep_their_meaning(self) -> None:
