@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Tests' models are tiny: threads that libraries start for them only wait for each other, longest on a busy
+# machine, and several tests run at a time already. Libraries read it when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import httpx
 import pytest
 
@@ -18,6 +22,16 @@ from services import Services, build_services
 from settings import PROJECT_ROOT, Settings
 
 START_LIMIT_S = 120.0
+MOST_WORKERS = 4  # each has all libraries loaded
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core; none where one file is asked for, all of whose tests would land in one."""
+    files = {argument.partition("::")[0] for argument in config.args}
+    if len(files) == 1 and Path(files.pop()).is_file():
+        return 0
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, MOST_WORKERS)
 
 
 @dataclass(frozen=True)
