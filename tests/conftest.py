@@ -15,11 +15,17 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import httpx
+import hypothesis
 import pytest
 
 import example_models
 from services import Services, build_services
 from settings import PROJECT_ROOT, Settings
+
+# By default an example may take 200 ms: how long things take is nothing that we assert.
+slow_machines = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=slow_machines)
+hypothesis.settings.load_profile("no clock")
 
 START_LIMIT_S = 120.0
 MOST_WORKERS = 4  # each has all libraries loaded
