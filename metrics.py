@@ -81,9 +81,10 @@ def _regression(
         return {"rows": 0}
     residual = y - answers
     total = float(((y - y.mean()) ** 2).sum())
+    varies = y.min() < y.max()  # the mean of equal numbers may be another one by rounding
     return {
         "rows": len(y),
-        "r2": 1 - float((residual**2).sum()) / total if len(y) > 1 and total > 0 else None,
+        "r2": 1 - float((residual**2).sum()) / total if varies and total > 0 else None,
         "mae": float(np.abs(residual).mean()),
         "rmse": float(np.sqrt((residual**2).mean())),
     }

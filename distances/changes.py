@@ -1,7 +1,7 @@
 """A model's answers side by side: asking for them, and what counts as another answer.
 
-Promises: one definition of "changed" for drift, breaking points and robustness. Leaves shares and
-thresholds to those who ask.
+Promises: one definition of "changed" for drift, breaking points and robustness, and one of what is the same
+number but for rounding. Leaves shares and thresholds to those who ask.
 """
 
 import numpy as np
@@ -13,7 +13,8 @@ from errors import BadAnswer
 from estimators.answers import Predict, Predictions
 
 __all__ = [
-    "MAX_CALL_ROWS", "ask", "change_tolerance", "changed_answers", "in_labels_of", "in_parts", "subset",
+    "MAX_CALL_ROWS", "ask", "change_tolerance", "changed_answers", "in_labels_of", "in_parts", "rounding",
+    "subset",
 ]  # fmt: skip
 
 Numbers = npt.NDArray[np.float64]
@@ -21,7 +22,10 @@ Mask = npt.NDArray[np.bool_]
 
 MAX_CALL_ROWS = 20_000  # of what several questions put together ask in one call
 TOLERANCE_SHARE = 0.1  # of the reference predictions' standard deviation
-ROUNDING = 1e-9  # relative; below it a constant answer only rounds differently
+# Relative. The same sum comes out otherwise when its rows lie elsewhere in memory, or are cut in other parts:
+# by 1e-15 in double precision, by 1e-6 in single precision, and no model tells which of the two it works in.
+ROUNDING = 1e-5
+NOUGHT = 1e-15  # what terms of size one leave when they cancel
 
 
 def ask(predict: Predict, frame: pd.DataFrame) -> Predictions:
@@ -38,13 +42,24 @@ def ask(predict: Predict, frame: pd.DataFrame) -> Predictions:
 def change_tolerance(reference: Predictions) -> float:
     """How far a number must move to count as another answer: a tenth of the answers' standard deviation.
 
-    Where all answers are the same, a billionth of their size; 0 for classes.
+    Never less than rounding, which is all that nearly constant answers differ by; 0 for classes.
     """
     if reference.labels is not None:
         return 0.0
     values = reference.values[~reference.failed].astype(np.float64)
-    largest = float(np.abs(values).max(initial=0.0))
-    return TOLERANCE_SHARE * spread(values) or ROUNDING * max(largest, 1.0)
+    return max(TOLERANCE_SHARE * spread(values), float(rounding(values).max(initial=NOUGHT)))
+
+
+def rounding(values: Numbers) -> Numbers:
+    """How far each of `values`, of any shape, may lie from another number and be the same but for rounding.
+
+    A hundred thousandth of its own size and of the spread of all: a small answer among large ones is a
+    difference of terms as large as theirs. Predicted numbers and probabilities alike.
+
+    >>> rounding(np.array([200.0, 200.0])).round(6).tolist()
+    [0.002, 0.002]
+    """
+    return np.asarray(ROUNDING * np.abs(values) + ROUNDING * spread(values) + NOUGHT, dtype=np.float64)
 
 
 def changed_answers(reference: Predictions, current: Predictions, tolerance: float) -> Mask:

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from distances.changes import ask, changed_answers, in_labels_of, in_parts, subset
-from distances.formulas import spread
+from distances.changes import ask, changed_answers, in_labels_of, in_parts, rounding, subset
 from errors import BadAnswer, ModelError
 from estimators.answers import Predict, Predictions
 from records.drift import ScenarioPlan
@@ -19,7 +18,7 @@ from records.schema import FieldSpec, Schema
 from shifts.scenarios import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
 
 __all__ = [
-    "CLOSE", "MAX_ROWS", "Finding", "NotApplicable", "Subject", "batch_vs_single", "column_order", "compared",
+    "MAX_ROWS", "Finding", "NotApplicable", "Subject", "batch_vs_single", "column_order", "compared",
     "determinism", "differ", "dtype", "duplicate_rows", "empty_batch", "extremes", "missing_values",
     "nullable", "row_order", "said", "single_row", "spaced", "thread_safety", "tiny_noise",
     "unseen_category",
@@ -29,7 +28,6 @@ MAX_ROWS = 200  # a forest of 100 answers 1,000 rows in 30 to 60 ms
 SINGLE_ROWS = 20  # each is a call of its own
 NOISE = 1e-9  # relative
 MISSING_SHARE = 0.1  # of the cells
-CLOSE = 1e-5  # relative; single precision sums differ by 1e-6 between batch shapes
 FAR = 1e6  # standard deviations
 HUGE = 1e300  # finite in double precision, infinite in single
 
@@ -342,15 +340,22 @@ def compared(
 
 
 def differ(before: Predictions, after: Predictions) -> Mask:
-    """Rows with another answer than before: class, number or probability, beyond rounding; or one failed."""
+    """Rows with another answer than before: class, number or probability, beyond rounding; or one failed.
+
+    A class that changes counts however it came about. Where two classes are equally probable to the last
+    digit, rounding decides between them: callers then get another class for the same row, and the example
+    shows the probability that says why.
+    """
     values, again = before.values, in_labels_of(before, after)
-    if before.labels is not None:
-        moved = values != again
-    else:
-        moved = ~np.isclose(again, values, rtol=CLOSE, atol=CLOSE * spread(values))
+    moved = values != again if before.labels is not None else _apart(values, again)
     if before.scores is not None and after.scores is not None and before.scores.shape == after.scores.shape:
-        moved |= ~np.isclose(before.scores, after.scores, rtol=0, atol=CLOSE).all(axis=1)
+        moved |= _apart(before.scores, after.scores).any(axis=1)
     return np.asarray((moved & ~before.failed & ~after.failed) | (before.failed != after.failed))
+
+
+def _apart(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> Mask:
+    with np.errstate(over="ignore"):
+        return np.asarray(np.abs(after - before) > rounding(before), dtype=np.bool_)
 
 
 def _example(

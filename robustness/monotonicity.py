@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from distances.formulas import spread
+from distances.changes import rounding
 from errors import InvalidPlan
 from estimators.answers import Predictions
 from records.robustness import Trend
 from records.schema import FieldSpec, Schema
-from robustness.behaviours import CLOSE, Finding, NotApplicable, Subject, spaced
+from robustness.behaviours import Finding, NotApplicable, Subject, spaced
 from shifts.scenarios import as_numbers, shifted_numbers
 
 __all__ = ["check_declared", "monotonic"]
@@ -44,9 +44,7 @@ def monotonic(subject: Subject, declared: Mapping[str, Trend]) -> Finding:
         rows = answered[spaced(len(answered), ROWS)] if len(answered) else np.arange(0)
         heights = _heights(subject, spec, rows, grid)
         steps = np.diff(heights, axis=1) * (1 if trend == "increasing" else -1)
-        against: npt.NDArray[np.bool_] = np.asarray(
-            steps < -CLOSE * max(spread(heights[np.isfinite(heights)]), 1e-12)
-        )
+        against: npt.NDArray[np.bool_] = np.asarray(steps < -rounding(heights)[:, :-1])
         failing.append(np.asarray(against.any(axis=1)))
         if example is None and against.any():
             i, j = (int(found[0]) for found in np.nonzero(against))

@@ -178,8 +178,10 @@ class ScoreDrop:
     def _spread(self) -> Numbers:
         """What R2 divides by, row by row."""
         used = np.isfinite(self._residual)
-        mean = self.truth[used].mean() if used.any() else 0.0
-        return np.where(used, (self.truth - mean) ** 2, 0.0)
+        truth = self.truth[used]
+        if len(truth) == 0 or truth.min() == truth.max():  # whose mean may be another number by rounding
+            return np.zeros(len(used))
+        return np.where(used, (self.truth - truth.mean()) ** 2, 0.0)
 
     @property
     def _loss_at_rest(self) -> Numbers:

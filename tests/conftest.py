@@ -5,6 +5,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+# Tests' models are tiny: threads that libraries start for them only wait for each other, longest on a busy
+# machine, and several tests run at a time already. Libraries read it when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import hypothesis
 import pytest
 
 import example_models
@@ -13,6 +18,22 @@ from settings import Settings
 from storage import Store
 from tests.support.databases import KINDS, fresh_database
 from tests.support.live_server import ExampleOnDisk, LiveServer, start_server, stop_server
+
+# By default an example may take 200 ms: how long things take is nothing that we assert.
+slow_machines = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=slow_machines)
+hypothesis.settings.load_profile("no clock")
+
+MOST_WORKERS = 4  # each has all libraries loaded
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core; none where one file is asked for, all of whose tests would land in one."""
+    files = {argument.partition("::")[0] for argument in config.args}
+    if len(files) == 1 and Path(files.pop()).is_file():
+        return 0
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2, MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from records.run import RunPlan, RunReport
 from routes.reference import error_classes
 from tests.support.api_server import Server, report_of, running_api, test_settings
 from tests.support.sample_reports import sample_report
-from tests.support.waiting import wait_until
+from tests.support.waiting import WAIT_S, wait_until
 
 PROBLEM = "application/problem+json"
 
@@ -119,7 +119,7 @@ def test_a_client_that_leaves_loses_its_wait_and_not_its_run(server: Server) -> 
     server.worker.pause()
     before = server.client.get("/api/v1/runs").json()["total"]
     with pytest.raises(httpx.ReadTimeout):
-        server.submit(wait=600, timeout=1)
+        server.submit(wait=600, timeout=httpx.Timeout(WAIT_S, read=1))
     server.worker.resume()
     wait_until(lambda: server.client.get("/api/v1/runs").json()["total"] == before + 1)
     newest = server.client.get("/api/v1/runs?limit=1").json()["runs"][0]

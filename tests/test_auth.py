@@ -71,7 +71,7 @@ def test_two_tokens_are_never_the_same() -> None:
         ("[::1]", "", True),
         ("0.0.0.0", "", False),
         ("192.168.1.5", "", False),
-        ("localhost", new_token("ci", "run")[1], False),
+        pytest.param("localhost", new_token("ci", "run")[1], False, id="localhost-a token-False"),
         ("0.0.0.0", "open", True),
     ],
 )

@@ -60,15 +60,6 @@ def stand(estimator, x, y):
     return Stand(estimator, "classification", tuple(x.columns), tuple(map(str, estimator.classes_)))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tiny models on many threads wait for each other, longest on a busy machine."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
-        yield
-
-
 @pytest.fixture(scope="module")
 def table():
     rng = np.random.default_rng(0)

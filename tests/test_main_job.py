@@ -441,7 +441,7 @@ def kill_tree(process: psutil.Process) -> None:
 def test_a_run_outlives_a_server_killed_in_its_middle(tmp_path: Path) -> None:
     first = start_server(tmp_path, LEASE_S="2", MODEL_POLICY="contained")
     slow = "[__import__('time').sleep(1.0)] and [0.0] * len(X)"
-    answer = post(first, crafted(slow), schema=one_feature(), wait=0, config={**FAST, "timeout_s": 8})
+    answer = post(first, crafted(slow), schema=one_feature(), wait=0, config={**FAST, "timeout_s": 3})
     run_id = answer.json()["id"]
     deadline = time.monotonic() + 60
     while httpx.get(f"{first.url}/api/v1/runs/{run_id}").json()["status"] == "queued":

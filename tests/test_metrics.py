@@ -157,8 +157,9 @@ def test_an_empty_target_is_refused():
         score(pd.Series([None, None]), predictions([0.5, 1.5]), "regression", "price")
 
 
-def test_a_constant_target_has_no_r2():
-    assert score(pd.Series([2.0, 2.0]), predictions([1.0, 3.0]), "regression", "t").r2 is None
+@pytest.mark.parametrize("constant", [2.0, 0.1])  # three times 0.1 have a mean that is not 0.1
+def test_a_constant_target_has_no_r2(constant):
+    assert score(pd.Series([constant] * 3), predictions([1.0, 3.0, 2.0]), "regression", "t").r2 is None
 
 
 def test_the_headline_is_accuracy_for_classes_and_r2_for_numbers():

@@ -1,6 +1,5 @@
 """Schemas mined from fitted models agree with the data the models were fitted on."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,6 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 from mining.schema import guessed, infer_from_model
 from records.schema import FieldSpec
@@ -62,13 +60,6 @@ NUMBERS = pd.DataFrame(
 )
 LABELS = ((NUMBERS["age"] > 50) ^ (NUMBERS["income"] > 3000) ^ (NUMBERS["rate"] > 0.15)).astype(int)
 MIXED = NUMBERS.assign(colour=RNG.choice(["red", "green", "blue"], ROWS), size=RNG.choice(["S", "L"], ROWS))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Boosting on a few hundred rows spends its time waiting for threads on a busy machine."""
-    with threadpool_limits(1):
-        yield
 
 
 def mined(estimator: Any, frame: Any = NUMBERS, labels: Any = LABELS) -> dict[str, FieldSpec]:
@@ -183,7 +174,7 @@ def test_a_column_transformer_is_walked_to_the_raw_columns(encoder: Any) -> None
         [True] * 3 + [False] * 2,
         make_column_selector(dtype_include="number"),
     ],
-    ids=str,
+    ids=["positions", "slice of positions", "slice of names", "mask", "selector"],
 )
 def test_columns_may_be_chosen_in_any_way(chosen: Any) -> None:
     transformer = ColumnTransformer([("n", StandardScaler(), chosen), ("c", OneHotEncoder(), [3, -1])])

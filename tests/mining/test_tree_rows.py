@@ -247,7 +247,7 @@ def compared(model: Any, real: pd.DataFrame, target: Any) -> tuple[float, float]
         (KNeighborsClassifier(), load_wine, 0.05),
         (make_pipeline(StandardScaler(), KNeighborsClassifier()), load_breast_cancer, 0.05),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_made_rows_are_like_the_real_ones_and_predicted_like_them(
     model: Any, load: Any, farthest: float

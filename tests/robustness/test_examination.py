@@ -1,5 +1,7 @@
 """Behaviour checks against models whose misbehaviour is known beforehand."""
 
+import itertools
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -7,13 +9,13 @@ import pandas as pd
 import pytest
 
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, PredictFailed, Unavailable
-from estimators.answers import Predictions
+from estimators.answers import Predict, Predictions
 from records.robustness import BehaviourName, RobustnessPlan
 from records.schema import FieldSpec, Schema
 from robustness.examination import examine
 from settings import PROJECT_ROOT
 from tests.support.examined import NUMBERS, SCHEMA, N, behaviour, frame_of
-from tests.support.predictors import answers
+from tests.support.predictors import answers, classes
 
 
 def sound(frame: pd.DataFrame) -> Predictions:
@@ -55,6 +57,60 @@ def test_a_sound_model_passes_every_behaviour() -> None:
             "monotonic",
         )
     }
+
+
+def sound_classifier(frame: pd.DataFrame) -> Predictions:
+    return classes(lambda f: 1 / (1 + np.exp(0.25 - sound(f).values)))(frame)
+
+
+def sound_but_constant(frame: pd.DataFrame) -> Predictions:
+    return answers(1e6 + 0.1 + 0 * sound(frame).values)
+
+
+def jittering(predict: Predict, precision: type[np.floating]) -> Predict:
+    """The same model where sums round up or down from call to call, as where BLAS cuts work by the load."""
+    rng = np.random.default_rng(0)
+
+    def rounded(exact: np.ndarray) -> np.ndarray:
+        way = rng.choice((-np.inf, np.inf), exact.shape).astype(precision)
+        return np.nextafter(exact.astype(precision), way).astype(np.float64)
+
+    def jitters(frame: pd.DataFrame) -> Predictions:
+        exact = predict(frame)
+        if (scores := exact.scores) is not None:
+            return classes(lambda _: rounded(scores[:, 1]))(frame)
+        return replace(exact, values=rounded(exact.values))
+
+    return jitters
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("model", [sound, sound_classifier, sound_but_constant])
+def test_a_sound_model_is_not_caught_for_rounding(model: Predict, precision: type[np.floating]) -> None:
+    frame, jitters = frame_of(), jittering(model, precision)
+    plan = RobustnessPlan(monotonic={"x": "increasing", "n": "increasing"})
+    first, again = jitters(frame), jitters(frame)
+    assert not np.array_equal(
+        first.values if first.scores is None else first.scores,
+        again.values if again.scores is None else again.scores,
+    )
+    found = examine(frame, SCHEMA, jitters, first, plan, 0, together=jitters).behaviours
+    assert {b.name: (b.status, b.failing_share) for b in found} == {
+        name: ("ok", 0.0) for name in get_args(BehaviourName)
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["determinism", "row_order", "batch_vs_single", "duplicate_rows", "dtype", "thread_safety"]
+)
+def test_a_difference_of_a_ten_thousandth_is_found_beside_rounding(name: BehaviourName) -> None:
+    calls = itertools.count()
+
+    def alternates(frame: pd.DataFrame) -> Predictions:
+        return answers(sound(frame).values * (1 + 1e-4 * (next(calls) % 2)) + 1)
+
+    found = behaviour(name, jittering(alternates, np.float32), together=jittering(alternates, np.float32))
+    assert found.failing_share is not None and found.failing_share >= 0.5
 
 
 def test_every_behaviour_has_a_check_and_is_in_the_docs() -> None:

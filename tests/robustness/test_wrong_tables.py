@@ -17,6 +17,7 @@ from estimators.batches import answer_singly, answer_together
 from model_utils import Adapter, adapt
 from records.robustness import BehaviourName, RobustnessPlan
 from records.schema import Schema
+from robustness.behaviours import differ
 from robustness.examination import examine
 from tests.support import models_for_tests as models
 from tests.support.examined import NUMBERS, SCHEMA, N, behaviour, frame_of
@@ -216,9 +217,8 @@ class TestThreads:
         model: Adapter = adapt(build())
         rows = models.numbers(101, 3)
         alone, found = model.answer(rows), answer_together(model.answer, rows)
-        np.testing.assert_array_equal(found.values, alone.values)
-        if alone.scores is not None and found.scores is not None:
-            np.testing.assert_allclose(found.scores, alone.scores, atol=1e-6)
+        assert not differ(alone, found).any()
+        assert (found.scores is None) == (alone.scores is None)
         assert found.labels == alone.labels and not found.failed.any()
 
     def test_labels_that_answers_reveal_keep_their_meaning(self) -> None:
