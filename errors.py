@@ -32,6 +32,7 @@ Expected errors carry their HTTP status, so that the API renders them in one pla
 from typing import ClassVar
 
 __all__ = [
+    "MAX_QUOTED",
     "BadAnswer",
     "Cancelled",
     "ChildDied",
@@ -58,6 +59,8 @@ __all__ = [
     "Unavailable",
     "VersionMismatch",
 ]
+
+MAX_QUOTED = 300  # characters of a message, or of a name, that are not our own
 
 
 class DashboardError(Exception):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from errors import PredictFailed
+from errors import MAX_QUOTED, PredictFailed
 from estimators.answers import Predictions, RowError
 from estimators.isolation import isolate
 from estimators.traits import (
@@ -35,11 +35,11 @@ from estimators.traits import (
     xgboost_categories,
 )
 from records.model import Task
+from records.schema import MAX_NAME
 
 __all__ = ["Adapter", "adapt"]
 
 
-MAX_TEXT = 200  # of a name, a label or a message that comes out of a model file
 MAX_LABELS = 10_000
 BINARY_PROBABILITY = ("binary", "binary:logistic")  # objectives whose raw answer is P(class 1)
 ANSWER_HINT = "predict must return one answer for each row."
@@ -66,7 +66,7 @@ def adapt(estimator: Any) -> "Adapter":
     return Adapter(
         estimator=estimator,
         framework=framework,
-        name=str(attribute(estimator, "display_name") or type(estimator).__name__)[:MAX_TEXT],
+        name=str(attribute(estimator, "display_name") or type(estimator).__name__)[:MAX_NAME],
         task=task,
         features=features,
         n_features=count,
@@ -115,7 +115,7 @@ class Adapter:
         if self.features:
             missing = [name for name in self.features if name not in frame.columns]
             if missing:
-                shown = ", ".join(missing[:5])[:MAX_TEXT]
+                shown = ", ".join(missing[:5])[:MAX_QUOTED]
                 raise PredictFailed(
                     f"The rows lack {len(missing)} of the model's columns: {shown}.",
                     hint="Name the schema's features as the model's.",

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from errors import InvalidSample, InvalidSchema
 from records.schema import (
+    MAX_CATEGORY,
     MAX_FEATURES,
     MAX_NAME,
-    MAX_TEXT,
     Distribution,
     FeatureType,
     FieldSpec,
@@ -371,7 +371,7 @@ def _category_figures(present: "pd.Series[Any]") -> dict[str, Any]:
 def _category(value: Any) -> str:
     if isinstance(value, list | dict | set | np.ndarray):
         raise TypeError("not a plain value")
-    return str(value)[:MAX_TEXT]
+    return str(value)[:MAX_CATEGORY]
 
 
 # --- combining and checking ----------------------------------------------------------------------

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from distances.subject import Subject
 from estimators.answers import Predictions
 from records.drift import DriftPlan
 from records.schema import FieldSpec, Schema
@@ -59,7 +60,7 @@ def main() -> None:
         reference = asked(frame)
 
         def stage(asked: Asked = asked, reference: Predictions = reference) -> None:
-            analyse(frame, schema, asked, reference, DriftPlan(), 0)
+            analyse(Subject.of(frame, schema, asked, reference, 0), DriftPlan())
 
         def bare(asked: Asked = asked) -> None:
             asked(many)
@@ -68,7 +69,9 @@ def main() -> None:
         taken = [(seconds(bare), seconds(stage)) for _ in range(ROUNDS)]
         bare_s, stage_s = (min(column) for column in zip(*taken, strict=True))
         asked.rows = 0
-        points, _ = find_breaking_points(frame, schema, asked, reference, DriftPlan(budget_s=60), 0)
+        points, _ = find_breaking_points(
+            Subject.of(frame, schema, asked, reference, 0), DriftPlan(budget_s=60)
+        )
         found = sum(point.magnitude is not None for point in points)
         print(f"{name:24} {bare_s:10.3f} s {stage_s:6.3f} s {stage_s / bare_s:5.1f}x", end=" ")
         print(f"{asked.rows:11,} {every:9,} {found:6}")

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from estimators.unpickler import load_restricted
-from scan.pickles import scan
+from scan.pickles import scan_pickle
 
 REPEATS = 5
 WANTED = 40e6
@@ -69,9 +69,9 @@ def main() -> None:
             for name, path in saved(model, Path(folder)).items():
                 data = path.read_bytes()
                 with path.open("rb") as file:
-                    report = scan(file)
+                    report = scan_pickle(file)
                     assert report.ok, report
-                    seconds = best(lambda file=file: scan(file))  # type: ignore[misc]
+                    seconds = best(lambda file=file: scan_pickle(file))  # type: ignore[misc]
                     strict = best(lambda file=file: load_restricted(file))  # type: ignore[misc]
                 plain = name.startswith("pickle")
                 ops = f"{best(lambda data=data: count(data)):9.3f}" if plain else f"{'-':>9}"  # type: ignore[misc]

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from errors import Cancelled, ChildDied, ChildTimeout
+from errors import MAX_QUOTED, Cancelled, ChildDied, ChildTimeout
 from estimators.answers import Predict, Predictions, RowError, joined_scores
 
 __all__ = ["THREADS", "answer_singly", "answer_together"]
@@ -58,7 +58,7 @@ def _answered(predict: Predict, part: pd.DataFrame) -> Predictions:
         raise
     except Exception as error:  # one batch's: the others are still compared
         nothing = np.full(len(part), np.nan)
-        problem = RowError(type(error).__name__, str(error)[:300], len(part), 0)
+        problem = RowError(type(error).__name__, str(error)[:MAX_QUOTED], len(part), 0)
         return Predictions(nothing, None, None, np.ones(len(part), dtype=bool), (problem,))
 
 

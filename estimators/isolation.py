@@ -13,16 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from errors import DashboardError
+from errors import MAX_QUOTED, DashboardError
 
-__all__ = ["Outcome", "isolate"]
+__all__ = ["Isolated", "isolate"]
 
 CALLS = 256  # finds about 15 single rows among 1,000
 SECONDS = 5.0
 PROBES = 8  # single rows tried before a whole part is given up
 MAX_PATTERNS = 16
 MAX_ERRORS = 20
-MAX_MESSAGE = 300
 
 Rows = npt.NDArray[np.intp]
 Answers = npt.NDArray[np.generic]
@@ -30,7 +29,7 @@ Call = Callable[[pd.DataFrame], npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Isolated:
     """answers: one a row that did not fail, in row order. failed: bool (n,).
 
     errors: (type, message, rows, position of the first row) of each group, the largest first.
@@ -41,7 +40,7 @@ class Outcome:
     errors: tuple[tuple[str, str, int, int], ...]
 
 
-def isolate(call: Call, frame: pd.DataFrame) -> Outcome:
+def isolate(call: Call, frame: pd.DataFrame) -> Isolated:
     """Call the model on the whole table and, when that raises, on parts of it.
 
     Rows are first parted by which of their columns are missing, for that is the common cause; a part
@@ -49,7 +48,7 @@ def isolate(call: Call, frame: pd.DataFrame) -> Outcome:
     (DashboardError) pass through when they concern the whole table.
     """
     try:
-        return Outcome(call(frame), np.zeros(len(frame), dtype=bool), ())
+        return Isolated(call(frame), np.zeros(len(frame), dtype=bool), ())
     except DashboardError:
         raise
     except Exception as error:
@@ -90,15 +89,15 @@ class _Search:
                 if inner is not None:
                     queue.append((half, inner))
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Isolated:
         failed = np.zeros(len(self._frame), dtype=bool)
         for rows, _ in self._failures:
             failed[rows] = True
         if not self._answers:
-            return Outcome(np.empty(0), failed, _grouped(self._failures))
+            return Isolated(np.empty(0), failed, _grouped(self._failures))
         rows = np.concatenate([part for part, _ in self._answers])
         answers = np.concatenate([part for _, part in self._answers])
-        return Outcome(answers[np.argsort(rows, kind="stable")], failed, _grouped(self._failures))
+        return Isolated(answers[np.argsort(rows, kind="stable")], failed, _grouped(self._failures))
 
     def _without_hopeless(self, rows: Rows, error: Exception) -> Iterator[tuple[Rows, Exception]]:
         """The part, to be halved; nothing when every row probed in it failed."""
@@ -157,6 +156,6 @@ def _grouped(failures: list[tuple[Rows, Exception]]) -> tuple[tuple[str, str, in
 def message_of(error: BaseException) -> str:
     """The exception's first 300 characters; its own code runs to make them, and may itself fail."""
     try:
-        return str(error)[:MAX_MESSAGE]
+        return str(error)[:MAX_QUOTED]
     except Exception:
         return "(no message)"

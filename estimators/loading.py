@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from errors import (
+    MAX_QUOTED,
     DashboardError,
     MissingLibrary,
     ModelError,
@@ -30,6 +31,7 @@ from estimators.native import format_of, load_native
 from estimators.traits import answering_method
 from estimators.unpickler import load_restricted
 from records.model import Policy, ScanReport
+from records.schema import MAX_NAME
 from scan.files import scan
 from scan.formats import DAMAGED_HINT, SAVE_HINT
 from scan.policy import RESAVE, check_policy, mismatches
@@ -37,7 +39,6 @@ from scan.policy import RESAVE, check_policy, mismatches
 __all__ = ["load"]
 
 SOURCE_LINE = re.compile(r"^(?:\[[\d:]+\] )?\S+\.(?:cc|cpp|h):\d+: ")
-MAX_TEXT = 200  # of a name or a message that comes out of a model file
 PACKAGES = {  # where the name to install is not the name to import
     "sklearn": "scikit-learn",
     "cv2": "opencv-python",
@@ -87,7 +88,7 @@ def _load_anything(file: BinaryIO) -> Any:
 
 def _load_error(error: Exception, saved_with: Mapping[str, str]) -> DashboardError:
     """What an exception while loading means, in the caller's terms."""
-    text = str(error)[:MAX_TEXT]
+    text = str(error)[:MAX_QUOTED]
     if isinstance(error, EOFError | UnpicklingError) or text.startswith(("EOF:", "Compressed file ended")):
         return NotAModel(
             "The file ends in the middle or is damaged: it cannot be read as a pickle.", hint=DAMAGED_HINT
@@ -132,7 +133,7 @@ def _native_error(error: Exception, report: ScanReport) -> DashboardError:
         return _load_error(error, report.saved_with)
     if (mismatch := _mismatch(error, report.saved_with)) is not None:
         return mismatch
-    text = SOURCE_LINE.sub("", " ".join(str(error).split()))[:MAX_TEXT]
+    text = SOURCE_LINE.sub("", " ".join(str(error).split()))[:MAX_QUOTED]
     return NotAModel(
         f"The file looks like {format_of(report).title} but cannot be read: {type(error).__name__}: {text}",
         hint="Read it with the library that wrote it; if that works, save it again with the version that is "
@@ -147,7 +148,7 @@ def _mismatch(error: Exception, saved_with: Mapping[str, str]) -> VersionMismatc
         return None
     return VersionMismatch(
         f"The model was saved with {' and '.join(skewed.values())}: {type(error).__name__}: "
-        f"{str(error)[:MAX_TEXT]}",
+        f"{str(error)[:MAX_QUOTED]}",
         hint=RESAVE,
     )
 
@@ -162,10 +163,10 @@ def _missing(library: str) -> MissingLibrary:
 
 def _checked(loaded: Any) -> Any:
     """The object itself. Raises NoPredict, saying what the file holds instead of a model."""
-    kind = type(loaded).__name__[:MAX_TEXT]
+    kind = type(loaded).__name__[:MAX_NAME]
     if isinstance(loaded, type):
         raise NoPredict(
-            f"The file holds the class {loaded.__name__[:MAX_TEXT]}, not a fitted model.", hint=SAVE_HINT
+            f"The file holds the class {loaded.__name__[:MAX_NAME]}, not a fitted model.", hint=SAVE_HINT
         )
     if answering_method(loaded) is not None:
         return loaded

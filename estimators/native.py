@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Collection
 from typing import Any, BinaryIO
 
-from errors import MissingLibrary, ModelError, ModelRefused
+from errors import MAX_QUOTED, MissingLibrary, ModelError, ModelRefused
 from estimators.networks import open_keras, open_onnx, open_torch_export, open_torchscript
 from records.model import FORMATS, NativeFormat, Policy, ScanReport
 from scan.files import refused_in_skops
@@ -22,7 +22,6 @@ from scan.policy import OWN_RISK
 
 __all__ = ["format_of", "import_libraries", "load_native"]
 
-MAX_TEXT = 300
 _failed: dict[str, Exception] = {}
 SLOW_TO_IMPORT = {
     "catboost": ("catboost",),
@@ -79,7 +78,7 @@ def _not_importable(native: NativeFormat, error: Exception) -> ModelError:
         )
     return ModelError(
         f"The file is {native.title}, and the library {native.library!r} cannot be imported here: "
-        f"{type(error).__name__}: {str(error)[:MAX_TEXT]}",
+        f"{type(error).__name__}: {str(error)[:MAX_QUOTED]}",
         hint="Import it in a fresh interpreter to see why. CHILD_MEMORY_MB limits what it may map.",
     )
 

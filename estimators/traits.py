@@ -13,6 +13,7 @@ import numpy as np
 
 from errors import NoPredict
 from estimators.networks import Network
+from records.schema import MAX_NAME
 
 if TYPE_CHECKING:
     from records.model import Task
@@ -37,7 +38,6 @@ __all__ = [
     "xgboost_categories",
 ]
 
-MAX_TEXT = 200  # of a name or a label that comes out of a model file
 MAX_LABELS = 10_000
 METHODS = ("predict", "predict_proba", "decision_function", "score_samples")
 LIBRARIES = {  # by the package of a class or of one that it derives from; the first that fits
@@ -53,7 +53,7 @@ def label_text(value: Any) -> str:
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, float) and plain.is_integer():
         plain = int(plain)
-    return str(plain)[:MAX_TEXT]
+    return str(plain)[:MAX_NAME]
 
 
 def check_fitted(estimator: Any) -> None:

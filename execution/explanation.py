@@ -20,14 +20,14 @@ from records.model import Task
 from records.schema import Schema
 from sandbox.handle import ModelHandle
 
-__all__ = ["Subject", "explain_rows", "with_effects", "worst_shift"]
+__all__ = ["Explained", "explain_rows", "with_effects", "worst_shift"]
 
 # Of the plan's seconds. What is left is for a drift (`explainers.effects.SHIFT_BUDGET_SHARE`).
 ROWS_BUDGET_SHARE, SHUFFLE_BUDGET_SHARE = 0.6, 0.15
 
 
 @dataclass(frozen=True)
-class Subject:
+class Explained:
     """What is explained. rows: of the model's columns. labels: of these, None where nothing is scored."""
 
     rows: pd.DataFrame
@@ -37,14 +37,14 @@ class Subject:
     task: Task
 
 
-def explain_rows(handle: ModelHandle, subject: Subject, plan: ExplainPlan, seed: int) -> Attributions:
+def explain_rows(handle: ModelHandle, subject: Explained, plan: ExplainPlan, seed: int) -> Attributions:
     """Attributions of the first rows, as many as the plan asks for."""
     part = plan.model_copy(update={"budget_s": plan.budget_s * ROWS_BUDGET_SHARE})
     return handle.explain(subject.rows.head(plan.rows), subject.background, part, seed)
 
 
 def with_effects(
-    attributions: Attributions, subject: Subject, predict: Predict, plan: ExplainPlan, seed: int
+    attributions: Attributions, subject: Explained, predict: Predict, plan: ExplainPlan, seed: int
 ) -> Explanation:
     """The summary of the attributions, held against what shuffled columns do."""
 
@@ -65,7 +65,7 @@ def with_effects(
 
 def worst_shift(
     handle: ModelHandle,
-    subject: Subject,
+    subject: Explained,
     schema: Schema | None,
     played: Sequence[Scenario],
     attributions: Attributions,

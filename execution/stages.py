@@ -19,10 +19,11 @@ import pandas as pd
 
 import metrics
 from checks import judge, verdict
+from distances.subject import Subject
 from errors import Cancelled, ChildTimeout, DashboardError, ModelError
 from estimators.answers import Predictions
 from execution import latency_trials
-from execution.explanation import Subject, explain_rows, with_effects, worst_shift
+from execution.explanation import Explained, explain_rows, with_effects, worst_shift
 from execution.inspection import environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
@@ -204,21 +205,16 @@ class Execution:
             self.explanation = Section[Explanation].failed(reason)
             return
         schema = self.schema
+        subject = Subject.of(frame, schema, self.model.predict, reference, self.plan.seed)
         self.drift = self._section(
             "drift",
-            lambda: self._drift_analysis(
-                frame, schema, reference, labelled_rows(schema, inputs, labels, self.accuracy)
-            ),
+            lambda: self._drift_analysis(subject, labelled_rows(schema, inputs, labels, self.accuracy)),
         )
         self.robustness = self._section(
             "robustness",
             lambda: examination.examine(
-                frame,
-                schema,
-                self.model.predict,
-                reference,
+                subject,
                 self.plan.robustness,
-                self.plan.seed,
                 singly=lambda rows: self.model.open().predict_singly(rows),
                 together=lambda rows: self.model.open().predict_together(rows),
             ),
@@ -227,12 +223,10 @@ class Execution:
             inputs if inputs is not None else frame, labels, frame, reference
         )
 
-    def _drift_analysis(
-        self, frame: pd.DataFrame, schema: Schema, reference: Predictions, labelled: Labelled | None
-    ) -> DriftAnalysis:
+    def _drift_analysis(self, subject: Subject, labelled: Labelled | None) -> DriftAnalysis:
         """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
         plan = self.plan.drift
-        found = analysis.analyse(frame, schema, self.model.predict, reference, plan, self.plan.seed, labelled)
+        found = analysis.analyse(subject, plan, labelled)
         if found.breaking_points:
             thresholds = monitoring_thresholds(found, plan, self.model.info.sha256).model_dump_json(indent=2)
             self._keep_bytes("thresholds.json", thresholds.encode(), JSON)
@@ -309,7 +303,7 @@ class Execution:
         usable = frame[~reference.failed]
         played = self.drift.value.scenarios if self.drift.value else ()
         scored = labels is not None and self.row.target is not None and self.accuracy.value is not None
-        subject = Subject(
+        subject = Explained(
             rows=(rows if rows is not frame else usable)[list(frame.columns)],
             background=usable.head(BACKGROUND_ROWS),
             labels=labels if scored else None,

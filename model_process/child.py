@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 import model_utils
-from errors import DashboardError, LockUnavailable, ModelError, PredictFailed
+from errors import MAX_QUOTED, DashboardError, LockUnavailable, ModelError, PredictFailed
 from estimators import native
 from estimators.answers import Predictions
 from estimators.batches import answer_singly, answer_together
@@ -40,7 +40,6 @@ from scan.policy import installed_versions
 __all__ = ["child_main"]
 
 MAX_MINED = 8 << 20
-MAX_SHOWN = 300
 MAX_WARNINGS = 20
 ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same answer
 FIRST_FD = 3
@@ -257,7 +256,7 @@ def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wir
     if found.scores is not None:
         arrays["scores"] = found.scores
     texts: dict[str, Any] = {
-        "errors": [[e.kind[:100], e.message[:MAX_SHOWN], e.rows, e.first_row] for e in found.errors[:64]]
+        "errors": [[e.kind[:100], e.message[:MAX_QUOTED], e.rows, e.first_row] for e in found.errors[:64]]
     }
     if found.labels is not None and found.labels != known:
         texts["labels"] = list(found.labels)
@@ -275,7 +274,7 @@ def _mined(estimator: Any) -> tuple[Any, Joint | None, list[str]]:
         if len(json.dumps(schema)) > MAX_MINED:
             return None, None, ["The model's own schema is too large to be used: send one, or a sample."]
     except Exception as error:
-        shown = f"{type(error).__name__}: {error}"[:MAX_SHOWN]
+        shown = f"{type(error).__name__}: {error}"[:MAX_QUOTED]
         complaint = f"The model's schema could not be read from it ({shown}): send one, or a sample."
         return None, None, [complaint]
     return schema, found.joint, []
@@ -291,7 +290,7 @@ def _warnings(caught: list[warnings.WarningMessage]) -> list[str]:
             here = getattr(entry.message, "current_sklearn_version", "the one here")
             said[f"Saved with scikit-learn {saved}, loaded with {here}: its answers may differ."] = None
         elif not issubclass(entry.category, DeprecationWarning | PendingDeprecationWarning | ResourceWarning):
-            said[" ".join(f"{kind}: {entry.message}"[:MAX_SHOWN].split())] = None
+            said[" ".join(f"{kind}: {entry.message}"[:MAX_QUOTED].split())] = None
     return list(said)
 
 
@@ -314,7 +313,7 @@ def _error(error: BaseException, operation: str) -> dict[str, str]:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)[:MAX_SHOWN]
+        return str(error)[:MAX_QUOTED]
     except Exception:
         return "(no message)"
 

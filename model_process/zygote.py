@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from errors import MAX_QUOTED
 from lockdown import kernel, lock
 
 __all__ = ["MODEL_LIBRARIES", "preload", "zygote_main"]
@@ -42,7 +43,6 @@ MODEL_LIBRARIES = (  # that models are made of
 )
 LIBRARIES_OF_OURS = ("resource", "shap")  # that our own modules import only when they need them
 REQUEST_BYTES = 65_536
-MAX_SHOWN = 300
 
 
 def zygote_main(fd: int) -> None:
@@ -56,7 +56,7 @@ def zygote_main(fd: int) -> None:
     try:
         missing = preload()
     except Exception as error:
-        _tell(control, event="failed", message=f"{type(error).__name__}: {error}"[:MAX_SHOWN])
+        _tell(control, event="failed", message=f"{type(error).__name__}: {error}"[:MAX_QUOTED])
         return
     gc.collect()
     gc.freeze()  # collections in a child would copy every page that they touch

@@ -16,8 +16,16 @@ from pydantic import Field, model_validator
 from records.base import Figure, Record
 
 __all__ = [
-    "MAX_CATEGORIES", "MAX_FEATURES", "MAX_NAME", "MAX_TEXT", "Distribution", "FeatureType", "FieldSpec",
-    "Origin", "Schema", "is_placeholder",
+    "MAX_CATEGORIES",
+    "MAX_CATEGORY",
+    "MAX_FEATURES",
+    "MAX_NAME",
+    "Distribution",
+    "FeatureType",
+    "FieldSpec",
+    "Origin",
+    "Schema",
+    "is_placeholder",
 ]  # fmt: skip
 
 FeatureType = Literal["number", "integer", "category", "boolean", "datetime"]
@@ -28,7 +36,7 @@ MAX_FEATURES = 10_000
 MAX_NAME = 200
 MAX_CATEGORIES = 10_000
 MAX_QUANTILES = 1_001
-MAX_TEXT = 500  # characters of one category
+MAX_CATEGORY = 500  # characters of one category
 LARGEST_INTEGER = 2**53  # bounds are float64, exact up to here
 
 
@@ -112,8 +120,8 @@ class FieldSpec(Record):
         for value in self.categories:
             if isinstance(value, str):
                 _check_text("a category", value)
-                if len(value) > MAX_TEXT:
-                    raise ValueError(f"a category is longer than {MAX_TEXT} characters; shorten it")
+                if len(value) > MAX_CATEGORY:
+                    raise ValueError(f"a category is longer than {MAX_CATEGORY} characters; shorten it")
             elif isinstance(value, float) and not math.isfinite(value):
                 raise ValueError("a category is not a finite number; for missing values set nullable to true")
         counts = Counter((isinstance(value, bool), value) for value in self.categories)

@@ -19,7 +19,7 @@ from records.metrics import SCORES
 from records.run import RunError, RunReport
 from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
 from reports.figures import figures, key_figures
-from reports.findings import is_consequence, kind_of, merged, said, sections_to_show
+from reports.findings import is_consequence, kind_of, merged, sections_to_show, sentences_of
 from reports.words import between, breaking_distance, number, scenario, scenario_of, share, with_features
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def to_markdown(report: RunReport) -> str:
     counts = _counts(report.checks)
     lines = [f"## {_VERDICTS[report.status]}: {_md(report.name)}", ""]
     if report.errors:
-        lines += [f"- **{_md(e.code)}** in {e.stage}: {_md(said(e))}" for e in report.errors]
+        lines += [f"- **{_md(e.code)}** in {e.stage}: {_md(sentences_of(e))}" for e in report.errors]
         lines.append("")
     lines += [
         f"{_md(report.model.name)} ({_md(kind_of(report.model))}). "
@@ -237,7 +237,7 @@ def _message(check: Check) -> str:
 
 def _junit_stage_error(error: RunError) -> ET.Element:
     case = ET.Element("testcase", classname="run", name=_writable(error.stage), time="0")
-    text = _writable(said(error))
+    text = _writable(sentences_of(error))
     ET.SubElement(case, "error", message=text, type=_writable(error.code)).text = text
     return case
 
@@ -290,6 +290,10 @@ def _template() -> "Template":
         breaking_distance=breaking_distance,
     )
     environment.globals.update(
-        verdicts=_VERDICTS, status_words=_STATUS_WORDS, kind_of=kind_of, said=said, tolerated=TOLERATED
+        verdicts=_VERDICTS,
+        status_words=_STATUS_WORDS,
+        kind_of=kind_of,
+        sentences_of=sentences_of,
+        tolerated=TOLERATED,
     )
     return environment.get_template("report.html")

@@ -13,7 +13,7 @@ from records.checks import UNJUDGED, Check, CheckStatus, SectionName, section_of
 from records.model import ModelInfo
 from records.run import RunError, RunReport
 
-__all__ = ["Finding", "is_consequence", "kind_of", "merged", "said", "sections_to_show"]
+__all__ = ["Finding", "is_consequence", "kind_of", "merged", "sections_to_show", "sentences_of"]
 
 NOT_KNOWN = "unknown"
 
@@ -63,7 +63,7 @@ def kind_of(model: ModelInfo) -> str:
     return f"{model.framework} {model.estimator}, {model.task}"
 
 
-def said(error: RunError) -> str:
+def sentences_of(error: RunError) -> str:
     """What happened, and what to do, as sentences. A model's own message may lack its full stop."""
     message = error.message.rstrip()
     ended = message.endswith((".", "!", "?", ":"))

@@ -11,16 +11,35 @@ import numpy.typing as npt
 import pandas as pd
 
 from distances.changes import ask, changed_answers, in_labels_of, in_parts, rounding, subset
+from distances.subject import Subject
 from errors import BadAnswer, ModelError
 from estimators.answers import Predict, Predictions
 from records.drift import ScenarioPlan
-from records.schema import FieldSpec, Schema
+from records.schema import FieldSpec
 from shifts.scenarios import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
 
 __all__ = [
-    "MAX_ROWS", "Finding", "NotApplicable", "Subject", "batch_vs_single", "column_order", "compared",
-    "determinism", "differ", "dtype", "duplicate_rows", "empty_batch", "extremes", "missing_values",
-    "nullable", "row_order", "said", "single_row", "spaced", "thread_safety", "tiny_noise",
+    "MAX_ROWS",
+    "Examined",
+    "NotApplicable",
+    "Observation",
+    "answer_text",
+    "batch_vs_single",
+    "column_order",
+    "compared",
+    "determinism",
+    "differ",
+    "dtype",
+    "duplicate_rows",
+    "empty_batch",
+    "extremes",
+    "missing_values",
+    "nullable",
+    "row_order",
+    "single_row",
+    "spaced",
+    "thread_safety",
+    "tiny_noise",
     "unseen_category",
 ]  # fmt: skip
 
@@ -36,32 +55,19 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The model and the rows it is examined on (n of them), with the answers it gave to them before.
+class Examined(Subject):
+    """A subject with two more ways to ask.
 
     singly: asks for each row in a table of its own. together: asks the same rows by several threads at
     once; None where that cannot be done.
     """
 
-    frame: pd.DataFrame
-    schema: Schema
-    predict: Predict
-    expected: Predictions
-    tolerance: float
-    seed: int
     singly: Predict
-    together: Predict | None = None
-
-    def ask(self, frame: pd.DataFrame) -> Predictions:
-        return ask(self.predict, frame)
-
-    @property
-    def rows(self) -> int:
-        return len(self.frame)
+    together: Predict | None
 
 
 @dataclass(frozen=True)
-class Finding:
+class Observation:
     """What a check saw: which of its rows failed, and one of them in words."""
 
     failing: Mask
@@ -74,53 +80,53 @@ class NotApplicable(Exception):
     """The check makes no sense for these features; the text says why."""
 
 
-def determinism(subject: Subject) -> Finding:
+def determinism(subject: Examined) -> Observation:
     return compared(subject.ask(subject.frame), subject.ask(subject.frame), "first", "again")
 
 
-def row_order(subject: Subject) -> Finding:
+def row_order(subject: Examined) -> Observation:
     if subject.rows < 2:
         raise NotApplicable("One row has no order.")
     order = np.random.default_rng(subject.seed).permutation(subject.rows)
     answers = subject.ask(subject.frame.iloc[order].reset_index(drop=True))
-    return compared(subject.expected, subset(answers, np.argsort(order)), "in order", "shuffled")
+    return compared(subject.reference, subset(answers, np.argsort(order)), "in order", "shuffled")
 
 
-def batch_vs_single(subject: Subject) -> Finding:
+def batch_vs_single(subject: Examined) -> Observation:
     rows = spaced(subject.rows, SINGLE_ROWS)
     alone = ask(subject.singly, subject.frame.iloc[rows].reset_index(drop=True))
-    batch = subset(subject.expected, rows)
+    batch = subset(subject.reference, rows)
     failing = differ(batch, alone)
     if not failing.any():
-        return Finding(failing)
+        return Observation(failing)
     i = int(np.flatnonzero(failing)[0])
     why = next((error.message for error in alone.errors if error.first_row == i), None)
     if alone.failed[i] and why is not None:
-        return Finding(failing, f"row {rows[i]}: answered in a batch, alone: {why}")
-    return Finding(failing, _example(failing, batch, alone, "in a batch", "alone", int(rows[i])))
+        return Observation(failing, f"row {rows[i]}: answered in a batch, alone: {why}")
+    return Observation(failing, _example(failing, batch, alone, "in a batch", "alone", int(rows[i])))
 
 
-def single_row(subject: Subject) -> Finding:
-    answered = np.flatnonzero(~subject.expected.failed)
+def single_row(subject: Examined) -> Observation:
+    answered = np.flatnonzero(~subject.reference.failed)
     row = int(answered[0]) if len(answered) else 0
     alone = subject.ask(subject.frame.iloc[[row]].reset_index(drop=True))
-    return Finding(alone.failed, _first_failure(alone))
+    return Observation(alone.failed, _first_failure(alone))
 
 
-def empty_batch(subject: Subject) -> Finding:
+def empty_batch(subject: Examined) -> Observation:
     subject.ask(subject.frame.iloc[:0])
-    return Finding(np.zeros(1, dtype=np.bool_))
+    return Observation(np.zeros(1, dtype=np.bool_))
 
 
-def duplicate_rows(subject: Subject) -> Finding:
+def duplicate_rows(subject: Examined) -> Observation:
     half = np.arange(min(subject.rows, MAX_ROWS // 2))
     answers = subject.ask(subject.frame.iloc[np.concatenate((half, half))].reset_index(drop=True))
-    expected = subset(subject.expected, half)
+    expected = subset(subject.reference, half)
     first, second = (compared(expected, part, "once", "among duplicates") for part in in_parts(answers, 2))
-    return Finding(first.failing | second.failing, first.example or second.example)
+    return Observation(first.failing | second.failing, first.example or second.example)
 
 
-def tiny_noise(subject: Subject) -> Finding:
+def tiny_noise(subject: Examined) -> Observation:
     rng = np.random.default_rng(subject.seed)
     noisy, touched = subject.frame.copy(), False
     for spec in subject.schema.features:
@@ -133,23 +139,23 @@ def tiny_noise(subject: Subject) -> Finding:
     if not touched:
         raise NotApplicable("No feature is a number that could carry noise.")
     answers = subject.ask(noisy)
-    failing = changed_answers(subject.expected, answers, subject.tolerance)
-    failing |= answers.failed & ~subject.expected.failed
-    return Finding(failing, _example(failing, subject.expected, answers, "exact", "with noise"))
+    failing = changed_answers(subject.reference, answers, subject.tolerance)
+    failing |= answers.failed & ~subject.reference.failed
+    return Observation(failing, _example(failing, subject.reference, answers, "exact", "with noise"))
 
 
-def column_order(subject: Subject) -> Finding:
+def column_order(subject: Examined) -> Observation:
     if subject.frame.shape[1] < 2:
         raise NotApplicable("One column has no order.")
     try:
         reversed_ = subject.ask(subject.frame[subject.frame.columns[::-1]])
     except (ModelError, BadAnswer):
-        return Finding(np.zeros(subject.rows, dtype=np.bool_))  # refusing is the clearest answer
-    found = compared(subject.expected, reversed_, "in order", "with the columns reversed")
+        return Observation(np.zeros(subject.rows, dtype=np.bool_))  # refusing is the clearest answer
+    found = compared(subject.reference, reversed_, "in order", "with the columns reversed")
     if reversed_.failed.all():
-        return Finding(np.zeros(subject.rows, dtype=np.bool_))
+        return Observation(np.zeros(subject.rows, dtype=np.bool_))
     if found.failing.any() and _ignores_names(subject):
-        return Finding(
+        return Observation(
             found.failing,
             found.example,
             serious=False,
@@ -159,7 +165,7 @@ def column_order(subject: Subject) -> Finding:
     return found
 
 
-def _ignores_names(subject: Subject) -> bool:
+def _ignores_names(subject: Examined) -> bool:
     """Whether columns under other names get the same answers: then only their position counts."""
     renamed = subject.frame.copy()
     renamed.columns = [f"column {i}" for i in range(renamed.shape[1])]
@@ -167,10 +173,10 @@ def _ignores_names(subject: Subject) -> bool:
         answers = subject.ask(renamed)
     except (ModelError, BadAnswer):
         return False
-    return not differ(subject.expected, answers).any()
+    return not differ(subject.reference, answers).any()
 
 
-def dtype(subject: Subject) -> Finding:
+def dtype(subject: Examined) -> Observation:
     """The same numbers in single precision, and whole numbers as floating point, get the same answers."""
     narrow, wide = subject.frame.copy(), subject.frame.copy()
     for spec in subject.schema.features:
@@ -187,31 +193,31 @@ def dtype(subject: Subject) -> Finding:
         raise NotApplicable("No feature is a number that could have another type.")
     found = compared(subject.ask(wide), subject.ask(narrow), "in one type", "in the other")
     types = ", ".join(f"{wide[n].dtype} as {narrow[n].dtype}" for n in changed[:1])
-    return Finding(found.failing, f"{found.example} ({types})" if found.example else None)
+    return Observation(found.failing, f"{found.example} ({types})" if found.example else None)
 
 
-def thread_safety(subject: Subject) -> Finding:
+def thread_safety(subject: Examined) -> Observation:
     """Several threads that ask at once get the answers that one thread gets."""
     if subject.together is None:
         raise NotApplicable("The model cannot be asked by several threads here.")
     answers = ask(subject.together, subject.frame)
-    found = compared(subject.expected, answers, "alone", "among other threads")
-    if found.failing.any() and differ(subject.expected, subject.ask(subject.frame)).any():
+    found = compared(subject.reference, answers, "alone", "among other threads")
+    if found.failing.any() and differ(subject.reference, subject.ask(subject.frame)).any():
         raise NotApplicable("The model's answers differ from call to call, with one thread too.")
-    if answers.errors and (answers.failed & ~subject.expected.failed).any():
+    if answers.errors and (answers.failed & ~subject.reference.failed).any():
         error = answers.errors[0]
-        return Finding(found.failing, f"row {error.first_row}: {error.kind}: {error.message}")
+        return Observation(found.failing, f"row {error.first_row}: {error.kind}: {error.message}")
     return found
 
 
-def missing_values(subject: Subject) -> Finding:
+def missing_values(subject: Examined) -> Observation:
     names = nullable(subject)
     plan = ScenarioPlan(kind="missing_values", magnitude=MISSING_SHARE, features=names)
     shifted = simulate(subject.frame, subject.schema, plan, np.random.default_rng(subject.seed))
     return _newly_failing(subject, shifted)
 
 
-def unseen_category(subject: Subject) -> Finding:
+def unseen_category(subject: Examined) -> Observation:
     plan = ScenarioPlan(kind="unseen_category", magnitude=1.0)
     if not applicable_features(subject.frame, subject.schema, plan):
         raise NotApplicable("No feature is a category.")
@@ -219,7 +225,7 @@ def unseen_category(subject: Subject) -> Finding:
     return _newly_failing(subject, shifted)
 
 
-def extremes(subject: Subject) -> Finding:
+def extremes(subject: Examined) -> Observation:
     """One feature of one row at a time is put to its limits and far beyond them."""
     tries = _extreme_values(subject)
     if not tries:
@@ -232,7 +238,7 @@ def extremes(subject: Subject) -> Finding:
         if len(rows):
             failing[rows] = _failing_extremes(subject, [tries[i] for i in rows])
     worst = next((tries[i] for i in np.flatnonzero(failing)), None)
-    return Finding(failing, None if worst is None else str(worst))
+    return Observation(failing, None if worst is None else str(worst))
 
 
 @dataclass(frozen=True)
@@ -245,7 +251,7 @@ class _Extreme:
         return f"{self.spec.name} = {self.value:g} ({self.kind}): no usable answer"
 
 
-def _extreme_values(subject: Subject) -> list[_Extreme]:
+def _extreme_values(subject: Examined) -> list[_Extreme]:
     """For each number: its ends (the schema's, else the rows'), just outside them, zero, and values that are
     absurdly large; kinds together."""
     found: dict[str, list[_Extreme]] = {}
@@ -280,9 +286,9 @@ def _extreme_values(subject: Subject) -> list[_Extreme]:
     return [extreme for kind in found.values() for extreme in kind]
 
 
-def _with_extremes(subject: Subject, tries: list[_Extreme]) -> pd.DataFrame:
+def _with_extremes(subject: Examined, tries: list[_Extreme]) -> pd.DataFrame:
     """The first row that was answered, once for every try, each copy with one value replaced."""
-    answered = np.flatnonzero(~subject.expected.failed)
+    answered = np.flatnonzero(~subject.reference.failed)
     row = int(answered[0]) if len(answered) else 0
     table = subject.frame.iloc[np.full(len(tries), row)].reset_index(drop=True)
     by_feature: dict[str, list[int]] = {}
@@ -296,14 +302,14 @@ def _with_extremes(subject: Subject, tries: list[_Extreme]) -> pd.DataFrame:
     return table
 
 
-def _failing_extremes(subject: Subject, tries: list[_Extreme]) -> Mask:
+def _failing_extremes(subject: Examined, tries: list[_Extreme]) -> Mask:
     try:
         return subject.ask(_with_extremes(subject, tries)).failed
     except (ModelError, BadAnswer):  # one value spoiled the whole table: ask for each kind of value by itself
         return _failing_by_kind(subject, tries)
 
 
-def _failing_by_kind(subject: Subject, tries: list[_Extreme]) -> Mask:
+def _failing_by_kind(subject: Examined, tries: list[_Extreme]) -> Mask:
     failing = np.ones(len(tries), dtype=np.bool_)
     for kind in dict.fromkeys(t.kind for t in tries):
         rows = [i for i, t in enumerate(tries) if t.kind == kind]
@@ -314,13 +320,13 @@ def _failing_by_kind(subject: Subject, tries: list[_Extreme]) -> Mask:
     return failing
 
 
-def nullable(subject: Subject) -> tuple[str, ...]:
+def nullable(subject: Examined) -> tuple[str, ...]:
     return tuple(s.name for s in subject.schema.features if s.nullable and s.name in subject.frame)
 
 
-def _newly_failing(subject: Subject, shifted: pd.DataFrame) -> Finding:
+def _newly_failing(subject: Examined, shifted: pd.DataFrame) -> Observation:
     answers = subject.ask(shifted)
-    return Finding(answers.failed & ~subject.expected.failed, _first_failure(answers))
+    return Observation(answers.failed & ~subject.reference.failed, _first_failure(answers))
 
 
 def _first_failure(answers: Predictions) -> str | None:
@@ -334,9 +340,9 @@ def _first_failure(answers: Predictions) -> str | None:
 
 def compared(
     before: Predictions, after: Predictions, first: str, second: str, row: int | None = None
-) -> Finding:
+) -> Observation:
     failing = differ(before, after)
-    return Finding(failing, _example(failing, before, after, first, second, row))
+    return Observation(failing, _example(failing, before, after, first, second, row))
 
 
 def differ(before: Predictions, after: Predictions) -> Mask:
@@ -364,10 +370,12 @@ def _example(
     if not failing.any():
         return None
     i = int(np.flatnonzero(failing)[0])
-    return f"row {i if row is None else row}: {said(before, i)} {first}, {said(after, i)} {second}"
+    return (
+        f"row {i if row is None else row}: {answer_text(before, i)} {first}, {answer_text(after, i)} {second}"
+    )
 
 
-def said(answers: Predictions, i: int) -> str:
+def answer_text(answers: Predictions, i: int) -> str:
     if answers.failed[i]:
         return "no answer"
     if answers.labels is None:

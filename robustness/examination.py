@@ -9,32 +9,27 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
-from distances.changes import change_tolerance, subset
+from distances.subject import Subject
 from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
-from estimators.answers import Predict, Predictions
+from estimators.answers import Predict
 from estimators.batches import answer_singly
 from records.robustness import Behaviour, BehaviourName, Robustness, RobustnessPlan, Trend
-from records.schema import Schema
 from robustness import behaviours, wrong_tables
-from robustness.behaviours import MAX_ROWS, Finding, NotApplicable, Subject, nullable
+from robustness.behaviours import MAX_ROWS, Examined, NotApplicable, Observation, nullable
 from robustness.monotonicity import monotonic
 
 __all__ = ["examine"]
 
 
 def examine(
-    frame: pd.DataFrame,
-    schema: Schema,
-    predict: Predict,
-    reference: Predictions,
+    subject: Subject,
     plan: RobustnessPlan,
-    seed: int,
+    *,
     singly: Predict | None = None,
     together: Predict | None = None,
 ) -> Robustness:
-    """The planned behaviours on the first 200 rows of `frame`, whose answers are `reference`.
+    """The planned behaviours on the first 200 rows of the subject.
 
     singly: asks for each row of a table by itself, in one request; without it in a request each. together:
     asks a table by several threads at once; without it thread safety is not applicable.
@@ -42,32 +37,32 @@ def examine(
     A table that the model cannot answer at all counts as every row failing; the status is `failed` only
     where the question could not be put. Cancelled, ChildDied and ChildTimeout pass through.
     """
-    rows = min(len(frame), MAX_ROWS)
-    subject = Subject(
-        frame=frame.iloc[:rows].reset_index(drop=True),
-        schema=schema,
-        predict=predict,
-        expected=subset(reference, np.arange(rows)),
-        tolerance=change_tolerance(reference),
-        seed=seed,
-        singly=singly or partial(answer_singly, predict),
+    few = subject.head(MAX_ROWS)
+    examined = Examined(
+        frame=few.frame,
+        schema=few.schema,
+        predict=few.predict,
+        reference=few.reference,
+        tolerance=few.tolerance,
+        seed=few.seed,
+        singly=singly or partial(answer_singly, few.predict),
         together=together,
     )
     checks = (*CHECKS, _monotonic(plan.monotonic))
     wanted = [c for c in checks if plan.checks is None or c.name in plan.checks]
-    return Robustness(behaviours=tuple(_judged(check, subject) for check in wanted))
+    return Robustness(behaviours=tuple(_judged(check, examined) for check in wanted))
 
 
 @dataclass(frozen=True)
-class _Check:
+class _Question:
     name: BehaviourName
     title: str
-    look: Callable[[Subject], Finding]
+    look: Callable[[Examined], Observation]
     advice: str
     serious: bool = True
 
 
-def _judged(check: _Check, subject: Subject) -> Behaviour:
+def _judged(check: _Question, subject: Examined) -> Behaviour:
     # Missing values are a defect only where the schema announces them.
     serious = bool(nullable(subject)) if check.name == "missing_values" else check.serious
     outcome = Behaviour(name=check.name, title=check.title, status="ok", serious=serious)
@@ -76,7 +71,7 @@ def _judged(check: _Check, subject: Subject) -> Behaviour:
     except NotApplicable as why:
         return outcome.model_copy(update={"status": "not_applicable", "reason": str(why)})
     except (ModelError, BadAnswer) as error:
-        found = Finding(np.ones(max(subject.rows, 1), dtype=np.bool_), error.message)
+        found = Observation(np.ones(max(subject.rows, 1), dtype=np.bool_), error.message)
     except (Cancelled, ChildDied, ChildTimeout):
         raise
     except DashboardError as error:
@@ -93,8 +88,8 @@ def _judged(check: _Check, subject: Subject) -> Behaviour:
     )
 
 
-def _monotonic(declared: Mapping[str, Trend]) -> _Check:
-    return _Check(
+def _monotonic(declared: Mapping[str, Trend]) -> _Question:
+    return _Question(
         "monotonic",
         "Answers rise and fall with features as declared",
         lambda subject: monotonic(subject, declared),
@@ -103,127 +98,127 @@ def _monotonic(declared: Mapping[str, Trend]) -> _Check:
 
 
 CHECKS = (
-    _Check(
+    _Question(
         "determinism",
         "The same rows get the same answers twice",
         behaviours.determinism,
         "Fix the model's random state, and keep predict free of sampling.",
     ),
-    _Check(
+    _Question(
         "row_order",
         "The order of rows does not matter",
         behaviours.row_order,
         "predict uses a row's neighbours or position; compute such features before fitting.",
     ),
-    _Check(
+    _Question(
         "batch_vs_single",
         "A row alone gets the answer it gets in a batch",
         behaviours.batch_vs_single,
         "predict uses figures of the batch (its mean, its scale); fit them once and store them.",
     ),
-    _Check(
+    _Question(
         "column_order",
         "Columns in another order are noticed",
         behaviours.column_order,
         "Pick columns by name in predict, or refuse a table whose columns are in another order.",
     ),
-    _Check(
+    _Question(
         "duplicate_rows",
         "Duplicates get the same answers",
         behaviours.duplicate_rows,
         "predict removes or counts duplicates; give each row an answer of its own.",
     ),
-    _Check(
+    _Question(
         "single_row",
         "One row is enough",
         behaviours.single_row,
         "Make predict accept a table of one row; a squeezed dimension is the usual cause.",
     ),
-    _Check(
+    _Question(
         "empty_batch",
         "An empty table is answered",
         behaviours.empty_batch,
         "scikit-learn refuses empty tables; callers that may send none must check before they ask.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "tiny_noise",
         "A billionth of noise changes no answer",
         behaviours.tiny_noise,
         "Some rows lie on a decision's edge; round inputs as they were rounded for fitting.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "missing_values",
         "Missing values are answered",
         behaviours.missing_values,
         "Put an imputer before the model, or refuse missing values before asking it.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "unseen_category",
         "A category never seen is answered",
         behaviours.unseen_category,
         'Encode with handle_unknown="ignore" (or "infrequent_if_exist"), or refuse such rows before asking.',
         serious=False,
     ),
-    _Check(
+    _Question(
         "extremes",
         "Extreme numbers are answered",
         behaviours.extremes,
         "Clip inputs to the range that the model was fitted on, or refuse rows outside it.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "dtype",
         "The type of a number does not matter",
         behaviours.dtype,
         "Convert inputs to one type before the model, as they were for fitting.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "thread_safety",
         "Several threads get the answers that one gets",
         behaviours.thread_safety,
         "predict keeps something in the model while it works; keep it in local variables, or let one thread "
         "at a time ask.",
     ),
-    _Check(
+    _Question(
         "missing_column",
         "A missing column is refused",
         wrong_tables.missing_column,
         "Check the columns in predict, or before asking it: an answer without one of them is a guess.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "extra_column",
         "A column too many changes no answer",
         wrong_tables.extra_column,
         "Pick columns by name in predict, or refuse a table with others.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "wrong_type",
         "Text where a number belongs is refused",
         wrong_tables.wrong_type,
         "Check the columns' types in predict, or before asking it.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "infinities",
         "Infinity is refused, or answered as a very large number is",
         wrong_tables.infinities,
         "Refuse or clip infinite numbers before the model: it answers them with something else.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "long_text",
         "A very long text fares as any unseen category",
         wrong_tables.long_text,
         "Limit the length of texts before the model.",
         serious=False,
     ),
-    _Check(
+    _Question(
         "outside_bounds",
         "A step outside the bounds changes no answer",
         wrong_tables.outside_bounds,

@@ -15,7 +15,7 @@ from errors import InvalidPlan
 from estimators.answers import Predictions
 from records.robustness import Trend
 from records.schema import FieldSpec, Schema
-from robustness.behaviours import Finding, NotApplicable, Subject, spaced
+from robustness.behaviours import Examined, NotApplicable, Observation, spaced
 from shifts.scenarios import as_numbers, shifted_numbers
 
 __all__ = ["check_declared", "monotonic"]
@@ -25,7 +25,7 @@ ROWS = 20
 POINTS = 10  # of the grid, from the feature's smallest value to its largest
 
 
-def monotonic(subject: Subject, declared: Mapping[str, Trend]) -> Finding:
+def monotonic(subject: Examined, declared: Mapping[str, Trend]) -> Observation:
     """Rows whose answer moves against a declared trend somewhere along a grid of the feature.
 
     The answer is the number predicted, or the probability of the second of two classes (its code, where
@@ -33,14 +33,14 @@ def monotonic(subject: Subject, declared: Mapping[str, Trend]) -> Finding:
     """
     if not declared:
         raise NotApplicable("The run's config declares none (robustness.monotonic).")
-    if subject.expected.labels is not None and len(subject.expected.labels) > 2:
+    if subject.reference.labels is not None and len(subject.reference.labels) > 2:
         raise NotApplicable("Answers with more than two classes have no direction.")
     check_declared(subject.schema, declared)
     failing: list[npt.NDArray[np.bool_]] = []
     example: str | None = None
     for name, trend in declared.items():
         spec, grid = _grid(subject, name)
-        answered = np.flatnonzero(~subject.expected.failed)
+        answered = np.flatnonzero(~subject.reference.failed)
         rows = answered[spaced(len(answered), ROWS)] if len(answered) else np.arange(0)
         heights = _heights(subject, spec, rows, grid)
         steps = np.diff(heights, axis=1) * (1 if trend == "increasing" else -1)
@@ -52,7 +52,7 @@ def monotonic(subject: Subject, declared: Mapping[str, Trend]) -> Finding:
                 f"row {rows[i]}: {heights[i, j]:.6g} at {name} = {grid[j]:.6g}, "
                 f"{heights[i, j + 1]:.6g} at {grid[j + 1]:.6g} (declared {trend})"
             )
-    return Finding(np.concatenate(failing), example)
+    return Observation(np.concatenate(failing), example)
 
 
 def check_declared(schema: Schema, declared: Mapping[str, Trend]) -> None:
@@ -69,7 +69,7 @@ def check_declared(schema: Schema, declared: Mapping[str, Trend]) -> None:
             )
 
 
-def _grid(subject: Subject, name: str) -> tuple[FieldSpec, npt.NDArray[np.float64]]:
+def _grid(subject: Examined, name: str) -> tuple[FieldSpec, npt.NDArray[np.float64]]:
     spec = next(spec for spec in subject.schema.features if spec.name == name)
     values = as_numbers(subject.frame[name])
     values = values[np.isfinite(values)]
@@ -80,7 +80,7 @@ def _grid(subject: Subject, name: str) -> tuple[FieldSpec, npt.NDArray[np.float6
 
 
 def _heights(
-    subject: Subject, spec: FieldSpec, rows: npt.NDArray[np.intp], grid: npt.NDArray[np.float64]
+    subject: Examined, spec: FieldSpec, rows: npt.NDArray[np.intp], grid: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """The answers (rows, points of the grid); NaN where there is none."""
     table = subject.frame.iloc[np.repeat(rows, len(grid))].reset_index(drop=True)

@@ -14,7 +14,16 @@ from distances.changes import changed_answers, in_parts
 from errors import BadAnswer, ModelError
 from estimators.answers import Predictions
 from records.schema import FieldSpec
-from robustness.behaviours import MAX_ROWS, Finding, NotApplicable, Subject, compared, differ, said, spaced
+from robustness.behaviours import (
+    MAX_ROWS,
+    Examined,
+    NotApplicable,
+    Observation,
+    answer_text,
+    compared,
+    differ,
+    spaced,
+)
 from shifts.scenarios import as_numbers, shifted_numbers, spread_of
 
 __all__ = ["extra_column", "infinities", "long_text", "missing_column", "outside_bounds", "wrong_type"]
@@ -28,7 +37,7 @@ NO_TEXT = "no number"
 SILENT = {"MissingAnswer", "InfiniteAnswer"}  # the model answered, and with nothing of use
 
 
-def missing_column(subject: Subject) -> Finding:
+def missing_column(subject: Examined) -> Observation:
     """Columns left out one at a time; answering all the same is the finding."""
     if subject.frame.shape[1] < 2:
         raise NotApplicable("Without its one column a table is empty.")
@@ -37,7 +46,7 @@ def missing_column(subject: Subject) -> Finding:
     return _answered_all_the_same(subject, [(f"without {name!r}", rows.drop(columns=name)) for name in names])
 
 
-def wrong_type(subject: Subject) -> Finding:
+def wrong_type(subject: Examined) -> Observation:
     """Text in place of the numbers of one column at a time; answering all the same is the finding."""
     numbers = _numbers(subject)
     if not numbers:
@@ -50,17 +59,17 @@ def wrong_type(subject: Subject) -> Finding:
     )
 
 
-def extra_column(subject: Subject) -> Finding:
+def extra_column(subject: Examined) -> Observation:
     """A column that the model does not know: it is refused or left alone, and no answer moves."""
     table = subject.frame.copy()
     table.insert(0, EXTRA, np.arange(len(table), dtype=np.float64))
     answers = _asked(subject, table)
     if answers is None:
-        return Finding(np.zeros(subject.rows, dtype=np.bool_))
-    return compared(subject.expected, answers, "without it", "with it")
+        return Observation(np.zeros(subject.rows, dtype=np.bool_))
+    return compared(subject.reference, answers, "without it", "with it")
 
 
-def infinities(subject: Subject) -> Finding:
+def infinities(subject: Examined) -> Observation:
     """Infinity is refused, or answered as a very large number is; an answer of NaN is the finding."""
     numbers = [s for s in _numbers(subject) if pd.api.types.is_float_dtype(subject.frame[s.name].dtype)]
     if not numbers:
@@ -74,7 +83,7 @@ def infinities(subject: Subject) -> Finding:
     endless = _asked(subject, table(np.inf), silent_is_an_answer=True)
     failing = np.zeros(len(tries), dtype=np.bool_)
     if endless is None:
-        return Finding(failing)
+        return Observation(failing)
     if {error.kind for error in endless.errors} & SILENT:
         failing |= endless.failed
     large = _asked(subject, table(LARGE))
@@ -84,13 +93,13 @@ def infinities(subject: Subject) -> Finding:
     example = None
     if worst is not None:
         spec, sign = tries[worst]
-        example = f"{spec.name} = {sign * np.inf:g}: {said(endless, worst)}" + (
-            f", for {sign * LARGE:g}: {said(large, worst)}" if large is not None else ""
+        example = f"{spec.name} = {sign * np.inf:g}: {answer_text(endless, worst)}" + (
+            f", for {sign * LARGE:g}: {answer_text(large, worst)}" if large is not None else ""
         )
-    return Finding(failing, example)
+    return Observation(failing, example)
 
 
-def long_text(subject: Subject) -> Finding:
+def long_text(subject: Examined) -> Observation:
     """A category of 100,000 characters fares as any other that was never seen."""
     texts = [
         spec
@@ -117,10 +126,10 @@ def long_text(subject: Subject) -> Finding:
             failing.append(finding.failing)
             found = f"{spec.name}: {finding.example}"
         example = example or (found if failing[-1].any() else None)
-    return Finding(np.concatenate(failing), example)
+    return Observation(np.concatenate(failing), example)
 
 
-def outside_bounds(subject: Subject) -> Finding:
+def outside_bounds(subject: Examined) -> Observation:
     """A step outside a feature's bounds gets the answer of the bound, or is refused."""
     inside: list[tuple[FieldSpec, float]] = []
     outside: list[tuple[FieldSpec, float]] = []
@@ -141,19 +150,20 @@ def outside_bounds(subject: Subject) -> Finding:
     inside, outside = [inside[i] for i in kept], [outside[i] for i in kept]
     both = _asked(subject, _one_by_one(subject, [*inside, *outside]))
     if both is None:
-        return Finding(np.zeros(len(kept), dtype=np.bool_))
+        return Observation(np.zeros(len(kept), dtype=np.bool_))
     at, beyond = in_parts(both, 2)
     failing = changed_answers(at, beyond, subject.tolerance)
     worst = next(iter(np.flatnonzero(failing).tolist()), None)
     if worst is None:
-        return Finding(failing)
+        return Observation(failing)
     (spec, bound), (_, value) = inside[worst], outside[worst]
-    return Finding(
-        failing, f"{spec.name}: {said(at, worst)} at {bound:.6g}, {said(beyond, worst)} at {value:.6g}"
+    return Observation(
+        failing,
+        f"{spec.name}: {answer_text(at, worst)} at {bound:.6g}, {answer_text(beyond, worst)} at {value:.6g}",
     )
 
 
-def _answered_all_the_same(subject: Subject, tables: Sequence[tuple[str, pd.DataFrame]]) -> Finding:
+def _answered_all_the_same(subject: Examined, tables: Sequence[tuple[str, pd.DataFrame]]) -> Observation:
     """One entry a table: whether the model answered rows that it should have refused."""
     failing, example = np.zeros(len(tables), dtype=np.bool_), None
     for i, (what, table) in enumerate(tables):
@@ -162,10 +172,12 @@ def _answered_all_the_same(subject: Subject, tables: Sequence[tuple[str, pd.Data
             failing[i] = True
             answered = int((~answers.failed).sum())
             example = example or f"{what}: {answered} of {len(table)} rows were answered"
-    return Finding(failing, example)
+    return Observation(failing, example)
 
 
-def _asked(subject: Subject, table: pd.DataFrame, *, silent_is_an_answer: bool = False) -> Predictions | None:
+def _asked(
+    subject: Examined, table: pd.DataFrame, *, silent_is_an_answer: bool = False
+) -> Predictions | None:
     """The answers; None when the model refused the table, or every row of it."""
     try:
         answers = subject.ask(table)
@@ -175,9 +187,9 @@ def _asked(subject: Subject, table: pd.DataFrame, *, silent_is_an_answer: bool =
     return None if answers.failed.all() and not silent else answers
 
 
-def _one_by_one(subject: Subject, tries: Sequence[tuple[FieldSpec, float]]) -> pd.DataFrame:
+def _one_by_one(subject: Examined, tries: Sequence[tuple[FieldSpec, float]]) -> pd.DataFrame:
     """The first row that was answered, once for every try, each copy with one number replaced."""
-    answered = np.flatnonzero(~subject.expected.failed)
+    answered = np.flatnonzero(~subject.reference.failed)
     row = int(answered[0]) if len(answered) else 0
     table = subject.frame.iloc[np.full(len(tries), row)].reset_index(drop=True)
     for spec in dict.fromkeys(spec for spec, _ in tries):
@@ -188,11 +200,11 @@ def _one_by_one(subject: Subject, tries: Sequence[tuple[FieldSpec, float]]) -> p
     return table
 
 
-def _few(subject: Subject) -> pd.DataFrame:
+def _few(subject: Examined) -> pd.DataFrame:
     return subject.frame.head(FEW_ROWS)
 
 
-def _numbers(subject: Subject) -> list[FieldSpec]:
+def _numbers(subject: Examined) -> list[FieldSpec]:
     """The features that are numbers, in the schema and in the table."""
     return [
         spec

@@ -18,7 +18,7 @@ from starlette.formparsers import MultiPartParser
 import runs
 from errors import InvalidInput, InvalidPlan, InvalidSchema, TooLarge
 from records.run import RunPlan
-from records.schema import Schema
+from records.schema import MAX_NAME, Schema
 from routes.dependencies import blocking
 from routes.problems import of_validation, summary
 from runs import Upload
@@ -30,7 +30,6 @@ __all__ = ["FORM_SCHEMA", "Submission", "parse_plan", "read_submission"]
 FIELDS = ("model", "schema", "sample", "target", "config")
 MAX_PARTS = 16  # a few more than FIELDS, so that a wrong name is named instead of counted
 MAX_TEXT_BYTES = 8 * 1024 * 1024  # a schema of 10,000 features with categories
-MAX_NAME = 200
 # Beyond, a form goes to disk while it arrives, each piece by way of another thread: four times as long.
 MultiPartParser.spool_max_size = 8 * 1024 * 1024
 EXAMPLE = 'Keys and texts stand in double quotes, such as {"rows": 500, "name": "nightly"}.'

@@ -19,7 +19,6 @@ __all__ = [
     "why_refused"]  # fmt: skip
 
 LIST_FILE = Path(__file__).with_name("allowed_globals.txt")
-MAX_NAME = 200
 
 # Where a name lives now that older files call otherwise; the left side is allowed when the right one is.
 MOVED: dict[tuple[str, str], tuple[str, str]] = {

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from errors import MissingLibrary, NotAModel
+from errors import MAX_QUOTED, MissingLibrary, NotAModel
 from records.model import NativeFormat, RefusedName, ScanReport
 from scan import pickles
 from scan.allow_list import allowed, today
@@ -22,7 +22,6 @@ __all__ = ["first_glance", "refused_in_skops", "scan"]
 MAX_NAMES = 100
 MAX_REFUSED = 20
 MAX_DEPTH = 200
-MAX_TEXT = 120
 DAMAGED = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 MAY_RUN_CODE = (
@@ -60,7 +59,7 @@ def scan(file: BinaryIO) -> ScanReport:
     """
     native = identify(file)
     if native is None:
-        return pickles.scan(file)
+        return pickles.scan_pickle(file)
     report = _of_format(file, native)
     try:
         if native.name == "skops":
@@ -73,7 +72,8 @@ def scan(file: BinaryIO) -> ScanReport:
             found = report.model_copy(update={"ok": True})
     except DAMAGED as error:
         raise NotAModel(
-            f"The file looks like {native.title} but is damaged: {str(error)[:MAX_TEXT]}.", hint=DAMAGED_HINT
+            f"The file looks like {native.title} but is damaged: {str(error)[:MAX_QUOTED]}.",
+            hint=DAMAGED_HINT,
         ) from None
     file.seek(0)
     return found

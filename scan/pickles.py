@@ -20,7 +20,7 @@ from scan.machine import Buffer, Damaged, Stopped
 from scan.symbols import Global
 from scan.walk import Walk
 
-__all__ = ["printable", "refused_name", "scan"]
+__all__ = ["printable", "refused_name", "scan_pickle"]
 
 
 MAX_GLOBALS = 100  # reported; a fitted model refers to a few dozen
@@ -30,7 +30,7 @@ MAX_NAME = 120
 OWN = {"builtins", "__builtin__", "copyreg", "copy_reg", "_codecs", "collections", "functools", "datetime"}
 
 
-def scan(file: BinaryIO) -> ScanReport:
+def scan_pickle(file: BinaryIO) -> ScanReport:
     """Follow the whole file, from its start. Raises NotAModel for what is no pickle at all, and for bombs."""
     content = Inflation(file)
     with _buffer(file, content) as data:

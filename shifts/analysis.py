@@ -1,7 +1,7 @@
 """Simulated drift: shift the inputs, ask the model again, and say how far its answers moved.
 
-Promises: one scenario that fails never loses the others. Leaves the shifts to `shifts.scenarios`, running
-the model to the caller (a `predict` function is handed in) and verdicts to `checks`.
+Promises: one scenario that fails never loses the others. Leaves the shifts to `shifts.scenarios`,
+running the model to the caller, whose subject knows how, and verdicts to `checks`.
 """
 
 import time
@@ -10,12 +10,12 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from distances.changes import ask, change_tolerance, changed_answers, in_labels_of
+from distances.changes import changed_answers, in_labels_of
+from distances.subject import Subject
 from drift import Reference, compare, measured_columns
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from estimators.answers import Predict, Predictions
+from estimators.answers import Predictions
 from records.drift import ColumnDrift, Distances, DriftAnalysis, DriftPlan, Scenario, ScenarioPlan
-from records.schema import Schema
 from records.thresholds import to_watch
 from shifts.breaking_points import find_breaking_points
 from shifts.criteria import Labelled
@@ -29,16 +29,8 @@ __all__ = ["analyse"]
 MAX_SCORE_COLUMNS = 20  # classes whose probabilities are compared, the commonest first
 
 
-def analyse(
-    frame: pd.DataFrame,
-    schema: Schema,
-    predict: Predict,
-    reference: Predictions,
-    plan: DriftPlan,
-    seed: int,
-    labelled: Labelled | None = None,
-) -> DriftAnalysis:
-    """Every scenario of the plan on `frame` (n rows), whose answers are `reference`; then breaking points.
+def analyse(subject: Subject, plan: DriftPlan, labelled: Labelled | None = None) -> DriftAnalysis:
+    """Every scenario of the plan on the subject's rows; then breaking points.
 
     labelled: rows of a sample with their labels, which the plan's score limit needs.
     Each scenario draws from the same seed, so that two magnitudes differ by nothing but the magnitude.
@@ -46,15 +38,10 @@ def analyse(
     the scenario. Cancelled, ChildDied and ChildTimeout pass through.
     """
     for scenario in plan.scenarios:
-        check_scenario(frame, schema, scenario)
-    tolerance = change_tolerance(reference)
-    rows = Reference(frame)
-
-    def play(scenario: ScenarioPlan) -> Scenario:
-        return _play(rows, schema, scenario, predict, reference, tolerance, seed)
-
-    played = [play(scenario) for scenario in plan.scenarios]
-    columns, name = _strongest(rows, schema, plan.scenarios, played, seed)
+        check_scenario(subject.frame, subject.schema, scenario)
+    rows = Reference(subject.frame)
+    played = [_play(subject, rows, scenario) for scenario in plan.scenarios]
+    columns, name = _strongest(subject, rows, plan.scenarios, played)
     notes: tuple[str, ...] = ()
     if plan.each_feature:
         single = _single_plans(plan.scenarios, played)
@@ -63,30 +50,26 @@ def analyse(
             if time.monotonic() > ends_at:
                 notes = (f"{len(single) - done} single-feature scenarios were not played: the budget ended.",)
                 break
-            played.append(play(scenario))
+            played.append(_play(subject, rows, scenario))
     if plan.domain_auc:
-        played, cut_short = with_domain_auc(frame, schema, played, plan.budget_s, seed)
-        notes += cut_short
-    joint = joint_scenario(frame, schema, plan.scenarios) if plan.decomposition else None
-    decomposition = None
-    if joint is not None and not reference.failed.all():
-        decomposition, why_not = decompose(
-            frame, schema, joint, predict, reference, tolerance, plan.budget_s, seed
+        played, cut_short = with_domain_auc(
+            subject.frame, subject.schema, played, plan.budget_s, subject.seed
         )
+        notes += cut_short
+    joint = joint_scenario(subject.frame, subject.schema, plan.scenarios) if plan.decomposition else None
+    decomposition = None
+    if joint is not None and not subject.reference.failed.all():
+        decomposition, why_not = decompose(subject, joint, plan.budget_s)
         notes += why_not
-    points, cut = (
-        find_breaking_points(frame, schema, predict, reference, plan, seed, labelled)
-        if plan.breaking_points
-        else ((), ())
-    )
+    points, cut = find_breaking_points(subject, plan, labelled) if plan.breaking_points else ((), ())
     return DriftAnalysis(
         scenarios=tuple(played),
         breaking_points=points,
         decomposition=decomposition,
-        changed_tolerance=None if reference.labels is not None else tolerance,
+        changed_tolerance=None if subject.reference.labels is not None else subject.tolerance,
         columns=columns,
         columns_scenario=name,
-        false_alarms=watched_false_alarms(frame, to_watch(points), seed=seed),
+        false_alarms=watched_false_alarms(subject.frame, to_watch(points), seed=subject.seed),
         notes=notes + cut,
     )
 
@@ -101,16 +84,9 @@ def _single_plans(plans: tuple[ScenarioPlan, ...], played: list[Scenario]) -> li
     ]
 
 
-def _play(
-    rows: Reference,
-    schema: Schema,
-    scenario: ScenarioPlan,
-    predict: Predict,
-    reference: Predictions,
-    tolerance: float,
-    seed: int,
-) -> Scenario:
-    features = applicable_features(rows.frame, schema, scenario)
+def _play(subject: Subject, rows: Reference, scenario: ScenarioPlan) -> Scenario:
+    reference = subject.reference
+    features = applicable_features(subject.frame, subject.schema, scenario)
     outcome = Scenario(
         kind=scenario.kind,
         features=features,
@@ -121,16 +97,16 @@ def _play(
     )
     if not features:
         return outcome.model_copy(update={"reason": _why_not(scenario)})
-    shifted = simulate(rows.frame, schema, scenario, np.random.default_rng(seed), features)
+    shifted = simulate(subject.frame, subject.schema, scenario, np.random.default_rng(subject.seed), features)
     outcome = outcome.model_copy(update={"input": _distances(rows, shifted, features)})
     try:
-        answers = ask(predict, shifted)
+        answers = subject.ask(shifted)
     except (Cancelled, ChildDied, ChildTimeout):
         raise
     except DashboardError as error:
         return outcome.model_copy(update={"reason": error.message, "failed_share": 1.0})
     failed = reference.failed | answers.failed
-    share = float(changed_answers(reference, answers, tolerance).mean())
+    share = float(changed_answers(reference, answers, subject.tolerance).mean())
     return outcome.model_copy(
         update={
             "prediction": _prediction_distances(reference, answers),
@@ -165,18 +141,14 @@ def _first_error(answers: Predictions) -> str:
 
 
 def _strongest(
-    rows: Reference,
-    schema: Schema,
-    plans: tuple[ScenarioPlan, ...],
-    played: list[Scenario],
-    seed: int,
+    subject: Subject, rows: Reference, plans: tuple[ScenarioPlan, ...], played: list[Scenario]
 ) -> tuple[tuple[ColumnDrift, ...], str | None]:
     """All columns under the scenario with the largest PSI on its inputs, drawn once more from the seed."""
     applied = [(s.input.psi, plan) for s, plan in zip(played, plans, strict=True) if s.input.psi is not None]
     if not applied:
         return (), None
     scenario = max(applied, key=lambda pair: pair[0])[1]
-    shifted = simulate(rows.frame, schema, scenario, np.random.default_rng(seed))
+    shifted = simulate(subject.frame, subject.schema, scenario, np.random.default_rng(subject.seed))
     return compare(rows, shifted).columns, scenario.key
 
 

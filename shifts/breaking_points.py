@@ -10,15 +10,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from distances.changes import change_tolerance, subset
+from distances.changes import subset
 from distances.columns import ReferenceColumn, numbers, numeric_psi
-from estimators.answers import Predict, Predictions
+from distances.subject import Subject
+from estimators.answers import Predictions
 from records.base import Figure
 from records.drift import BreakingPoint, DriftPlan
-from records.schema import FieldSpec, Schema
+from records.schema import FieldSpec
 from shifts.criteria import BROKEN, POSSIBLY, SURELY, ChangedAnswers, Criterion, Labelled, ScoreDrop, Tails
 from shifts.scenarios import as_numbers, shifted_numbers, spread_of
-from shifts.search import LEVELS, Question, Search, confirm, is_wide, middle_of, nearest, screen, search_all
+from shifts.search import (
+    LEVELS,
+    BudgetedModel,
+    Search,
+    confirm,
+    is_wide,
+    middle_of,
+    nearest,
+    screen,
+    search_all,
+)
 
 __all__ = ["find_breaking_points", "picked_rows"]
 
@@ -34,25 +45,17 @@ def picked_rows(reference: Predictions, seed: int) -> npt.NDArray[np.intp]:
     return np.random.default_rng(seed).permutation(np.flatnonzero(~reference.failed))[:MAX_ROWS]
 
 
-def find_breaking_points(
-    frame: pd.DataFrame,
-    schema: Schema,
-    predict: Predict,
-    reference: Predictions,
-    plan: DriftPlan,
-    seed: int,
-    labelled: Labelled | None = None,
-) -> Found:
+def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled | None = None) -> Found:
     """For each number or whole number the smallest shift of its mean, up or down, that breaks the model.
 
-    It breaks where more than `changed_limit` of the answers change on rows of `frame` (n rows, whose answers
-    are `reference`), or where the score on the `labelled` rows drops by more than `score_limit`. On at most
-    256 rows of either, every shift is applied to the same rows. Both directions are bracketed by 0.25, 0.5,
-    1, 2 and 4 standard deviations, then bisected, all features in one call a step. First the whole ladder is
-    tried on 64 rows; shifts that these rule out with 99 % are not asked about again, and the search starts
-    at the first step that breaks. Where these 64 stay changed once they are, a row that is not changed at
-    one shift is not asked at nearer ones; within a bracket those are asked that its ends disagree on. The
-    point found is then asked on all rows.
+    It breaks where more than `changed_limit` of the answers change on rows of the subject, or where the
+    score on the `labelled` rows drops by more than `score_limit`. On at most 256 rows of either, every
+    shift is applied to the same rows. Both directions are bracketed by 0.25, 0.5, 1, 2 and 4 standard
+    deviations, then bisected, all features in one call a step. First the whole ladder is tried on 64 rows;
+    shifts that these rule out with 99 % are not asked about again, and the search starts at the first step
+    that breaks. Where these 64 stay changed once they are, a row that is not changed at one shift is not
+    asked at nearer ones; within a bracket those are asked that its ends disagree on. The point found is
+    then asked on all rows.
 
     The interval is where the limit lies inside the 95 % band of what was measured. Three crossings bound it:
     of the band's upper end, of the figure, of the band's lower end. The nearest of both directions counts, so
@@ -61,36 +64,39 @@ def find_breaking_points(
 
     Returns the points, nearest first and unreached ones last, and notes on what was cut short.
     """
-    question = Question(predict, time.monotonic() + plan.budget_s, plan.budget_s)
-    specs = [s for s in schema.features if s.type in ("number", "integer") and s.name in frame.columns]
+    frame = subject.frame
+    model = BudgetedModel(subject.predict, time.monotonic() + plan.budget_s, plan.budget_s)
+    specs = [
+        s for s in subject.schema.features if s.type in ("number", "integer") and s.name in frame.columns
+    ]
     stds = {s.name: _std(frame[s.name]) for s in specs}
     movable = [s for s in specs if stds[s.name] > 0]
     notes: list[str] = []
     if len(movable) < len(specs):
         still = [s.name for s in specs if stds[s.name] == 0]
         notes.append(f"No breaking point was searched for {_listed(still)}: constant or without numbers.")
-    picked = picked_rows(reference, seed)
+    picked = picked_rows(subject.reference, subject.seed)
     if not movable or len(picked) == 0:
         return (), tuple(notes)
     tails = Tails(ERROR / 2 - SCREEN_ERROR, ERROR / 2 / (2 if plan.score_limit is None else 4), SCREEN_ERROR)
-    rows, tolerance = frame.iloc[picked], change_tolerance(reference)
+    before = subset(subject.reference, picked)
     criteria: list[Criterion] = [
-        ChangedAnswers(rows, subset(reference, picked), tolerance, plan.changed_limit, tails)
+        ChangedAnswers(frame.iloc[picked], before, subject.tolerance, plan.changed_limit, tails)
     ]
     if plan.score_limit is not None:
-        scored, why_not = _score_drop(labelled, movable, question, plan.score_limit, tails, seed)
+        scored, why_not = _score_drop(labelled, movable, model, plan.score_limit, tails, subject.seed)
         criteria += [] if scored is None else [scored]
         notes += [] if why_not is None else [why_not]
     groups = [
         [Search(s, stds[s.name], sign, c) for c in criteria for sign in (1, -1) if _can_move(c, s.name)]
         for s in movable
     ]
-    screen(question, groups)
-    asked = search_all(question, groups)
-    confirm(question, groups)
+    screen(model, groups)
+    asked = search_all(model, groups)
+    confirm(model, groups)
     points = [_point(frame, group) for group in groups]
-    if question.stopped is not None:
-        notes.append(_what_was_cut(question.stopped, groups))
+    if model.stopped is not None:
+        notes.append(_what_was_cut(model.stopped, groups))
     if asked < min(MAX_ROWS, len(picked)):
         notes.append(f"Breaking points rest on {asked} rows, to keep to the time budget.")
     returning = [p.feature for p in points if p.monotone is False]
@@ -157,7 +163,7 @@ def _psi(column: pd.Series, search: Search, shifts: tuple[Figure, ...]) -> list[
 def _score_drop(
     labelled: Labelled | None,
     movable: list[FieldSpec],
-    question: Question,
+    model: BudgetedModel,
     limit: float,
     tails: Tails,
     seed: int,
@@ -173,7 +179,7 @@ def _score_drop(
         s.name for s in movable if s.type == "number" and pd.api.types.is_integer_dtype(rows[s.name].dtype)
     ]
     rows = rows.astype(dict.fromkeys(whole, np.float64))
-    answers = question.answers(rows)
+    answers = model.answers(rows)
     if answers is None:
         return None, None
     found = ScoreDrop.of(Labelled(rows, labelled.labels.iloc[picked]), answers, limit, tails)

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from distances.changes import MAX_CALL_ROWS, ask, changed_answers, in_parts, subset
+from distances.changes import MAX_CALL_ROWS, changed_answers, in_parts, subset
+from distances.subject import Subject
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
-from estimators.answers import Predict, Predictions
+from estimators.answers import Predictions
 from records.drift import Decomposition, ScenarioPlan, SingleEffect
 from records.schema import Schema
 from shifts.breaking_points import picked_rows
@@ -36,44 +37,39 @@ def joint_scenario(
 
 
 def decompose(
-    frame: pd.DataFrame,
-    schema: Schema,
-    scenario: ScenarioPlan,
-    predict: Predict,
-    reference: Predictions,
-    tolerance: float,
-    budget_s: float,
-    seed: int,
+    subject: Subject, scenario: ScenarioPlan, budget_s: float
 ) -> tuple[Decomposition | None, tuple[str, ...]]:
-    """The scenario on at most 256 rows of `frame` (n rows, answers `reference`), jointly and one by one.
+    """The scenario on at most 256 rows of the subject, jointly and one by one.
 
     The shift is drawn once, as `simulate` draws it for the whole frame; a single effect takes one column of
     it. Returns the decomposition, or None with a note why: the model raised, or time for 64 rows was lacking.
     """
     ends_at = time.monotonic() + budget_s * BUDGET_SHARE
-    picked = picked_rows(reference, seed)
-    names = applicable_features(frame, schema, scenario)
-    shifted = simulate(frame, schema, scenario, np.random.default_rng(seed))
+    frame = subject.frame
+    picked = picked_rows(subject.reference, subject.seed)
+    names = applicable_features(frame, subject.schema, scenario)
+    shifted = simulate(frame, subject.schema, scenario, np.random.default_rng(subject.seed))
     title = scenario.key
     try:
         begun = time.monotonic()
-        joint = ask(predict, shifted.iloc[picked])
+        joint = subject.ask(shifted.iloc[picked])
         per_row_s = (time.monotonic() - begun) / len(picked)
         affordable = int(min((ends_at - time.monotonic()) / max(per_row_s, 1e-9), 1e9) / len(names))
         rows = min(len(picked), affordable)
         if rows < min(MIN_ROWS, len(picked)):
             return None, (f"{title} was not taken apart: {len(names)} features take more than the budget.",)
         picked, joint = picked[:rows], subset(joint, np.arange(rows))
-        singles = _singles(frame.iloc[picked], shifted.iloc[picked], names, predict)
+        singles = _singles(frame.iloc[picked], shifted.iloc[picked], names, subject)
     except (Cancelled, ChildDied, ChildTimeout):
         raise
     except DashboardError as error:
         return None, (f"{title} was not taken apart: {error.message}",)
-    return _figures(scenario, names, subset(reference, picked), joint, singles, tolerance), ()
+    before = subset(subject.reference, picked)
+    return _figures(scenario, names, before, joint, singles, subject.tolerance), ()
 
 
 def _singles(
-    rows: pd.DataFrame, shifted: pd.DataFrame, names: tuple[str, ...], predict: Predict
+    rows: pd.DataFrame, shifted: pd.DataFrame, names: tuple[str, ...], subject: Subject
 ) -> list[Predictions]:
     """The answers with one column shifted, a table a feature; several features a call."""
     n = len(rows)
@@ -83,7 +79,7 @@ def _singles(
         some = names[start : start + at_once]
         # assign, not a cell-wise write: a shifted column may have another type
         table = pd.concat([rows.assign(**{name: shifted[name]}) for name in some], ignore_index=True)
-        found += in_parts(ask(predict, table), len(some))
+        found += in_parts(subject.ask(table), len(some))
     return found
 
 

@@ -19,7 +19,7 @@ from shifts.criteria import BROKEN, POSSIBLY, SURELY, Criterion
 from shifts.scenarios import shifted_numbers, with_columns
 
 __all__ = [
-    "LEVELS", "MIN_ROWS", "Question", "Search", "confirm", "is_wide", "middle_of", "nearest", "screen",
+    "LEVELS", "MIN_ROWS", "BudgetedModel", "Search", "confirm", "is_wide", "middle_of", "nearest", "screen",
     "search_all",
 ]  # fmt: skip
 
@@ -146,7 +146,7 @@ class Try:
 
 
 @dataclass
-class Question:
+class BudgetedModel:
     """The model, and how much time is left to ask it."""
 
     predict: Predict
@@ -199,13 +199,13 @@ class Question:
         return True
 
 
-def screen(question: Question, groups: list[list[Search]]) -> None:
+def screen(model: BudgetedModel, groups: list[list[Search]]) -> None:
     """The ladder on few rows: which features cannot break, and which come first where time is short."""
     searches = [s for group in groups for s in group]
     heads = {id(s.criterion): s.criterion.head(MIN_ROWS) for s in searches}
     for head in heads.values():
         # Timed for a first idea of what a call costs: a slow model must not lose all its time in one.
-        if question.answers(head.rows) is None:
+        if model.answers(head.rows) is None:
             return
     middle = LEVELS[len(LEVELS) // 2]
     for levels in ([middle], [level for level in LEVELS if level != middle]):
@@ -215,12 +215,12 @@ def screen(question: Question, groups: list[list[Search]]) -> None:
             for s in searches
             for head in [heads[id(s.criterion)]]
         ]
-        if len(levels) > 1 and len(tries) * MIN_ROWS > question.affordable(SCREEN_SHARE):
+        if len(levels) > 1 and len(tries) * MIN_ROWS > model.affordable(SCREEN_SHARE):
             return
         while tries:
-            rows = min(question.affordable(FIRST_CALL_SHARE), MAX_CALL_ROWS)
+            rows = min(model.affordable(FIRST_CALL_SHARE), MAX_CALL_ROWS)
             some, tries = tries[: max(2, rows // MIN_ROWS)], tries[max(2, rows // MIN_ROWS) :]
-            if not question.fill(some):
+            if not model.fill(some):
                 return
             for t in some:
                 t.search.first[t.shift] = t.values
@@ -228,7 +228,7 @@ def screen(question: Question, groups: list[list[Search]]) -> None:
         s.screened(heads[id(s.criterion)])
 
 
-def search_all(question: Question, groups: list[list[Search]]) -> int:
+def search_all(model: BudgetedModel, groups: list[list[Search]]) -> int:
     """The most sensitive features first, as many at once as the budget lets finish. Returns how many rows."""
 
     def sensitivity(group: list[Search]) -> float:
@@ -242,22 +242,22 @@ def search_all(question: Question, groups: list[list[Search]]) -> int:
 
     live = [g for g in sorted(groups, key=sensitivity, reverse=True) if any(not s.hopeless for s in g)]
     most = max((len(s.criterion.rows) for g in groups for s in g), default=0)
-    if not live or question.stopped is not None:
+    if not live or model.stopped is not None:
         return most
-    rows = min(most, max(MIN_ROWS, question.affordable() // (ROWS_A_GROUP * len(live))))
+    rows = min(most, max(MIN_ROWS, model.affordable() // (ROWS_A_GROUP * len(live))))
     heads = {id(s.criterion): s.criterion.head(rows) for group in groups for s in group}
     for group in live:
         for s in group:
             s.criterion = heads[id(s.criterion)]
-    while live and question.stopped is None:
-        at_once = max(1, min(question.affordable() // (ROWS_A_GROUP * rows), MAX_CALL_ROWS // (2 * rows)))
-        _search(question, live[:at_once])
+    while live and model.stopped is None:
+        at_once = max(1, min(model.affordable() // (ROWS_A_GROUP * rows), MAX_CALL_ROWS // (2 * rows)))
+        _search(model, live[:at_once])
         live = live[at_once:]
     return rows
 
 
-def _search(question: Question, groups: list[list[Search]]) -> None:
-    """Until every crossing of these features has its bracket, or `question` stops."""
+def _search(model: BudgetedModel, groups: list[list[Search]]) -> None:
+    """Until every crossing of these features has its bracket, or `model` stops."""
     while True:
         tries = []
         for group in groups:
@@ -265,21 +265,21 @@ def _search(question: Question, groups: list[list[Search]]) -> None:
                 others = [other for other in group if other is not search]
                 for shift in sorted(search.next_shifts(others)):
                     tries.append(Try(search, search.criterion, shift, *search.known(shift)))
-        if not tries or not question.fill(tries):
+        if not tries or not model.fill(tries):
             return
         for t in tries:
             t.search.learn(t.shift, t.values)
 
 
-def confirm(question: Question, groups: list[list[Search]]) -> None:
+def confirm(model: BudgetedModel, groups: list[list[Search]]) -> None:
     """Ask all rows at every point found: bisection took some answers for granted."""
     tries = []
     for group in groups:
         found = nearest(group)
-        if found is not None and question.stopped is None:
+        if found is not None and model.stopped is None:
             rows = np.arange(len(found.criterion.rows))
             tries.append(Try(found, found.criterion, middle_of(found), np.zeros(len(rows)), rows))
-    if tries and question.fill(tries):
+    if tries and model.fill(tries):
         for t in tries:
             t.search.confirmed = t.criterion.figure(t.values)
 

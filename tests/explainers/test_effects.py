@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 import metrics
 from estimators.answers import Attributions, Predictions
 from execution import explanation
-from execution.explanation import Subject
+from execution.explanation import Explained
 from explainability import explain, summarise
 from explainers.effects import explain_shift, with_shuffled_columns
 from explainers.integrated_gradients import integrated_gradients
@@ -170,7 +170,7 @@ def test_all_parts_of_an_explanation_share_its_seconds() -> None:
             return explain(adapter, frame, background, part, seed)
 
     handle: Any = Handle()
-    explanation.explain_rows(handle, Subject(rows, rows, None, "", "regression"), plan, 0)
+    explanation.explain_rows(handle, Explained(rows, rows, None, "", "regression"), plan, 0)
     schema, shift = infer_from_frame(rows), ScenarioPlan(kind="mean_shift", magnitude=1.0)
     explain_shift(handle.explain, rows, rows, schema, shift, plan, 0)  # what was sampled is drawn anew
     of_shuffling = plan.budget_s * explanation.SHUFFLE_BUDGET_SHARE

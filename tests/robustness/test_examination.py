@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from distances.subject import Subject
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, PredictFailed, Unavailable
 from estimators.answers import Predict, Predictions
 from records.robustness import BehaviourName, RobustnessPlan
@@ -31,7 +32,7 @@ def sound(frame: pd.DataFrame) -> Predictions:
 def test_a_sound_model_passes_every_behaviour() -> None:
     frame = frame_of()
     plan = RobustnessPlan(monotonic={"x": "increasing"})
-    found = examine(frame, SCHEMA, sound, sound(frame), plan, 0, together=sound).behaviours
+    found = examine(Subject.of(frame, SCHEMA, sound, sound(frame), 0), plan, together=sound).behaviours
     assert {b.name: (b.status, b.failing_share) for b in found} == {
         name: ("ok", 0.0)
         for name in (
@@ -94,7 +95,7 @@ def test_a_sound_model_is_not_caught_for_rounding(model: Predict, precision: typ
         first.values if first.scores is None else first.scores,
         again.values if again.scores is None else again.scores,
     )
-    found = examine(frame, SCHEMA, jitters, first, plan, 0, together=jitters).behaviours
+    found = examine(Subject.of(frame, SCHEMA, jitters, first, 0), plan, together=jitters).behaviours
     assert {b.name: (b.status, b.failing_share) for b in found} == {
         name: ("ok", 0.0) for name in get_args(BehaviourName)
     }
@@ -116,7 +117,7 @@ def test_a_difference_of_a_ten_thousandth_is_found_beside_rounding(name: Behavio
 def test_every_behaviour_has_a_check_and_is_in_the_docs() -> None:
     names = set(get_args(BehaviourName))
     frame = frame_of()
-    found = examine(frame, SCHEMA, sound, sound(frame), RobustnessPlan(), 0).behaviours
+    found = examine(Subject.of(frame, SCHEMA, sound, sound(frame), 0), RobustnessPlan()).behaviours
     assert {b.name for b in found} == names
     page = (PROJECT_ROOT / "docs" / "api.md").read_text("utf-8")
     assert {name for name in names if f"`{name}`" not in page} == set()
@@ -130,7 +131,7 @@ def test_few_calls_of_few_rows_are_made() -> None:
         return sound(frame)
 
     frame = frame_of(5000)
-    examine(frame, SCHEMA, counted, sound(frame), RobustnessPlan(), 0)
+    examine(Subject.of(frame, SCHEMA, counted, sound(frame), 0), RobustnessPlan())
     assert max(sizes) <= 200
     assert sum(size > 1 for size in sizes) <= 27
     assert len(sizes) <= 49

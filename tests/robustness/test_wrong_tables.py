@@ -11,6 +11,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
 
+from distances.subject import Subject
 from errors import PredictFailed
 from estimators.answers import Predictions
 from estimators.batches import answer_singly, answer_together
@@ -102,7 +103,9 @@ def test_infinity_answered_with_nan_is_found_and_raised_is_not(tmp_path: Any) ->
         adapter = adapt(model)
         plan = RobustnessPlan(checks=("infinities",))
         reference = adapter.answer(frame)
-        return examine(frame, schema, adapter.answer, reference, plan, 0).behaviours[0].failing_share
+        return (
+            examine(Subject.of(frame, schema, adapter.answer, reference, 0), plan).behaviours[0].failing_share
+        )
 
     with np.errstate(invalid="ignore"):
         assert share(Unchecked()) == 1.0
@@ -201,12 +204,8 @@ class TestThreads:
         plan = RobustnessPlan(checks=("thread_safety",))
         reference = model.answer(frame)
         (found,) = examine(
-            frame,
-            schema,
-            model.answer,
-            reference,
+            Subject.of(frame, schema, model.answer, reference, 0),
             plan,
-            0,
             together=partial(answer_together, model.answer),
         ).behaviours
         assert found.failing_share is not None and found.failing_share > 0
@@ -266,12 +265,8 @@ def test_a_tree_passes_with_its_real_adapter() -> None:
     model = adapt(DecisionTreeClassifier(random_state=0).fit(frame, frame["x"] > 5))
     plan = RobustnessPlan(monotonic={"x": "increasing"})
     found = examine(
-        frame,
-        schema,
-        model.answer,
-        model.answer(frame),
+        Subject.of(frame, schema, model.answer, model.answer(frame), 0),
         plan,
-        0,
         together=partial(answer_together, model.answer),
     ).behaviours
     shares = {b.name: b.failing_share for b in found if b.status == "ok"}

@@ -22,7 +22,7 @@ from estimators.loading import load
 from estimators.unpickler import InertDistribution, load_restricted
 from records.model import ScanReport
 from scan.allow_list import DENIED, LIST_FILE, allowed, lookup
-from scan.pickles import scan
+from scan.pickles import scan_pickle
 from scan.policy import check_allowed
 from scan.symbols import STUB
 from scripts import allow_list
@@ -74,7 +74,7 @@ def test_the_hostile_file_works_where_nothing_holds_it(name: str, fired: set[str
 def words(data: bytes) -> str:
     """Everything that the scan says against a file; fails when it says nothing."""
     with pytest.raises((ModelRefused, NotAModel)) as caught:
-        check_allowed(scan(io.BytesIO(data)))
+        check_allowed(scan_pickle(io.BytesIO(data)))
     assert caught.value.hint
     return caught.value.message
 
@@ -108,7 +108,7 @@ def test_loading_it_by_strict_policy_refuses_it(name: str, tmp_path: Path) -> No
 
 def test_every_refused_name_is_counted_and_five_are_shown() -> None:
     data = b"\x80\x02(" + b"".join(b"cnosuch%d\nname\n" % i for i in range(9)) + b"cos\nsystem\nt."
-    report = scan(io.BytesIO(data))
+    report = scan_pickle(io.BytesIO(data))
     assert (report.ok, report.refused_count, len(report.refused)) == (False, 10, 10)
     assert "; and 5 more" in words(data)
 
@@ -125,7 +125,7 @@ def test_a_library_that_is_not_installed_is_said_to_be_missing() -> None:
 
 
 def test_a_name_with_odd_characters_is_reported_in_printable_ones() -> None:
-    report = scan(io.BytesIO(b"\x80\x02cno\x1b[31m\nna\x07me\n."))
+    report = scan_pickle(io.BytesIO(b"\x80\x02cno\x1b[31m\nna\x07me\n."))
     shown = report.refused[0]
     assert (shown.module + shown.name).isprintable()
 
@@ -135,7 +135,7 @@ def test_a_name_with_odd_characters_is_reported_in_printable_ones() -> None:
 def test_a_cut_model_is_damaged_and_not_hostile(share: float, kind: Any, tmp_path: Path) -> None:
     data = models.save(models.forest_pipeline(), tmp_path / "m.pkl", compress=kind).read_bytes()
     with pytest.raises(NotAModel, match=r"ends in the middle|damaged"):
-        check_allowed(scan(io.BytesIO(data[: int(len(data) * share)])))
+        check_allowed(scan_pickle(io.BytesIO(data[: int(len(data) * share)])))
 
 
 def test_the_other_policies_load_what_strict_refuses() -> None:
@@ -168,7 +168,7 @@ def fitted() -> list[model_corpus.Fitted]:
 def allowed_files(made: model_corpus.Fitted, protocols: tuple[int, ...]) -> Iterator[bytes]:
     """The model's files, each of which the scan lets pass."""
     for kind, data in model_corpus.files(made.model, protocols):
-        report = scan(io.BytesIO(data))
+        report = scan_pickle(io.BytesIO(data))
         assert report.ok, (made.label, kind, report.refused, report.findings, report.damaged)
         yield data
 
@@ -250,7 +250,7 @@ def test_names_that_moved_are_found_where_they_are_now() -> None:
     array = pickle.dumps(np.arange(3.0), 2)
     old = array.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     assert old != array
-    assert scan(io.BytesIO(old)).ok
+    assert scan_pickle(io.BytesIO(old)).ok
     np.testing.assert_array_equal(load_restricted(io.BytesIO(old)), np.arange(3.0))
 
 
@@ -259,14 +259,14 @@ def test_arrays_pass_in_every_layout(protocol: int) -> None:
     plain = np.arange(24.0).reshape(2, 3, 4)
     for array in (plain, plain.T, plain.swapaxes(0, 1), plain[:, ::2], plain[:0], np.array(1.5)):
         data = pickle.dumps(array, protocol)
-        assert scan(io.BytesIO(data)).ok
+        assert scan_pickle(io.BytesIO(data)).ok
         np.testing.assert_array_equal(load_restricted(io.BytesIO(data)), array)
 
 
 def test_the_scan_tells_what_the_file_tells(tmp_path: Path) -> None:
     path = models.save(models.forest_pipeline(), tmp_path / "m.pkl", compress=("xz", 1))
     with path.open("rb") as file:
-        report = scan(file)
+        report = scan_pickle(file)
     assert (report.ok, report.format, report.compression, report.protocol) == (True, "joblib", "xz", 4)
     assert report.saved_with["scikit-learn"] == sklearn.__version__
     assert {"joblib", "numpy", "sklearn"} <= set(report.libraries)
@@ -319,7 +319,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 @given(mutated())
 def test_a_mutated_file_ends_in_a_report_or_in_our_error(data: bytes) -> None:
     try:
-        report = scan(io.BytesIO(data))
+        report = scan_pickle(io.BytesIO(data))
     except DashboardError:
         return
     assert report.ok is (not report.refused and not report.findings and not report.damaged)
@@ -331,7 +331,7 @@ def test_a_mutated_file_ends_in_a_report_or_in_our_error(data: bytes) -> None:
 def test_random_opcodes_end_in_a_report_or_in_our_error(data: bytes) -> None:
     for start in (b"\x80\x04", b"\x80\x02(", b""):
         try:
-            scan(io.BytesIO(start + data))
+            scan_pickle(io.BytesIO(start + data))
         except DashboardError:
             continue
 

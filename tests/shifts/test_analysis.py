@@ -13,6 +13,7 @@ from scipy.stats import ks_2samp, kstest, norm, rankdata, wasserstein_distance
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from distances.subject import Subject
 from drift import compare
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, InvalidPlan, PredictFailed
 from estimators.answers import Predictions
@@ -250,7 +251,8 @@ class TestAnalysis:
     def test_the_changed_share_is_the_share_of_other_classes(self) -> None:
         frame, predict = frame_of(), classes(lambda f: 1 / (1 + np.exp(10 - f["x"])))
         result = analyse(
-            frame, SCHEMA, predict, predict(frame), plan(ScenarioPlan(kind="mean_shift", magnitude=1)), 0
+            Subject.of(frame, SCHEMA, predict, predict(frame), 0),
+            plan(ScenarioPlan(kind="mean_shift", magnitude=1)),
         )
         (scenario,) = result.scenarios
         x, moved = frame["x"].to_numpy(), shifted("mean_shift", 1)["x"].to_numpy()
@@ -267,7 +269,7 @@ class TestAnalysis:
     def test_a_number_has_changed_once_it_moved_by_a_tenth_of_the_answers_spread(self) -> None:
         frame, predict = frame_of(), numbers(lambda f: 3 * f["x"])
         scenarios = [ScenarioPlan(kind="mean_shift", magnitude=m, features=("x",)) for m in (0.099, 0.101)]
-        result = analyse(frame, SCHEMA, predict, predict(frame), plan(*scenarios), 0)
+        result = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(*scenarios))
         assert result.changed_tolerance == pytest.approx(0.1 * 3 * frame["x"].std(ddof=0))
         assert [s.changed_share for s in result.scenarios] == [0.0, 1.0]
         assert result.scenarios[1].prediction.wasserstein == pytest.approx(0.101)
@@ -275,14 +277,16 @@ class TestAnalysis:
     def test_rows_that_fail_are_counted_as_failed_and_not_as_changed(self) -> None:
         frame, predict = frame_of(), numbers(lambda f: f["x"])
         scenario = ScenarioPlan(kind="missing_values", magnitude=0.25, features=("x",))
-        (played,) = analyse(frame, SCHEMA, predict, predict(frame), plan(scenario), 0).scenarios
+        (played,) = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(scenario)).scenarios
         assert (played.changed_share, played.failed_share) == (0.0, 0.25)
         assert played.reason is None
 
     def test_a_scenario_that_applies_to_no_feature_is_listed_with_its_reason(self) -> None:
         frame, schema = frame_of()[["x"]], Schema(features=SCHEMA.features[:1])
         predict = numbers(lambda f: f["x"])
-        result = analyse(frame, schema, predict, predict(frame), DriftPlan(breaking_points=False), 0)
+        result = analyse(
+            Subject.of(frame, schema, predict, predict(frame), 0), DriftPlan(breaking_points=False)
+        )
         assert result.decomposition is None
         assert [s.kind for s in result.scenarios] == [s.kind for s in DriftPlan().scenarios]
         unseen = result.scenarios[4]
@@ -300,7 +304,7 @@ class TestAnalysis:
             ScenarioPlan(kind="mean_shift", magnitude=1, features=("x",)),
         ]
         failed, kept = analyse(
-            frame, SCHEMA, raises_on_missing, raises_on_missing(frame), plan(*scenarios), 0
+            Subject.of(frame, SCHEMA, raises_on_missing, raises_on_missing(frame), 0), plan(*scenarios)
         ).scenarios
         assert (failed.failed_share, failed.changed_share) == (1.0, None)
         assert failed.reason == "Input X contains NaN."
@@ -317,12 +321,12 @@ class TestAnalysis:
         scenarios = () if breaking else (ScenarioPlan(kind="mean_shift", magnitude=1),)
         reference = numbers(lambda f: f["x"])(frame)
         with pytest.raises(error):
-            analyse(frame, SCHEMA, predict, reference, plan(*scenarios, breaking=breaking), 0)
+            analyse(Subject.of(frame, SCHEMA, predict, reference, 0), plan(*scenarios, breaking=breaking))
 
     def test_columns_show_every_column_under_the_strongest_scenario(self) -> None:
         frame, predict = frame_of(), numbers(lambda f: f["x"])
         scenarios = [ScenarioPlan(kind="mean_shift", magnitude=m, features=("x",)) for m in (0.1, 2, 0.5)]
-        result = analyse(frame, SCHEMA, predict, predict(frame), plan(*scenarios), 0)
+        result = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(*scenarios))
         assert result.columns_scenario == "mean_shift 2"
         assert result.columns == compare(frame, shifted("mean_shift", 2, "x")).columns
 
@@ -333,7 +337,7 @@ class TestAnalysis:
             return Predictions(values, None, labels, np.zeros(len(frame), dtype=bool))
 
         frame, scenario = frame_of(), ScenarioPlan(kind="mean_shift", magnitude=3)
-        (played,) = analyse(frame, SCHEMA, predict, predict(frame), plan(scenario), 0).scenarios
+        (played,) = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(scenario)).scenarios
         assert (played.changed_share, played.prediction.psi) == (0.0, 0.0)
 
     def test_each_feature_plays_a_joint_scenario_on_every_feature_alone(self) -> None:
@@ -343,7 +347,7 @@ class TestAnalysis:
                        ScenarioPlan(kind="correlated_shift", magnitude=1)),
             breaking_points=False, each_feature=True,
         )  # fmt: skip
-        played = analyse(frame, SCHEMA, predict, predict(frame), both, 0).scenarios
+        played = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), both).scenarios
         assert [(s.kind, s.features) for s in played] == [
             ("mean_shift", ("x", "n")),
             ("correlated_shift", ("x", "n")),
@@ -359,6 +363,6 @@ class TestAnalysis:
         cut = plan(ScenarioPlan(kind="mean_shift", magnitude=1), budget_s=1.5).model_copy(
             update={"each_feature": True}
         )
-        result = analyse(frame, SCHEMA, predict, predict(frame), cut, 0)
+        result = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), cut)
         assert [s.features for s in result.scenarios] == [("x", "n"), ("x",)]
         assert result.notes == ("1 single-feature scenarios were not played: the budget ended.",)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm
 
 from distances.changes import MAX_CALL_ROWS
+from distances.subject import Subject
 from drift import compare
 from errors import PredictFailed
 from estimators.answers import Predictions
@@ -60,7 +61,7 @@ class TestThreshold:
     @pytest.mark.parametrize("threshold", [-0.4, 0.0, 0.3])
     def test_the_crossing_of_a_threshold_model_is_found_on_the_rows_asked(self, threshold: float) -> None:
         frame, predict = table(), classes(lambda f: (f["a"] > threshold) * 1.0)
-        result = analyse(frame, SCHEMA, predict, predict(frame), plan(), 0)
+        result = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan())
         first, *rest = result.breaking_points
         truth = threshold_crossing(frame["a"].to_numpy(), threshold, 0.1)
         assert first.feature == "a" and first.magnitude is not None and first.shift is not None
@@ -83,7 +84,7 @@ class TestThreshold:
 
     def test_the_interval_is_where_scipys_exact_band_holds_the_limit(self) -> None:
         frame, predict = table(), classes(lambda f: (f["a"] > 1.0) * 1.0)
-        (point, *_), _ = find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(), 0)
+        (point, *_), _ = find_breaking_points(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan())
         low, high = ends(point)
         a, std = frame["a"].to_numpy(), frame["a"].std(ddof=0)
 
@@ -118,7 +119,7 @@ class TestThreshold:
         for seed in range(200):
             frame = pd.DataFrame(np.random.default_rng(seed).normal(size=(rows, 2)), columns=["a", "b"])
             points, _ = find_breaking_points(
-                frame, schema, predict, predict(frame), plan(changed_limit=limit), seed
+                Subject.of(frame, schema, predict, predict(frame), seed), plan(changed_limit=limit)
             )
             assert points[0].feature == "a" and points[0].magnitude is not None
             low, high = ends(points[0])
@@ -137,7 +138,7 @@ class TestOtherModels:
     def test_a_linear_model_breaks_where_its_answer_moves_by_the_tolerance(self) -> None:
         frame = table()
         predict = numbers(lambda f: f["a"] + 0.1 * f["b"])
-        points = analyse(frame, SCHEMA, predict, predict(frame), plan(), 0).breaking_points
+        points = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan()).breaking_points
         spread = (frame["a"] + 0.1 * frame["b"]).std(ddof=0)
         for point, slope in zip(
             points[:2], (frame["a"].std(ddof=0), 0.1 * frame["b"].std(ddof=0)), strict=True
@@ -154,7 +155,7 @@ class TestOtherModels:
         frame = pd.DataFrame({"n": np.arange(200) % 10})
         predict = numbers(lambda f: f["n"])
         schema = Schema(features=(FieldSpec(name="n", type="integer"),))
-        (point,), _ = find_breaking_points(frame, schema, predict, predict(frame), plan(), 0)
+        (point,), _ = find_breaking_points(Subject.of(frame, schema, predict, predict(frame), 0), plan())
         std = frame["n"].std(ddof=0)
         assert point.shift is not None
         assert abs(point.shift) == pytest.approx(0.5, abs=search.WIDTH * std)
@@ -162,7 +163,7 @@ class TestOtherModels:
     def test_a_row_that_is_no_longer_answered_has_changed(self) -> None:
         frame = table()
         predict = numbers(lambda f: f["a"].where(f["a"] < 2.0) * 0)
-        (point, *_), _ = find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(), 0)
+        (point, *_), _ = find_breaking_points(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan())
         answered = frame["a"][frame["a"] < 2.0].to_numpy()
         needed = math.floor(0.1 * len(answered))
         truth = np.sort(2.0 - answered)[needed] / frame["a"].std(ddof=0)
@@ -174,7 +175,7 @@ class TestOtherModels:
         frame["a"] = np.where(np.arange(256) % 2 == 0, -1.0, 1.0) + 1e-3 * frame["a"]
         std = frame["a"].std(ddof=0)
         predict = classes(lambda f: (f["a"].between(1.8 * std, 2.6 * std)) * 1.0)
-        points, notes = find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(), 0)
+        points, notes = find_breaking_points(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan())
         assert points[0].monotone is False
         assert points[0].direction == "up"
         assert points[0].magnitude == pytest.approx(1.8 - 1 / std, abs=0.03)
@@ -194,7 +195,7 @@ class TestOtherModels:
             return predict(rows)
 
         schema = Schema(features=SCHEMA.features[:1])
-        (point,), notes = find_breaking_points(frame, schema, counted, predict(frame), plan(), 0)
+        (point,), notes = find_breaking_points(Subject.of(frame, schema, counted, predict(frame), 0), plan())
         assert sum(asked) > 64 + 2 * 5 * 64
         assert (point.magnitude, point.interval, point.searched_to, notes) == (None, None, 4.0, ())
 
@@ -203,7 +204,7 @@ class TestOtherModels:
         frame = table()
         frame["b"] = np.arange(256) / 256
         predict = classes(lambda f: ((f["a"] > 0) & (f["b"] < 0.21)) * 1.0)
-        points, _ = find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(), 0)
+        points, _ = find_breaking_points(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan())
         point = next(p for p in points if p.feature == "a")
         possible = point.direction == "up", point.interval
         assert possible[1] is not None
@@ -222,7 +223,7 @@ class TestSearch:
             return predict(rows)
 
         schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
-        points, notes = find_breaking_points(frame, schema, counted, predict(frame), plan(), 0)
+        points, notes = find_breaking_points(Subject.of(frame, schema, counted, predict(frame), 0), plan())
         assert max(calls) <= MAX_CALL_ROWS
         # The ladder for every feature on a few rows, and little more for the one that matters.
         assert sum(calls) <= 64 + 120 * 2 * 5 * 64 + 20 * 256
@@ -244,7 +245,9 @@ class TestSearch:
             return predict(rows)
 
         schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
-        points, notes = find_breaking_points(frame, schema, slow, predict(frame), plan(budget_s=2), 0)
+        points, notes = find_breaking_points(
+            Subject.of(frame, schema, slow, predict(frame), 0), plan(budget_s=2)
+        )
         assert points[0].feature == "f29" and points[0].magnitude is not None
         assert abs(points[0].magnitude) == pytest.approx(0.1, abs=search.WIDTH)
         assert now[0] <= 2
@@ -255,7 +258,9 @@ class TestSearch:
         clock = iter(range(10_000))
         monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
         frame, predict = table(), numbers(lambda f: f["a"] * 0)
-        points, notes = find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(budget_s=8), 0)
+        points, notes = find_breaking_points(
+            Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(budget_s=8)
+        )
         assert "time budget ended" in notes[0]
         assert "3 of 3 features were not searched to 4" in notes[0]
         assert all(p.magnitude is None and p.searched_to < 4 for p in points)
@@ -265,19 +270,22 @@ class TestSearch:
             raise PredictFailed("no")
 
         frame = table()
-        _, notes = find_breaking_points(frame, SCHEMA, predict, numbers(lambda f: f["a"])(frame), plan(), 0)
+        _, notes = find_breaking_points(
+            Subject.of(frame, SCHEMA, predict, numbers(lambda f: f["a"])(frame), 0), plan()
+        )
         assert notes[0].startswith("The search for breaking points stopped early (no)")
 
     def test_a_constant_feature_is_named_and_not_searched(self) -> None:
         frame, predict = table().assign(b=0.1), numbers(lambda f: f["a"])
-        points, notes = find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(), 0)
+        points, notes = find_breaking_points(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan())
         assert {p.feature for p in points} == {"a", "c"}
         assert notes == ("No breaking point was searched for b: constant or without numbers.",)
 
     def test_the_same_seed_finds_the_same_points(self) -> None:
         frame, predict = table(), classes(lambda f: norm.cdf(f["a"] + f["b"] - 3))
         first, again = (
-            find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(), 7) for _ in range(2)
+            find_breaking_points(Subject.of(frame, SCHEMA, predict, predict(frame), 7), plan())
+            for _ in range(2)
         )
         assert first == again
 
@@ -287,7 +295,9 @@ class TestScore:
         frame, predict = table(), classes(lambda f: (f["a"] > 0.3) * 1.0)
         labelled = Labelled(frame, pd.Series(np.where(frame["a"] > 0.3, "yes", "no")))
         limits = plan(changed_limit=1.0, score_limit=0.1)
-        points, notes = find_breaking_points(frame, SCHEMA, predict, predict(frame), limits, 0, labelled)
+        points, notes = find_breaking_points(
+            Subject.of(frame, SCHEMA, predict, predict(frame), 0), limits, labelled
+        )
         truth = threshold_crossing(frame["a"].to_numpy(), 0.3, 0.1)
         point = points[0]
         assert (point.feature, point.by, point.limit, notes) == ("a", "score", 0.1, ())
@@ -304,7 +314,7 @@ class TestScore:
         predict = numbers(lambda f: f["a"])
         limits = plan(changed_limit=1.0, score_limit=0.2)
         (point, *_), _ = find_breaking_points(
-            frame, SCHEMA, predict, predict(frame), limits, 0, Labelled(frame, labels)
+            Subject.of(frame, SCHEMA, predict, predict(frame), 0), limits, Labelled(frame, labels)
         )
         truth = math.sqrt(0.2 * labels.var(ddof=0)) / frame["a"].std(ddof=0)
         assert (point.feature, point.by) == ("a", "score")
@@ -317,21 +327,25 @@ class TestScore:
         labelled = Labelled(frame, pd.Series(np.where(frame["a"] > 0.3, "yes", "no")))
         for changed, score, by in ((0.05, 0.2, "changed_answers"), (0.2, 0.05, "score")):
             limits = plan(changed_limit=changed, score_limit=score)
-            (point, *_), _ = find_breaking_points(frame, SCHEMA, predict, predict(frame), limits, 0, labelled)
+            (point, *_), _ = find_breaking_points(
+                Subject.of(frame, SCHEMA, predict, predict(frame), 0), limits, labelled
+            )
             assert point.by == by
             truth = threshold_crossing(frame["a"].to_numpy(), 0.3, 0.05)
             assert point.magnitude == pytest.approx(truth, abs=resolution(truth))
 
     def test_a_score_limit_without_labels_is_noted(self) -> None:
         frame, predict = table(), numbers(lambda f: f["a"])
-        _, notes = find_breaking_points(frame, SCHEMA, predict, predict(frame), plan(score_limit=0.1), 0)
+        _, notes = find_breaking_points(
+            Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(score_limit=0.1)
+        )
         assert "no labelled sample" in notes[0]
 
     def test_a_model_that_is_never_right_has_no_score_to_lose(self) -> None:
         frame, predict = table(), classes(lambda f: f["a"] * 0)
         labelled = Labelled(frame, pd.Series(["yes"] * 256))
         _, notes = find_breaking_points(
-            frame, SCHEMA, predict, predict(frame), plan(score_limit=0.1), 0, labelled
+            Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(score_limit=0.1), labelled
         )
         assert "there is no score to lose" in notes[0]
 
@@ -347,10 +361,9 @@ class TestScore:
         predict = classes(lambda f: (f["a"] > 1.4) * 1.0)
         generated = frame.astype(float) + np.random.default_rng(0).normal(size=(256, 1)) * 0.01
         schema = Schema(features=(FieldSpec(name="a"),))
-        (point,), _ = find_breaking_points(
-            generated, schema, predict, predict(generated), plan(changed_limit=1.0, score_limit=0.1), 0,
-            Labelled(frame, labels),
-        )  # fmt: skip
+        subject = Subject.of(generated, schema, predict, predict(generated), 0)
+        limits = plan(changed_limit=1.0, score_limit=0.1)
+        (point,), _ = find_breaking_points(subject, limits, Labelled(frame, labels))
         # Ones are read as "yes" once they are moved by more than 0.4.
         assert point.shift == pytest.approx(0.4, abs=0.04)
 
@@ -396,7 +409,7 @@ class TestCriteria:
 def test_the_default_plan_searches_and_takes_apart() -> None:
     frame, predict = table(), numbers(lambda f: f["a"] + f["b"])
     patient = DriftPlan(budget_s=60)  # whose default a busy machine may use up
-    result = analyse(frame, SCHEMA, predict, predict(frame), patient, 0)
+    result = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), patient)
     assert {p.feature for p in result.breaking_points if p.magnitude is not None} == {"a", "b"}
     assert result.decomposition is not None
     assert result.decomposition.kind == "mean_shift"

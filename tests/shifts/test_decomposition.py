@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from distances.subject import Subject
 from errors import Cancelled, PredictFailed
 from estimators.answers import Predict, Predictions
 from records.drift import Decomposition, DriftPlan, ScenarioPlan
@@ -23,7 +24,7 @@ def table(rows: int = 200) -> pd.DataFrame:
 
 def taken_apart(frame: pd.DataFrame, predict: Predict, scenario: ScenarioPlan = SHIFT) -> Decomposition:
     reference = predict(frame)
-    found, notes = decompose(frame, SCHEMA, scenario, predict, reference, 0.1, 60, 0)
+    found, notes = decompose(Subject(frame, SCHEMA, predict, reference, 0.1, 0), scenario, 60)
     assert found is not None and notes == ()
     return found
 
@@ -116,7 +117,7 @@ def test_many_rows_are_cut_to_those_that_breaking_points_use_and_calls_are_bound
         return predict(rows)
 
     schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
-    found, _ = decompose(frame, schema, SHIFT, counted, predict(frame), 0.1, 60, 0)
+    found, _ = decompose(Subject(frame, schema, counted, predict(frame), 0.1, 0), SHIFT, 60)
     assert found is not None and found.rows == 256
     assert max(calls) <= 20_000 and sum(calls) == 256 * 101
     assert found.singles[0].feature == "f7"
@@ -128,11 +129,13 @@ def test_a_model_that_raises_or_a_budget_that_ends_leaves_a_note() -> None:
 
     frame = table()
     reference = numbers(lambda f: f["a"])(frame)
-    assert decompose(frame, SCHEMA, SHIFT, raises, reference, 0.1, 60, 0) == (
+    assert decompose(Subject(frame, SCHEMA, raises, reference, 0.1, 0), SHIFT, 60) == (
         None,
         ("mean_shift 1 was not taken apart: Not these.",),
     )
-    found, notes = decompose(frame, SCHEMA, SHIFT, numbers(lambda f: f["a"]), reference, 0.1, 1e-9, 0)
+    found, notes = decompose(
+        Subject(frame, SCHEMA, numbers(lambda f: f["a"]), reference, 0.1, 0), SHIFT, 1e-9
+    )
     assert found is None and "take more than the budget" in notes[0]
 
 
@@ -142,7 +145,7 @@ def test_what_ends_the_run_passes_through() -> None:
 
     frame = table()
     with pytest.raises(Cancelled):
-        decompose(frame, SCHEMA, SHIFT, cancelled, numbers(lambda f: f["a"])(frame), 0.1, 60, 0)
+        decompose(Subject(frame, SCHEMA, cancelled, numbers(lambda f: f["a"])(frame), 0.1, 0), SHIFT, 60)
 
 
 def test_the_largest_joint_mean_shift_is_taken_apart_else_what_moves_two_features() -> None:

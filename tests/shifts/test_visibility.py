@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from distances.subject import Subject
 from records.drift import Distances, DomainDrift, DriftPlan, Scenario, ScenarioKind, ScenarioPlan, seen_by
 from records.schema import FieldSpec, Schema
 from shifts.analysis import analyse
@@ -74,10 +75,12 @@ def test_a_swap_of_one_feature_shows_in_the_whole_table_only() -> None:
         breaking_points=False, decomposition=False, domain_auc=True,
     )  # fmt: skip
     predict = numbers(lambda f: f["a"])
-    found = analyse(frame, SCHEMA, predict, predict(frame), plan, 0)
+    found = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan)
     assert [seen_by(s) for s in found.scenarios] == ["whole table only", "columns and whole table", None]
     assert found.scenarios[2].domain is None  # it applies to no feature
-    plain = analyse(frame, SCHEMA, predict, predict(frame), plan.model_copy(update={"domain_auc": False}), 0)
+    plain = analyse(
+        Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan.model_copy(update={"domain_auc": False})
+    )
     assert [s.domain for s in plain.scenarios] == [None, None, None]
     assert plain.scenarios[0] == found.scenarios[0].model_copy(update={"domain": None})
 
@@ -88,9 +91,9 @@ def test_every_feature_alone_is_looked_at_too_and_the_seed_decides() -> None:
         scenarios=(ScenarioPlan(kind="mean_shift", magnitude=1.0),), breaking_points=False,
         decomposition=False, domain_auc=True, each_feature=True, budget_s=60,
     )  # fmt: skip
-    found = analyse(frame, SCHEMA, predict, predict(frame), plan, 3)
+    found = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 3), plan)
     assert [s.features for s in found.scenarios if s.domain] == [("a", "b", "c"), ("a",), ("b",), ("c",)]
-    assert found == analyse(frame, SCHEMA, predict, predict(frame), plan, 3)
+    assert found == analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 3), plan)
 
 
 def test_the_budget_cuts_and_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from distances.subject import Subject
 from errors import DashboardError
 from estimators.answers import Predictions
 from records.robustness import Behaviour, BehaviourName, RobustnessPlan, Trend
@@ -56,5 +57,5 @@ def behaviour(
     except DashboardError:
         reference = Predictions(np.zeros(rows), None, None, np.zeros(rows, dtype=bool))
     plan = RobustnessPlan(checks=(name,), monotonic=dict(monotonic or {}))
-    (found,) = examine(frame, schema, predict, reference, plan, 0, together=together).behaviours
+    (found,) = examine(Subject.of(frame, schema, predict, reference, 0), plan, together=together).behaviours
     return found
