@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import BadAnswer
-from estimators.answers import Attributions
-from explainers.families import Explainable, explain_by_family, explained_output
+from estimators.answers import Attributions, Estimator
+from explainers.families import explain_by_family, explained_output
 from explainers.local_surrogate import local_surrogate
 from explainers.shapley import shapley_values
 from records.explanation import (
@@ -30,7 +30,7 @@ MAX_VALUES = 250_000  # rows x features x outputs: 2 MB on the pipe, about 5 MB 
 
 
 def explain(
-    adapter: Explainable, frame: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
+    adapter: Estimator, frame: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
 ) -> Attributions:
     """Attributions for the first rows of `frame`, by the explainer of the model's family (child side).
 
@@ -111,7 +111,7 @@ def summarise(attributions: Attributions, frame: pd.DataFrame) -> Explanation:
 
 
 def _by_permutation(
-    adapter: Explainable, rows: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
+    adapter: Estimator, rows: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
 ) -> Attributions:
     output, outputs, function = explained_output(adapter, background.iloc[:20])
     result = shapley_values(function, rows, background, budget_s=plan.budget_s, seed=seed)
@@ -132,7 +132,7 @@ def _by_permutation(
 
 
 def _by_lime(
-    adapter: Explainable, rows: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
+    adapter: Estimator, rows: pd.DataFrame, background: pd.DataFrame, plan: ExplainPlan, seed: int
 ) -> Attributions:
     output, outputs, function = explained_output(adapter, background.iloc[:20])
     result = local_surrogate(function, rows, background, budget_s=plan.budget_s, seed=seed)

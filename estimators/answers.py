@@ -1,18 +1,21 @@
-"""What a model answered: predictions, timed calls, attributions. They stay in the process.
+"""How a model is asked and what it answered: predictions, timed calls, attributions.
 
-Promises: value objects that hold arrays; what crosses the pipe is taken apart in `sandbox.answers`.
+Promises: value objects that hold arrays and stay in the process; what crosses the pipe is taken apart in `sandbox.answers`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from records.model import Task
+
 __all__ = [
-    "Attributions", "FloatArray", "Predict", "Predictions", "RowError", "SizeTimings", "TimedCalls",
-    "joined_scores",
+    "Attributions", "Estimator", "FloatArray", "Predict", "Predictions", "RowError", "SizeTimings",
+    "TimedCalls", "joined_scores",
 ]  # fmt: skip
 
 
@@ -91,6 +94,22 @@ class Attributions:
     explained: FloatArray
     std_error: FloatArray | None
     notes: tuple[str, ...] = ()
+
+
+class Estimator(Protocol):
+    """A loaded model as explainers ask it: what `model_utils.adapt` makes of any library's."""
+
+    @property
+    def estimator(self) -> Any: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def features(self) -> tuple[str, ...]: ...
+    @property
+    def labels(self) -> tuple[str, ...] | None: ...
+    def prepare(self, frame: pd.DataFrame) -> Any: ...
+    def predict(self, x: Any) -> Any: ...
+    def scores(self, x: Any) -> FloatArray | None: ...
 
 
 def joined_scores(parts: Sequence[Predictions]) -> FloatArray | None:

@@ -7,18 +7,18 @@ pipeline made of it. Leaves choosing a fallback and summing up to `explainabilit
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from estimators.answers import Attributions, FloatArray
+from estimators.answers import Attributions, Estimator, FloatArray
 from explainers.column_trace import Owner, unwrap
 from explainers.integrated_gradients import integrated_gradients
 from records.model import Task
 
-__all__ = ["Explainable", "explain_by_family", "explained_output"]
+__all__ = ["explain_by_family", "explained_output"]
 
 
 FIRST_SLICE = 4  # rows that tell what a row costs before the rest is asked for
@@ -35,22 +35,6 @@ LINEAR = frozenset((
     "PassiveAggressiveClassifier", "PassiveAggressiveRegressor", "Perceptron", "Ridge", "RidgeCV",
     "RidgeClassifier", "RidgeClassifierCV", "SGDClassifier", "SGDRegressor", "TheilSenRegressor",
 ))  # fmt: skip
-
-
-class Explainable(Protocol):
-    """What is asked of a model's adapter (see `model_utils.adapt`)."""
-
-    @property
-    def estimator(self) -> Any: ...
-    @property
-    def task(self) -> Task: ...
-    @property
-    def features(self) -> tuple[str, ...]: ...
-    @property
-    def labels(self) -> tuple[str, ...] | None: ...
-    def prepare(self, frame: pd.DataFrame) -> Any: ...
-    def predict(self, x: Any) -> Any: ...
-    def scores(self, x: Any) -> FloatArray | None: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +62,7 @@ class _Family:
 
 
 def explain_by_family(
-    adapter: Explainable, frame: pd.DataFrame, background: pd.DataFrame, budget_s: float
+    adapter: Estimator, frame: pd.DataFrame, background: pd.DataFrame, budget_s: float
 ) -> Attributions | None:
     """Attributions by the explainer of the model's family; None when none is known to be right for it.
 
@@ -120,7 +104,7 @@ def _by_owner(values: FloatArray, owner: Owner, columns: int) -> FloatArray:
 
 
 def explained_output(
-    adapter: Explainable, probe: pd.DataFrame
+    adapter: Estimator, probe: pd.DataFrame
 ) -> tuple[str, tuple[str, ...], Callable[[pd.DataFrame], FloatArray]]:
     """What permutation explains: (output, outputs, function from a frame to (n, k) numbers).
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
+
+from estimators.answers import FloatArray
 
 __all__ = ["integrated_gradients"]
 
-FloatArray = npt.NDArray[np.float64]
 Gradients = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 """From rows (n, f) to outputs (n, k) and their gradients (n, f, k)."""
 

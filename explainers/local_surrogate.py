@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import PredictFailed
+from estimators.answers import FloatArray
 
 __all__ = ["LocalFit", "local_surrogate"]
 
-FloatArray = npt.NDArray[np.float64]
 Function = Callable[[pd.DataFrame], FloatArray]
 
 NEIGHBOURS = 500  # of each row

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import InvalidPlan, PredictFailed
+from estimators.answers import FloatArray
 
 __all__ = ["Function", "ShapleyValues", "shapley_values"]
 
-FloatArray = npt.NDArray[np.float64]
 Function = Callable[[pd.DataFrame], FloatArray]
 """From a frame of n rows to (n, k) numbers."""
 

@@ -15,9 +15,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from estimators.answers import FloatArray
+
 __all__ = ["LANES", "Forest", "flatten", "forest_shapley", "supports", "warm_up"]
 
-FloatArray = npt.NDArray[np.float64]
 P = ParamSpec("P")
 R = TypeVar("R")
 
