@@ -1,6 +1,7 @@
 """How a model is asked and what it answered: predictions, timed calls, attributions.
 
-Promises: value objects that hold arrays and stay in the process; what crosses the pipe is taken apart in `sandbox.answers`.
+Promises: value objects that hold arrays and stay in the process; what crosses the pipe is taken apart in
+`sandbox.answers`.
 """
 
 from collections.abc import Callable, Sequence
