@@ -20,7 +20,7 @@ from records.run import RunError, RunReport
 from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
 from reports.figures import figures, key_figures
 from reports.findings import is_consequence, kind_of, merged, sections_to_show, sentences_of
-from reports.words import between, breaking_distance, number, scenario, scenario_of, share, with_features
+from reports.words import between, breaking_distance, number, scenario, share, under, with_features
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -280,7 +280,7 @@ def _template() -> "Template":
         short=number,
         share=share,
         scenario=with_features,
-        scenario_of=scenario_of,
+        under=under,
         range=between,
         judgement=judgement,
         scenario_name=lambda parts: scenario(parts.kind, parts.magnitude),

@@ -10,7 +10,7 @@ from records.drift import BreakingPoint
 
 __all__ = [
     "NOT_MEASURED", "SHIFTS", "between", "breaking_distance", "counted", "number", "scenario", "scenario_of",
-    "share", "three_digits", "with_features",
+    "share", "three_digits", "under", "with_features",
 ]  # fmt: skip
 
 NOT_MEASURED = "not measured"
@@ -98,6 +98,16 @@ def scenario_of(key: str | None) -> str | None:
     """
     kind, _, magnitude = (key or "").rpartition(" ")
     return scenario(kind, float(magnitude)) if kind in SHIFTS else None
+
+
+def under(key: str) -> str:
+    """The same within a sentence.
+
+    >>> under("mean_shift 1")
+    'mean shift 1 sd'
+    """
+    name = scenario_of(key) or key.replace("_", " ")
+    return name[:1].lower() + name[1:]
 
 
 def with_features(shift: Any) -> str:

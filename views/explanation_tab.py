@@ -6,6 +6,7 @@ import streamlit as st
 
 from records.explanation import Explanation, ShiftExplanation
 from records.run import RunReport
+from reports import words
 from views import charts
 from views import components as ui
 
@@ -74,7 +75,7 @@ def _shift(shift: ShiftExplanation) -> None:
         else f" and a rest of {ui.number(shift.remainder)}"
     )
     ui.chart(
-        f"Who carries the change under {ui.plain(shift.scenario.replace('_', ' '))}", charts.shift(shift),
+        f"Who carries the change under {ui.plain(words.under(shift.scenario))}", charts.shift(shift),
         key="shift",
         note=f"The mean {ui.plain(shift.output)} of {ui.plain(shift.of)} moves by {ui.number(shift.change)} "
         f"over {ui.count(shift.rows, 'row')}, the sum of these parts{rest}",
