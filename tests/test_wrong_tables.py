@@ -13,6 +13,7 @@ from examined import NUMBERS, SCHEMA, N, behaviour, frame_of
 from predictors import answers
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeClassifier
+from waiting import WAIT_S
 
 from batch_trials import answer_singly, answer_together
 from behaviours import differ
@@ -188,7 +189,7 @@ class Shared:
         self.rows = np.asarray(x)
         if threading.current_thread() is not threading.main_thread():
             with suppress(threading.BrokenBarrierError):
-                self.inside.wait(2)  # another thread is inside too: one has overwritten the other's rows
+                self.inside.wait(WAIT_S)  # another thread is inside too: one has overwritten the other's rows
         return self.rows[:, 0]
 
 
