@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier
-from waiting import gone, wait_until
+from waiting import gone, pid_of, wait_until
 
 import lockdown
 import model_utils
@@ -506,8 +506,8 @@ def test_closing_a_handle_leaves_no_process_and_no_descriptor(zygote: Zygote, tm
     path = models.save(models.ridge(), tmp_path / "m.pkl")
     before = len(list(Path("/dev/fd").iterdir()))
     with opened(zygote, path) as handle:
-        pid = handle._child.pid
-    assert pid is not None and gone(pid)
+        pid = pid_of(handle)
+    assert gone(pid)
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
@@ -516,8 +516,8 @@ def test_a_killed_zygote_takes_its_children_along_and_is_started_again(
 ) -> None:
     path = models.save(models.ridge(), tmp_path / "m.pkl")
     with opened(zygote, path) as handle:
-        child, first = handle._child.pid, zygote.pid
-        assert child is not None and first is not None
+        child, first = pid_of(handle), zygote.pid
+        assert first is not None
         os.kill(first, signal.SIGKILL)
         assert handle._child.exited.wait(30)
         if LINUX:  # a moment later: the kernel closes a process's files before it tells its children
