@@ -89,7 +89,6 @@ def test_a_mutated_file_is_loaded_or_refused_in_words_and_the_zygote_lives(
         assert zygote.pid == pid is not None, f"the zygote died of file {number}, seed {SEED}"
     print(f"\n{policy}: {FILES} files, slowest {slowest:.2f} s: {dict(outcomes.most_common())}")
     assert sum(outcomes.values()) == FILES and len(outcomes) > 2
-    assert outcomes["child_timeout"] == 0 or slowest < LOAD_LIMIT_S * 2
 
 
 @pytest.fixture(scope="module")

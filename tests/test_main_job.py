@@ -319,7 +319,7 @@ def test_a_model_that_crashes_its_process_leaves_the_server_serving(any_model_se
     assert report["status"] == "error"
     assert report["errors"][0]["code"] == "child_died"
     assert "segmentation fault" in report["errors"][0]["message"].lower()
-    assert httpx.get(f"{any_model_server.url}/ready").status_code == 200
+    assert httpx.get(f"{any_model_server.url}/ready", timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_a_cancelled_run_ends_soon_and_says_so(any_model_server: LiveServer) -> 
     answer = post(any_model_server, crafted("__import__('time').sleep(3600)"), schema=one_feature(), wait=0)
     assert answer.status_code == 202
     run = f"{any_model_server.url}/api/v1/runs/{answer.json()['id']}"
-    httpx.post(f"{run}/cancel").raise_for_status()
+    httpx.post(f"{run}/cancel", timeout=30).raise_for_status()
     assert wait_for(run)["status"] == "cancelled"
 
 
@@ -425,7 +425,7 @@ def wait_for(run: str, limit_s: float = 90) -> dict[str, Any]:
     """The run's document once it is over."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
-        document: dict[str, Any] = httpx.get(run).json()
+        document: dict[str, Any] = httpx.get(run, timeout=30).json()
         if document["status"] not in {"queued", "running"}:
             return document
         time.sleep(0.2)
@@ -444,7 +444,7 @@ def test_a_run_outlives_a_server_killed_in_its_middle(tmp_path: Path) -> None:
     answer = post(first, crafted(slow), schema=one_feature(), wait=0, config={**FAST, "timeout_s": 3})
     run_id = answer.json()["id"]
     deadline = time.monotonic() + 60
-    while httpx.get(f"{first.url}/api/v1/runs/{run_id}").json()["status"] == "queued":
+    while httpx.get(f"{first.url}/api/v1/runs/{run_id}", timeout=30).json()["status"] == "queued":
         assert time.monotonic() < deadline
         time.sleep(0.05)
     kill_tree(psutil.Process(first.process.pid))

@@ -31,7 +31,7 @@ from tests.support import models_for_tests as models
 from tests.support.attacks import ATTACKS, Attack, save, scene
 from tests.support.hostile_pickles import HOSTILE
 from tests.support.structure import reachable
-from tests.support.waiting import WAIT_S, gone, wait_until
+from tests.support.waiting import WAIT_S, gone, pid_of, wait_until
 
 OFFER = lock.probe()
 if not OFFER.full:
@@ -440,8 +440,8 @@ def test_a_locked_process_dies_with_its_parent(zygote: Zygote, tmp_path: Path) -
     """By the kernel: its pipes are open, and it waits for a request that never comes."""
     path = models.save(models.logistic(), tmp_path / "m.pkl")
     with open_model(zygote, path, name="m", deadline_s=60) as handle:
-        child, parent = handle._child.pid, zygote.pid
-        assert child is not None and parent is not None and not gone(child)
+        child, parent = pid_of(handle), zygote.pid
+        assert parent is not None and not gone(child)
         os.kill(parent, signal.SIGKILL)
         wait_until(lambda: gone(child))
 

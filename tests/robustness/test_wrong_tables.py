@@ -23,6 +23,7 @@ from robustness.examination import examine
 from tests.support import models_for_tests as models
 from tests.support.examined import NUMBERS, SCHEMA, N, behaviour, frame_of
 from tests.support.predictors import answers
+from tests.support.waiting import WAIT_S
 
 
 def lenient(frame: pd.DataFrame) -> Predictions:
@@ -193,7 +194,7 @@ class Shared:
         self.rows = np.asarray(x)
         if threading.current_thread() is not threading.main_thread():
             with suppress(threading.BrokenBarrierError):
-                self.inside.wait(2)  # another thread is inside too: one has overwritten the other's rows
+                self.inside.wait(WAIT_S)  # another thread is inside too: one has overwritten the other's rows
         return self.rows[:, 0]
 
 

@@ -44,7 +44,7 @@ from sandbox.handle import ModelHandle, open_model
 from sandbox.zygote import Zygote
 from settings import Settings
 from tests.support import models_for_tests as models
-from tests.support.waiting import gone, wait_until
+from tests.support.waiting import gone, pid_of, wait_until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="models run in forked processes")
 LINUX = Path("/proc/self").exists()
@@ -505,8 +505,8 @@ def test_closing_a_handle_leaves_no_process_and_no_descriptor(zygote: Zygote, tm
     path = models.save(models.ridge(), tmp_path / "m.pkl")
     before = len(list(Path("/dev/fd").iterdir()))
     with opened(zygote, path) as handle:
-        pid = handle._child.pid
-    assert pid is not None and gone(pid)
+        pid = pid_of(handle)
+    assert gone(pid)
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
@@ -515,8 +515,8 @@ def test_a_killed_zygote_takes_its_children_along_and_is_started_again(
 ) -> None:
     path = models.save(models.ridge(), tmp_path / "m.pkl")
     with opened(zygote, path) as handle:
-        child, first = handle._child.pid, zygote.pid
-        assert child is not None and first is not None
+        child, first = pid_of(handle), zygote.pid
+        assert first is not None
         os.kill(first, signal.SIGKILL)
         assert handle._child.exited.wait(30)
         if LINUX:  # a moment later: the kernel closes a process's files before it tells its children

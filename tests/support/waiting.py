@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["WAIT_S", "gone", "wait_until"]
+from sandbox.handle import ModelHandle
+
+__all__ = ["WAIT_S", "gone", "pid_of", "wait_until"]
 
 WAIT_S = 30.0
 
@@ -15,6 +17,13 @@ def wait_until(condition: Callable[[], object], seconds: float = WAIT_S) -> None
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+def pid_of(handle: ModelHandle) -> int:
+    """The process that holds the model: its zygote tells beside the pipe, maybe after the model answered."""
+    wait_until(lambda: handle._child.pid is not None)
+    assert handle._child.pid is not None
+    return handle._child.pid
 
 
 def gone(pid: int) -> bool:
