@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import binom
 
 from errors import InvalidSample
 from estimators.answers import FloatArray, Predictions, SizeTimings, TimedCalls
@@ -224,8 +225,6 @@ def quantile_interval(ordered: FloatArray, share: float, confidence: float = CON
     upper one of p95 needs 73 values, that of p99 368. Values are taken as independent. Source: Conover,
     Practical Nonparametric Statistics (1999), section 3.2; the same as scipy.stats.quantile_test.
     """
-    from scipy.stats import binom  # not in the web process
-
     tail = (1 - confidence) / 2
     n = len(ordered)
     low, high = int(binom.ppf(tail, n, share)), int(binom.ppf(1 - tail, n, share)) + 1

@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import chdtrc, rel_entr
+from scipy.stats import distributions
 
 __all__ = [
     "Counts",
@@ -55,8 +57,6 @@ def jensen_shannon_distance(reference: Counts, current: Counts) -> float:
     >>> jensen_shannon_distance(np.array([1, 0]), np.array([0, 1]))
     1.0
     """
-    from scipy.special import rel_entr  # slow to import, and the web process never comes here
-
     r, c = reference / reference.sum(), current / current.sum()
     middle = (r + c) / 2
     divergence = float(rel_entr(r, middle).sum() + rel_entr(c, middle).sum()) / 2 / np.log(2)
@@ -72,8 +72,6 @@ def chi_squared(reference: Counts, current: Counts) -> tuple[float, float] | Non
     seen = reference + current > 0
     if np.count_nonzero(seen) < 2:
         return None
-    from scipy.special import chdtrc  # slow to import, and the web process never comes here
-
     r, c = reference[seen].astype(np.float64), current[seen].astype(np.float64)
     share = r.sum() / (r.sum() + c.sum())
     expected = (r + c) * share
@@ -102,8 +100,6 @@ def kolmogorov_p(statistics: npt.ArrayLike, rows: npt.ArrayLike) -> Numbers:
     Equals scipy.stats.ks_2samp(method="asymp"), which rounds the effective number as well. Small values of
     many rows are summed here, because SciPy's sum of `rows` terms takes a quarter of a second for a million.
     """
-    from scipy.stats import distributions  # slow to import, and the web process never comes here
-
     d = np.asarray(statistics, dtype=np.float64)
     n = np.round(np.asarray(rows, dtype=np.float64))
     p = np.empty(len(d))

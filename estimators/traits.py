@@ -7,16 +7,14 @@ and calling the estimator to `model_utils`.
 import inspect
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from errors import NoPredict
 from estimators.networks import Network
+from records.model import Task
 from records.schema import MAX_NAME
-
-if TYPE_CHECKING:
-    from records.model import Task
 
 __all__ = [
     "answering_method",
@@ -133,7 +131,7 @@ def framework_of(estimator: Any) -> str:
     return "python"
 
 
-def task_of(estimator: Any) -> "Task":
+def task_of(estimator: Any) -> Task:
     from sklearn import base
 
     tests: tuple[tuple[Any, Task], ...] = (
@@ -182,7 +180,7 @@ def real_names(names: Any) -> tuple[str, ...]:
     return () if made_up else found
 
 
-def labels_of(estimator: Any, task: "Task") -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+def labels_of(estimator: Any, task: Task) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """The classes as text, and a note when only the first of several outputs is tested."""
     if task == "outlier":
         return ("-1", "1"), ()

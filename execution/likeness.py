@@ -16,6 +16,7 @@ from records.likeness import RowLikeness
 from records.schema import Schema
 from rows.joint import Joint, joint_for
 from schema_utils import combine, infer_from_frame
+from synthetic_data import generate
 
 __all__ = ["Recipe", "likeness", "not_asked"]
 
@@ -39,8 +40,6 @@ class Recipe:
 
         No more, because rows that are made after the same example know each other again.
         """
-        from synthetic_data import generate  # brings SciPy, and the web process never comes here
-
         schema = combine(self.user, infer_from_frame(sample), self.mined)
         joint, _ = joint_for(schema, sample, self.mined, self.kept)
         return generate(schema, len(sample), self.seed, joint).frame

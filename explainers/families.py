@@ -304,7 +304,7 @@ def _linear(estimator: Any, x: Any, background: Any, task: Task, budget_s: float
 
 
 def _is_forest(estimator: Any) -> bool:
-    from explainers import tree_shapley  # here, for it brings numba, which the web process never loads
+    from explainers import tree_shapley  # here, for it brings numba, which the worker never needs
 
     return tree_shapley.supports(estimator)
 

@@ -4,6 +4,7 @@ Promises: shares that sum to 1 in the order of `classes_`, or None; weighted cla
 shares. Runs in the locked child.
 """
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -75,8 +76,6 @@ def _of_first_guess(estimator: Any) -> npt.NDArray[np.float64]:
 
 def _of_xgboost(estimator: Any) -> tuple[float, float]:
     """Of two classes the base score is the second's share, where it was taken from the data."""
-    import json
-
     learner = json.loads(estimator.get_booster().save_config())["learner"]
     if learner["learner_model_param"].get("boost_from_average") != "1":
         raise ValueError

@@ -6,20 +6,17 @@ model remembers to `mining.schema`.
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from errors import InvalidSchema
+from records.model import ModelInfo
 from records.schema import FieldSpec, Schema, is_placeholder
-
-if TYPE_CHECKING:
-    from records.model import ModelInfo
 
 __all__ = ["check_agrees", "check_fits_model"]
 
 NUMERIC = ("number", "integer")
 
 
-def check_fits_model(schema: Schema, info: "ModelInfo") -> None:
+def check_fits_model(schema: Schema, info: ModelInfo) -> None:
     """Raises InvalidSchema naming the features that the model lacks or that are missing for it.
 
     A model without names is only held to its number of features; one that knows neither fits any
