@@ -6,8 +6,11 @@
 """
 
 import gc
+import sys
 
 gc.disable()  # collections find nothing while modules load, and take a sixth of that time
+# FastAPI asks of every annotation whether it is of pydantic 1, and would load all of it to know: none is.
+sys.modules["pydantic.v1"] = None  # type: ignore[assignment]
 
 import logging
 from collections.abc import AsyncIterator

@@ -22,6 +22,7 @@ class Record(BaseModel):
         protected_namespaces=(),
         populate_by_name=True,
         serialize_by_alias=True,
+        defer_build=True,  # when first used: a start needs few of them
     )
 
 
