@@ -19,6 +19,10 @@ from typing import Any
 
 from errors import MAX_QUOTED
 from lockdown import kernel, lock
+from records.explanation import ExplainPlan
+from records.metrics import LatencyPlan
+from records.model import ScanReport
+from records.schema import Schema
 
 __all__ = ["MODEL_LIBRARIES", "preload", "zygote_main"]
 
@@ -87,6 +91,8 @@ def preload() -> list[str]:
         particles.warm_up()
         allow_list.warm_up()
         installed_versions()  # each child tells them; reading them once is enough
+        for record in (ScanReport, Schema, LatencyPlan, ExplainPlan):
+            record.model_rebuild()  # what every child builds and reads
     return missing
 
 
