@@ -15,12 +15,7 @@ from distances.columns import ColumnFigures, ReferenceColumn, measure
 from distances.decisions import decide
 from distances.formulas import kolmogorov_p
 from errors import InvalidInput
-from records.drift import (
-    ColumnDrift,
-    Decision,
-    DriftReport,
-    DriftRules,
-)
+from records.drift import ColumnDrift, Decision, DriftReport, DriftRules
 
 __all__ = ["compare", "measured_columns"]
 

@@ -16,12 +16,7 @@ from estimators.answers import Attributions, Estimator
 from explainers.families import explain_by_family, explained_output
 from explainers.local_surrogate import local_surrogate
 from explainers.shapley import shapley_values
-from records.explanation import (
-    ADDITIVITY_LIMIT,
-    ExplainPlan,
-    Explanation,
-    FeatureImportance,
-)
+from records.explanation import ADDITIVITY_LIMIT, ExplainPlan, Explanation, FeatureImportance
 
 __all__ = ["additivity_error", "explain", "summarise"]
 

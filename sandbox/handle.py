@@ -20,15 +20,7 @@ import numpy as np
 import pandas as pd
 
 import errors
-from errors import (
-    BadAnswer,
-    Cancelled,
-    ChildDied,
-    ChildTimeout,
-    DashboardError,
-    LockUnavailable,
-    ModelError,
-)
+from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, LockUnavailable, ModelError
 from estimators.answers import Attributions, Predictions, RowError, joined_scores
 from metrics import Timings, summarise
 from records.explanation import ExplainPlan

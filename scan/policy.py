@@ -9,17 +9,9 @@ import importlib.util
 from collections.abc import Mapping
 from contextlib import suppress
 
-from errors import (
-    MissingLibrary,
-    ModelRefused,
-    NotAModel,
-    VersionMismatch,
-)
+from errors import MissingLibrary, ModelRefused, NotAModel, VersionMismatch
 from records.model import Policy, ScanReport
-from scan.formats import (
-    DAMAGED_HINT,
-    same_version,
-)
+from scan.formats import DAMAGED_HINT, same_version
 
 __all__ = ["OWN_RISK", "RESAVE", "check_allowed", "check_policy", "installed_versions", "mismatches"]
 
