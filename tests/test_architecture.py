@@ -1,13 +1,21 @@
 """The house's rules: who may import whom, and what each kind of process holds."""
 
-import subprocess
 from graphlib import TopologicalSorter
 
 import pytest
 
 from sandbox.zygote import MAIN
 from settings import PROJECT_ROOT
-from tests.support.structure import MODULES, imported, loaded_after, place_of, reachable
+from tests.support.structure import (
+    MODULES,
+    defined,
+    imported,
+    listed,
+    loaded_after,
+    place_of,
+    reachable,
+    taken_from,
+)
 
 # Who may import what, besides errors and records: a face at the root, a room, or one module of a room.
 # A name that is missing here fails the tests. docs/architecture.md tells the same in words.
@@ -120,7 +128,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_the_ground_neither_computes_nor_reads() -> None:
-    """numpy only in annotations would be fine; today nothing of records needs it at all."""
+    """numpy would be fine in annotations; today nothing of records needs it at all."""
     inside = {name for module in MODULES if place_of(module) == "records" for name in imported(module)}
     assert not {place_of(name) for name in inside} & {"io", "numpy", "os", "pandas", "pathlib", "scipy"}
 
@@ -131,7 +139,19 @@ def test_libraries_stay_where_they_belong(module: str) -> None:
     assert not stray
 
 
-def test_no_file_says_init_does_something() -> None:
+def test_a_name_is_imported_from_where_it_is_defined() -> None:
+    """No module hands on what another defines: there is one place to look, and one to import from."""
+    files = listed("*.py")
+    handed_on = {
+        (str(path.relative_to(PROJECT_ROOT)), module, name)
+        for path in files
+        for module, name in taken_from(path)
+        if name not in defined(module)
+    }
+    assert len(files) > len(MODULES) and not handed_on
+
+
+def test_a_room_says_what_it_is_for_and_nothing_else() -> None:
     """A room's `__init__` says what the room is for; imports and names are its modules'."""
     for module, path in MODULES.items():
         if path.name == "__init__.py":
@@ -182,13 +202,10 @@ def test_the_child_lacks_nothing_that_it_may_come_to_import(loaded_by_child: set
 def test_no_file_names_a_package_registry() -> None:
     """Built from parts, so that this file does not name one either."""
     hosts = ["py" + "pi.org", "python" + "hosted.org", "registry." + "npmjs"]
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    naming = []
-    for name in listed:
-        path = PROJECT_ROOT / name
-        if path.is_file() and path.suffix not in {".png", ".pkl"}:
-            text = path.read_text("utf-8", errors="ignore")
-            naming += [name for host in hosts if host in text]
+    naming = [
+        path
+        for path in listed()
+        if path.suffix not in {".png", ".pkl"}
+        and any(host in path.read_text("utf-8", errors="ignore") for host in hosts)
+    ]
     assert not naming

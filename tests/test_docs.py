@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,15 +12,12 @@ from pydantic import BaseModel
 
 from records.run import RunPlan, RunReport
 from settings import PROJECT_ROOT, Settings
-from tests.support.structure import MODULES
+from tests.support.structure import MODULES, defined, listed
 
 SETTINGS_PAGE = (PROJECT_ROOT / "docs" / "settings.md").read_text("utf-8")
 PAGES = [PROJECT_ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
 PAGES += sorted(PROJECT_ROOT.glob("docs/*.md"))
-LISTED = subprocess.run(
-    ["git", "ls-files", "*.py"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
-).stdout.split()
-SOURCES = [PROJECT_ROOT / name for name in LISTED if (PROJECT_ROOT / name).exists()]
+SOURCES = listed("*.py")
 TICKED = re.compile(r"`([A-Za-z_][\w./]*)`")
 MADE = (".json", ".parquet")  # files that runs make
 # "Leaves this to `one`, and that to `another`." and what it hands on must be modules.
@@ -99,18 +95,6 @@ def prefixes(name: str) -> Iterator[str]:
     """`a.b.c`, `a.b`, `a`: the longest first."""
     parts = name.split(".")
     return (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-
-
-@cache
-def defined(module: str) -> frozenset[str]:
-    """Names of functions, classes and values in a module, members of its classes included."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-    return frozenset(found)
 
 
 @cache

@@ -8,9 +8,17 @@ from pathlib import Path
 
 from settings import PROJECT_ROOT
 
-__all__ = ["MODULES", "imported", "loaded_after", "place_of", "reachable"]
+__all__ = ["MODULES", "defined", "imported", "listed", "loaded_after", "place_of", "reachable", "taken_from"]
 
 NOT_THE_HOUSE = {"tests", "migrations", "benchmarks", "scripts"}
+
+
+def listed(*patterns: str) -> list[Path]:
+    """The files that git knows, of all kinds or of some."""
+    names = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return [path for name in names if (path := PROJECT_ROOT / name).is_file()]
 
 
 def _modules() -> dict[str, Path]:
@@ -39,6 +47,29 @@ def imported(module: str) -> frozenset[str]:
             if len(inner) < len(node.names):
                 names.add(node.module)
     return frozenset(names)
+
+
+@cache
+def defined(module: str) -> frozenset[str]:
+    """Names of functions, classes and values in a module, members of its classes included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return frozenset(found)
+
+
+def taken_from(path: Path) -> set[tuple[str, str]]:
+    """(module, name) of each name that a file imports out of a module of the house."""
+    return {
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module in MODULES
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in MODULES
+    }
 
 
 def place_of(module: str) -> str:
