@@ -117,6 +117,18 @@ FINISHED_OR_NOT: dict[int | str, dict[str, Any]] = {
     202: {"model": RunProgress, "description": "Not finished in time; follow the links"},
 }
 
+# By reference: of all that it is told FastAPI builds validators, and of this union for a twentieth of a start.
+EITHER: dict[str, Any] = {
+    "description": "The report, or how far the run is",
+    "content": {
+        "application/json": {
+            "schema": {
+                "anyOf": [{"$ref": f"#/components/schemas/{of}"} for of in ("RunReport", "RunProgress")]
+            }
+        }
+    },
+}
+
 
 def links(run_id: str) -> dict[str, str]:
     """Where to go from here, as paths of this server."""
@@ -165,7 +177,7 @@ def build_router(settings: Settings) -> APIRouter:
     one = f"{PREFIX}/{{run_id}}"
     router.add_api_route(
         one, _read, methods=["GET"], summary="Read a run", response_model=None,
-        responses={200: {"model": RunReport | RunProgress}},
+        responses={200: EITHER},
     )  # fmt: skip
     router.add_api_route(one, _delete, methods=["DELETE"], summary="Delete a run", status_code=204)
     router.add_api_route(
