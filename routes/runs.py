@@ -117,7 +117,7 @@ FINISHED_OR_NOT: dict[int | str, dict[str, Any]] = {
     202: {"model": RunProgress, "description": "Not finished in time; follow the links"},
 }
 
-# By reference: of all that it is told FastAPI builds validators, and of this union for a twentieth of a start.
+# By reference: FastAPI builds validators of all that it is told; of this union for a twentieth of a start.
 EITHER: dict[str, Any] = {
     "description": "The report, or how far the run is",
     "content": {
