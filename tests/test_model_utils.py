@@ -28,7 +28,7 @@ NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the fir
 
 
 def loaded(data: bytes) -> Any:
-    """As a policy loads it that asks nothing of the file: what strict refuses is in test_pickle_scan."""
+    """As a policy loads it that asks nothing of the file; strict: `tests/scan/test_pickles.py`."""
     return load(io.BytesIO(data), "contained")
 
 

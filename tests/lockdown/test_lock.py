@@ -95,7 +95,7 @@ def test_an_attack_happens_without_the_lock_and_not_with_it(
 def test_a_hostile_file_forced_past_the_scan_changes_nothing_under_the_lock(
     zygote: Zygote, tmp_path: Path, name: str
 ) -> None:
-    """That each of them works where nothing holds it is shown in test_pickle_scan."""
+    """That each of them works where nothing holds it is shown in `tests/scan/test_pickles.py`."""
     folder = tmp_path / "outside"
     folder.mkdir()
     path = tmp_path / "m.pkl"
