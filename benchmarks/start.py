@@ -78,7 +78,7 @@ def main() -> None:
     slower = statistics.median(b / a for a, b in zip(bare, ours, strict=True))
     print(f"seconds to healthy, median of {ROUNDS}")
     print(f"  bare Streamlit page  {statistics.median(bare):.2f}")
-    print(f"  this dashboard       {statistics.median(ours):.2f}   {slower:.2f} x (to stay near 2.2 x)")
+    print(f"  this dashboard       {statistics.median(ours):.2f}   {slower:.2f} x (to stay under 2.2 x)")
     print(f"idle web process       {statistics.median(memory):.0f} MB resident (to stay under 250 MB)")
 
 
