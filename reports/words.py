@@ -28,7 +28,7 @@ SHIFTS = {
 SIZES = {"variance_scale": "x {:g}"} | dict.fromkeys(
     ("mean_shift", "noise", "quantile_shift", "correlated_shift"), "{:g} sd"
 )
-IN_TITLE = ("PSI", "AUC", "score", "relative", "error")  # units that a check's title says already
+IN_TITLE = ("PSI", "AUC", "relative")  # units that a check's title says already
 
 
 def number(value: float | None, unit: str = "") -> str:

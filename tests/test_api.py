@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -641,3 +642,11 @@ def test_waits_and_streams_end_when_the_server_is_told_to_stop(server: Server) -
         assert [kind for kind, _ in stream] == []
     finally:
         server.app.state.stopping = False
+
+
+def test_every_reference_in_the_apis_description_resolves(server: Server) -> None:
+    """Some are written by name: one to a model that is no longer described would be found by nobody else."""
+    text = server.client.get("/openapi.json").text
+    described = json.loads(text)["components"]["schemas"]
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert {"RunReport", "RunProgress", "Problem"} <= named <= set(described)
