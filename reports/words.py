@@ -52,7 +52,7 @@ def share(value: float | None) -> str:
 
 
 def three_digits(value: float) -> str:
-    """A figure in a column or a tile: always three significant digits, so that they stand under each other.
+    """A figure in a column or a tile: three significant digits, noughts at its end kept from 1 on.
 
     >>> three_digits(4.3), three_digits(101_234), three_digits(0.00001)
     ('4.30', '101,000', '1.00e-05')

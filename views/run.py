@@ -12,7 +12,7 @@ import runs
 import services as holder
 from errors import DashboardError, NotFound
 from records.checks import Check
-from records.metrics import SCORES
+from records.metrics import SCORES, Accuracy
 from records.run import RunReport
 from reports.findings import kind_of, merged
 from views import components as ui
@@ -158,11 +158,17 @@ def _key_figures(report: RunReport) -> None:
         )  # fmt: skip
         st.metric("Peak memory", ui.number(metrics.peak_memory_mb, "MB"), border=True, height="stretch")
         if report.accuracy.value:
-            key, value = report.accuracy.value.headline
+            key, value = _score(report.accuracy.value)
             st.metric(
                 SCORES[key], ui.number(value), border=True, height="stretch",
                 help=f"On {ui.count(report.accuracy.value.rows, 'labelled row')} of the sample",
             )  # fmt: skip
+
+
+def _score(accuracy: Accuracy) -> tuple[str, float | None]:
+    """The headline, else the first score there is: numbers that are all equal have no R2."""
+    key, value = accuracy.headline
+    return next(iter(accuracy.known.items()), (key, value)) if value is None else (key, value)
 
 
 def _checks(report: RunReport) -> None:

@@ -19,6 +19,7 @@ from errors import NotAModel
 from lockdown import lock
 from records.base import Section
 from records.drift import BreakingPoint
+from records.metrics import Accuracy
 from records.run import RunReport
 from runs import Upload
 from schema_utils import infer_from_frame
@@ -372,6 +373,15 @@ def test_every_column_under_drift_says_which_test_judged_it(services: Services) 
     assert table["Drifted"].tolist() == ["yes"] * len(table)
     assert table["Judged by"][0] == "KS, adjusted p 1e-12 (drift: at most 0.05)"
     assert "adjusted for the number of columns" in words(test)
+
+
+def test_the_tile_of_the_score_takes_the_first_there_is_where_equal_numbers_have_no_r2(
+    services: Services,
+) -> None:
+    scores = Accuracy(rows=3, target="price", mae=0.25, rmse=0.5)
+    keep(services, id="run3a", accuracy=Section[Accuracy].ok(scores))
+    shown = {tile.label: tile.value for tile in page("run", run="run3a").metric}
+    assert shown["Mean absolute error"] == "0.25" and "R2" not in shown
 
 
 def test_a_latency_figure_names_n_warm_up_and_percentile(services: Services) -> None:
