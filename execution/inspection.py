@@ -7,14 +7,12 @@ to `execution.stages`.
 import os
 import platform
 import threading
-from pathlib import Path
 
 from records.model import ModelInfo, Policy, ScanReport
 from records.run import Environment
 from records.schema import Schema
 from sandbox.handle import LoadedModel, open_model
 from sandbox.zygote import Zygote
-from scan.files import first_glance
 from scan.formats import same_version
 from scan.policy import installed_versions
 from services import Services
@@ -27,7 +25,6 @@ __all__ = [
     "let_in",
     "policy_of",
     "version_skew",
-    "with_file_facts",
     "with_scan",
 ]
 
@@ -42,7 +39,6 @@ def inspect_model(
 ) -> tuple[ModelInfo, Schema | None, tuple[str, ...]]:
     """Open a model only to learn what it is: its identity, the schema it remembers, and warnings."""
     path = services.artifacts.path(info.sha256)
-    info = with_file_facts(info, path)
     deadline_s = services.settings.load_timeout_s
     policy = policy_of(services.settings, contained)
     with open_model(
@@ -69,15 +65,10 @@ def let_in(info: ModelInfo, policy: Policy) -> tuple[str, ...]:
     )
 
 
-def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
-    """What the file's bytes tell, before anything in it is executed."""
-    seen = first_glance(path)
-    return info.model_copy(update={"format": seen.format, "scan": seen, "saved_with": seen.saved_with})
-
-
 def with_scan(info: ModelInfo, scan: ScanReport) -> ModelInfo:
-    """What following the whole file tells; known before the model is loaded, and when it is refused."""
-    return info.model_copy(update={"scan": scan, "saved_with": info.saved_with | scan.saved_with})
+    """What the file shows, at a glance or as a whole, before the model is loaded and when it is refused."""
+    saved_with = info.saved_with | scan.saved_with
+    return info.model_copy(update={"format": scan.format, "scan": scan, "saved_with": saved_with})
 
 
 def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:

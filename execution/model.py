@@ -13,7 +13,7 @@ import pandas as pd
 
 from errors import PredictFailed
 from estimators.answers import Predictions
-from execution.inspection import complete, let_in, policy_of, version_skew, with_file_facts, with_scan
+from execution.inspection import complete, let_in, policy_of, version_skew, with_scan
 from records.model import ModelInfo, Policy, ScanReport
 from sandbox.handle import ModelHandle, open_model
 from sandbox.zygote import Zygote
@@ -43,10 +43,6 @@ class RunModel:
         self._handles = ExitStack()
         self._handle: ModelHandle | None = None
         self._openings = 0
-
-    def look(self) -> None:
-        """Take what the file's bytes tell, before anything in it is executed."""
-        self.info = with_file_facts(self.info, self._services.artifacts.path(self._row.model_sha256))
 
     def open(self) -> ModelHandle:
         """The open model; opened again in a fresh process when an earlier stage lost it."""

@@ -169,7 +169,6 @@ class Execution:
 
     def _stages(self) -> None:
         self._begin("load")
-        self.model.look()
         handle = self.model.open()
 
         self._begin("schema")

@@ -90,6 +90,7 @@ class _Child:
     def serve(self) -> None:
         operations: dict[str, Callable[[wire.Message], wire.Message]] = {
             "hello": self._hello,
+            "glance": self._glance,
             "scan": self._scan,
             "load": self._load,
             "predict": self._predict,
@@ -119,11 +120,14 @@ class _Child:
         """Answered before the model's first byte is read, so that no model can forge it."""
         return wire.Message({"isolation": list(self.isolation)})
 
-    def _scan(self, _request: wire.Message) -> wire.Message:
-        """Answered before the model's code could run, so that no model can forge it either."""
+    def _glance(self, _request: wire.Message) -> wire.Message:
+        """Answered before the model's code could run, so that no model can forge it either; as is a scan."""
         self.before_mb = _peak_memory_mb()
+        return _seen(files.first_glance(self.file))
+
+    def _scan(self, _request: wire.Message) -> wire.Message:
         self.report = files.scan(self.file)
-        return wire.Message({}, {"texts": wire.json_to_array(self.report.model_dump(mode="json"))})
+        return _seen(self.report)
 
     def _load(self, request: wire.Message) -> wire.Message:
         with warnings.catch_warnings(record=True) as caught:
@@ -246,6 +250,10 @@ class _Child:
         if self.adapter is None:
             raise ModelError("No model is loaded.")
         return self.adapter
+
+
+def _seen(report: ScanReport) -> wire.Message:
+    return wire.Message({}, {"texts": wire.json_to_array(report.model_dump(mode="json"))})
 
 
 def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wire.Message:

@@ -1,15 +1,11 @@
-"""The worker's side of a model's process: starts it, asks it, holds the clock, believes nothing.
+"""The worker's side of a model's process: asks it, and believes nothing.
 
-Promises: every call ends by its deadline or its cancellation, with a validated answer or an error that
-names the stage; no child outlives its handle. Leaves what is done in the child to `model_process.child`.
+Promises: an answer is validated before it is given on; one that is not as asked ends the process. Leaves
+clock, pipes and cancellation to `sandbox.process`, and what is done in the child to `model_process.child`.
 """
 
 import logging
-import math
-import os
-import select
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import errors
-from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, LockUnavailable, ModelError
+from errors import BadAnswer
 from estimators.answers import Attributions, Predictions, RowError, joined_scores
 from metrics import Timings, summarise
 from records.explanation import ExplainPlan
@@ -30,7 +25,6 @@ from records.schema import Schema
 from rows.joint import Joint
 from sandbox import wire
 from sandbox.answers import (
-    MAX_TEXT,
     all_float,
     count_of,
     is_figure,
@@ -42,8 +36,8 @@ from sandbox.answers import (
     timed_block,
     timed_calls,
 )
-from sandbox.zygote import EXIT_WAIT_S, SLICE_S, Zygote
-from scan.native import identify
+from sandbox.process import LockedProcess
+from sandbox.zygote import Zygote
 from scan.policy import check_policy
 
 __all__ = ["LoadedModel", "Memory", "ModelHandle", "open_model"]
@@ -55,8 +49,8 @@ REQUEST_BYTES = 64 << 20
 ANSWER_BYTES = 12 << 20
 MAX_LABELS = 10_000
 TASKS = ("classification", "regression", "clustering", "outlier", "unknown")
-LIBRARY_MB = {"torch": 4096, "keras": 4096}  # GPU libraries are mapped also where there is no GPU
-CODES = {c.code: c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, DashboardError)}
+ZIP = b"PK\x03\x04"
+ZIP_ROOM_MB = 4096  # PyTorch and Keras map the libraries of a GPU also where there is none
 
 
 @dataclass(frozen=True)
@@ -98,65 +92,39 @@ def open_model(
     """Load a model file in a process of its own; the process is gone when the block ends.
 
     deadline_s: seconds for everything done with the handle. Loading has its own limit besides
-    (`load_timeout_s`). policy: in place of the settings' `model_policy`. on_scan: told what the scan saw,
-    also of a model that is then refused. Raises ModelRefused for what the policy does not allow, a
-    ModelError for the file's other faults, a ChildError for the process's.
+    (`load_timeout_s`). policy: in place of the settings' `model_policy`. on_scan: told what the file shows
+    at a glance, then what the whole scan saw, also of a model that is then refused. Raises ModelRefused for
+    what the policy does not allow, a ModelError for the file's other faults, a ChildError for the process's.
     """
     handle = ModelHandle(zygote, path, name=name, deadline_s=deadline_s, cancelled=cancelled)
     try:
         limit_s = zygote.settings.load_timeout_s
-        handle._scan(limit_s)
-        if on_scan is not None:
-            on_scan(handle.scan)
+        handle._hello()
+        for look in ("glance", "scan"):
+            handle._look(look, limit_s)
+            if on_scan is not None:
+                on_scan(handle.scan)
         handle._load(limit_s, policy or zygote.settings.model_policy)
         yield handle
     finally:
         handle.close()
 
 
-class ModelHandle:
-    """A loaded model. Calls take turns; after an error of the process itself the handle is of no more use."""
+class ModelHandle(LockedProcess):
+    """A loaded model."""
 
     info: LoadedModel
     mined: Schema | None
     joint: Joint | None
-    isolation: tuple[str, ...]
     scan: ScanReport
 
     def __init__(
         self, zygote: Zygote, path: Path, *, name: str, deadline_s: float, cancelled: threading.Event | None
     ) -> None:
+        memory_mb = zygote.settings.child_memory_mb + _room_for_library(path)
+        super().__init__(zygote, path, memory_mb=memory_mb, deadline_s=deadline_s, cancelled=cancelled)
         self.name = name
-        self._zygote = zygote
-        self._cancelled = cancelled
-        self._turn = threading.Lock()
-        self._broken: DashboardError | None = None
         self._labels: list[str] = []  # met in answers, in a fixed order, when the model names no classes
-        self._requests = self._answers = -1
-        request_read, self._requests = os.pipe()
-        self._answers, answer_write = os.pipe()
-        theirs = [request_read, answer_write]
-        try:
-            theirs.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-            cpu_s = deadline_s * (os.cpu_count() or 1) + 5
-            memory_mb = zygote.settings.child_memory_mb + _room_for_library(path)
-            self._child = zygote.fork((theirs[0], theirs[1], theirs[2]), cpu_s, memory_mb, cancelled)
-        except BaseException:
-            os.close(self._requests)
-            os.close(self._answers)
-            raise
-        finally:
-            for fd in theirs:
-                os.close(fd)
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self._answers, False)
-        self._deadline_s = deadline_s
-        self._deadline = time.monotonic() + deadline_s
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process can still be asked."""
-        return self._broken is None and not self._child.exited.is_set()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -245,26 +213,11 @@ class ModelHandle:
             raise self._bad("The memory is not a number.")
         return Memory(*map(float, found))
 
-    def kill(self) -> None:
-        """End the process now; may be called from another thread."""
-        self._broken = self._broken or ChildDied("The model's process was stopped.")
-        self._zygote.kill(self._child)
-
-    def close(self) -> None:
-        """End the process and give back its pipes."""
-        self.kill()
-        with self._turn:
-            for fd in (self._requests, self._answers):
-                if fd >= 0:
-                    os.close(fd)
-            self._requests = self._answers = -1
-
-    def _scan(self, limit_s: float) -> None:
-        hello = self._call("start", {"op": "hello"})  # before the model's first byte is read
-        self.isolation = texts_of(hello.header.get("isolation"), 40)
-        scanned = self._call("load", {"op": "scan"}, limit_s=limit_s)
+    def _look(self, operation: str, limit_s: float) -> None:
+        """Take in what the file shows; answered before the model's code could run."""
+        seen = self._call("load", {"op": operation}, limit_s=limit_s)
         try:
-            self.scan = ScanReport.model_validate(wire.array_to_json(scanned.arrays["texts"]))
+            self.scan = ScanReport.model_validate(wire.array_to_json(seen.arrays["texts"]))
         except (KeyError, ValueError, BadAnswer) as error:
             raise self._bad(f"The model's scan is malformed ({type(error).__name__}).") from None
 
@@ -348,81 +301,15 @@ class ModelHandle:
         recoded[~failed] = table[values[~failed].astype(np.intp)]
         return recoded, tuple(self._labels)
 
-    def _call(
-        self,
-        stage: str,
-        header: dict[str, Any],
-        arrays: dict[str, wire.Array] | None = None,
-        limit_s: float = math.inf,
-    ) -> wire.Message:
-        """One request and its answer. An error of the model passes on; any other ends the process."""
-        with self._turn:
-            if self._broken is not None:
-                raise self._broken
-            wait = self._waiter(stage, limit_s)
-            try:
-                wire.send(self._requests, wire.Message(header, arrays or {}), wait)
-                answer = wire.receive(self._answers, wire.ANSWER_LIMIT, wait)
-            except (EOFError, OSError):
-                self._child.exited.wait(EXIT_WAIT_S)
-                raise self._end(self._death(stage)) from None
-            except (ChildTimeout, Cancelled, ChildDied, BadAnswer) as error:
-                raise self._end(error) from None
-        if "error" in answer.header:
-            raise _error(answer.header["error"], stage)
-        return answer
-
-    def _waiter(self, stage: str, limit_s: float) -> wire.Wait:
-        started = time.monotonic()
-        ends = min(self._deadline, started + limit_s)
-
-        def wait(fd: int, writing: bool) -> None:
-            poller = select.poll()
-            poller.register(fd, select.POLLOUT if writing else select.POLLIN)
-            while True:
-                gone = self._child.exited.is_set()  # looked at first: what it wrote before is still read
-                if self._cancelled is not None and self._cancelled.is_set():
-                    raise Cancelled("The run was cancelled.")
-                left = ends - time.monotonic()
-                if left <= 0:
-                    raise _timeout(stage, min(self._deadline_s, limit_s))
-                if poller.poll(0 if gone else min(SLICE_S, left) * 1000):
-                    return
-                if gone:
-                    raise self._death(stage)
-
-        return wait
-
-    def _death(self, stage: str) -> DashboardError:
-        if self._broken is not None:
-            return self._broken
-        return ChildDied(
-            f"The model's process died in stage {stage}: {self._child.describe()}.",
-            hint="Predict with the model in a fresh interpreter to see the crash; check its memory's limit "
-            "(CHILD_MEMORY_MB).",
-        )
-
-    def _bad(self, message: str) -> DashboardError:
-        return self._end(BadAnswer(message, hint="The file does not behave as a model does; do not use it."))
-
-    def _end(self, error: DashboardError) -> DashboardError:
-        self._broken = self._broken or error
-        self._zygote.kill(self._child)
-        return self._broken
-
 
 def _room_for_library(path: Path) -> int:
-    """MB of address space for the library that reads the file's format, where it takes up gigabytes."""
+    """MB of address space for a library that takes up gigabytes, where the file may be one of its own.
+
+    Both write zip archives, and no archive is opened outside of the lock to see whose it is.
+    """
     with path.open("rb") as file:
-        native = identify(file)
-    return LIBRARY_MB.get(native.library, 0) if native is not None else 0
-
-
-def _timeout(stage: str, seconds: float) -> ChildTimeout:
-    return ChildTimeout(
-        f"The model did not answer in stage {stage} within {seconds:.3g} s and was stopped.",
-        hint="Give the run more time (timeout_s), test fewer rows, or use a faster model.",
-    )
+        archive = file.read(len(ZIP)) == ZIP
+    return ZIP_ROOM_MB if archive else 0
 
 
 def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
@@ -444,16 +331,3 @@ def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
         failed=np.concatenate([part.failed for part in found]),
         errors=tuple(counted.values()),
     )
-
-
-def _error(described: Any, stage: str) -> DashboardError:
-    """The error that the child described; a code that is not ours is some fault of the model.
-
-    Before the model is read, the lock may be at fault; afterwards nobody would be believed who says so.
-    """
-    if not isinstance(described, dict):
-        return ModelError("The model failed and its process did not say why.")
-    parts = [str(described.get(key, ""))[:MAX_TEXT] for key in ("code", "message", "hint")]
-    kind = CODES.get(parts[0], ModelError)
-    believed = (ModelError, LockUnavailable) if stage == "start" else (ModelError,)
-    return (kind if issubclass(kind, believed) else ModelError)(parts[1], hint=parts[2])

@@ -82,7 +82,8 @@ def test_the_bytes_tell_the_format(family: Family, tmp_path: Path) -> None:
     for file in files_of(family.name):
         path = tmp_path / "upload"  # its name tells nothing
         path.write_bytes(file.data)
-        seen = first_glance(path)
+        with path.open("rb") as stream:
+            seen = first_glance(stream)
         suffix = Path(file.name).suffix
         native = next((one for one in FORMATS if one.name == seen.format), None)
         assert (suffix in native.suffixes) if native else suffix in (".pkl", ".joblib"), file.label

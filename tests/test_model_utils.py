@@ -21,7 +21,8 @@ from errors import MissingLibrary, ModelError, NoPredict, NotAModel, PredictFail
 from estimators.loading import load
 from estimators.traits import label_text
 from model_utils import Adapter, adapt
-from scan.files import first_glance
+from records.model import ScanReport
+from scan import files
 from tests.support import models_for_tests as models
 
 NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the first number only
@@ -30,6 +31,11 @@ NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the fir
 def loaded(data: bytes) -> Any:
     """As a policy loads it that asks nothing of the file; strict: `tests/scan/test_pickles.py`."""
     return load(io.BytesIO(data), "contained")
+
+
+def first_glance(path: Path) -> ScanReport:
+    with path.open("rb") as file:
+        return files.first_glance(file)
 
 
 def written(tmp_path: Path, data: bytes) -> Path:
