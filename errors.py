@@ -58,6 +58,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "VersionMismatch",
+    "kind_of",
 ]
 
 MAX_QUOTED = 300  # characters of a message, or of a name, that are not our own
@@ -210,3 +211,17 @@ class Unavailable(DashboardError):
 class LockUnavailable(Unavailable):
     code = "lock_unavailable"
     title = "This machine cannot hold a model's process"
+
+
+def kind_of(code: str) -> type[DashboardError] | None:
+    """The kind of error that has this code, as it was stored or sent; None for one that is not ours.
+
+    >>> kind_of("too_busy")
+    <class 'errors.TooBusy'>
+    """
+    kinds = [DashboardError]
+    for kind in kinds:
+        if kind.code == code:
+            return kind
+        kinds += kind.__subclasses__()
+    return None

@@ -5,14 +5,14 @@ a job can write to it. Leaves the SQL to the store and the work to whoever claim
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from errors import DashboardError, NotFound
 from settings import Settings
 from storage import Store
-from store.jobs import JobKind, JobRow, Lease
+from store.jobs import KINDS, JobKind, JobRow, Lease
 
 __all__ = ["Jobs"]
 
@@ -59,9 +59,9 @@ class Jobs:
         """Whether work has waited for a whole lease while no worker gave a sign of life."""
         return self._jobs.is_stalled(self._lease_s)
 
-    def claim(self, worker: str) -> JobRow | None:
+    def claim(self, worker: str, kinds: Collection[JobKind] = KINDS) -> JobRow | None:
         """The most urgent job, now held by `worker` for one lease; None when there is nothing to do."""
-        return self._jobs.claim(worker, self._lease_s)
+        return self._jobs.claim(worker, self._lease_s, kinds)
 
     def extend(self, id: str, attempt: int) -> Lease:
         """Hold the job for one more lease, and learn whether to stop. Call it well within `lease_s`."""

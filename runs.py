@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Literal
 
-from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy
+from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
 from example_models import EXAMPLES
 from records.base import Record
 from records.run import RunPlan, RunReport, Source
+from records.sample import SampleFacts
 from records.schema import Schema
-from rows.samples import read_sample, split_target
-from schema_utils import check_complete, combine, infer_from_frame
+from rows.samples import check_target
+from schema_utils import check_complete, combine
 from services import Services
 from store.jobs import JobKind, JobRow
 from store.runs import RunPage, RunQuery, RunRow
@@ -32,6 +33,7 @@ __all__ = [
     "check_room",
     "compare_runs",
     "delete_run",
+    "facts_of",
     "get_job",
     "get_report",
     "get_run",
@@ -39,6 +41,7 @@ __all__ = [
     "list_runs",
     "request_example",
     "request_inspection",
+    "request_reading",
     "store_upload",
     "submit",
 ]
@@ -94,17 +97,17 @@ def submit(
     plan: RunPlan | None = None,
     source: Source = "api",
     idempotency_key: str | None = None,
+    facts: SampleFacts | None = None,
 ) -> RunRow:
     """Store a run and queue its job; returns at once.
 
-    What can be refused without opening the model is refused here: an unreadable sample, a target that
-    the sample lacks, a schema that contradicts itself, a baseline that is not there. The same
-    `idempotency_key` with the same request gives the first run again; with another it is a `Conflict`.
+    What can be refused without opening the model is refused here: a target that the sample lacks, a schema
+    that contradicts itself, a baseline that is not there. facts: what the sample holds, as `facts_of`; of a
+    sample that was not read yet the run itself will say what is wrong. The same `idempotency_key` with the
+    same request gives the first run again; with another it is a `Conflict`.
     """
     plan = plan or RunPlan()
-    sample_schema = _schema_of_sample(services, sample, target)
-    if schema is not None and sample_schema is not None:
-        check_complete(combine(schema, sample_schema, None))
+    _check_sample(sample, facts, target, schema)
     run_id, job_id = new_run_id(), services.jobs.new_id()
     row = RunRow(
         id=run_id,
@@ -230,6 +233,26 @@ def request_inspection(services: Services, model: Upload, *, contained: bool = F
     return services.jobs.submit("inspect", model.sha256, payload, priority=10, max_attempts=1).id
 
 
+def request_reading(services: Services, sample: Upload) -> str:
+    """Queue a look into a sample; returns the job's id for `facts_of`. TooBusy as for models."""
+    _check_room(services, "samples to be read", "read")
+    return services.jobs.submit("read", sample.sha256, {"name": sample.name}, priority=20).id
+
+
+def facts_of(job: JobRow) -> SampleFacts | None:
+    """What a look into a sample found; None while it goes on, and where the worker was lost over it.
+
+    Raises InvalidSample, or another of our errors, for a sample that cannot be used.
+    """
+    if job.state == "done":
+        return SampleFacts.model_validate(job.result)
+    kind = kind_of((job.error or {}).get("code", ""))
+    if job.error is None or kind is None:
+        return None
+    field = "sample" if issubclass(kind, InvalidInput) else None
+    raise kind(job.error["message"], hint=job.error["hint"], field=field)
+
+
 def request_example(services: Services, name: str) -> str:
     """Queue the training of a shipped example; returns the job's id for `get_job`. Errors as above."""
     if name not in {example.name for example in EXAMPLES}:
@@ -288,23 +311,22 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(5)}"
 
 
-def _schema_of_sample(services: Services, sample: Upload | None, target: str | None) -> Schema | None:
-    if sample is None:
-        if target is not None:
-            raise InvalidSample(
-                f"A target column {target!r} was named, but no sample was sent.",
-                hint="Send the sample that holds the column, or leave the target out.",
-                field="target",
-            )
-        return None
-    try:
-        frame = read_sample(services.artifacts.path(sample.sha256).read_bytes(), sample.name)
-    except InvalidSample as error:
-        error.field = error.field or "sample"
-        raise
+def _check_sample(
+    sample: Upload | None, facts: SampleFacts | None, target: str | None, schema: Schema | None
+) -> None:
+    if sample is None and target is not None:
+        raise InvalidSample(
+            f"A target column {target!r} was named, but no sample was sent.",
+            hint="Send the sample that holds the column, or leave the target out.",
+            field="target",
+        )
+    if facts is None:
+        return
     if target is not None:
-        split_target(frame, target)
-    return infer_from_frame(frame, target)
+        check_target(target, facts.columns, facts.empty)
+    shown = facts.schema_without(target)
+    if schema is not None and shown is not None:
+        check_complete(combine(schema, shown, None))
 
 
 def _check_baseline(services: Services, plan: RunPlan) -> None:

@@ -61,6 +61,13 @@ class Settings(BaseSettings):
     child_memory_mb: int = Field(
         4096, ge=1024, description="Address space of the process that holds a model, in MB."
     )
+    sample_mb: int = Field(
+        64, ge=1, le=1024, description="What a sample may take unfolded, in MB; rows beyond are left out."
+    )
+    sample_memory_mb: int = Field(
+        3072, ge=2560, description="Address space of the process that reads a sample, in MB."
+    )
+    sample_timeout_s: float = Field(10, gt=0, description="Seconds that reading a sample may take.")
     load_timeout_s: float = Field(120, gt=0, description="Seconds a model may take to load.")
     lease_s: float = Field(15, gt=0, description="Seconds after which a silent worker loses its job.")
 

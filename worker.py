@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from types import TracebackType
@@ -20,7 +21,7 @@ import example_models
 from distances import domain
 from errors import Cancelled, DashboardError
 from execution.housekeeping import tidy
-from execution.inspection import inspect_model
+from execution.inspection import describe_sample, inspect_model
 from execution.stages import Outcome, executed
 from jobs import Jobs
 from records.model import ModelInfo
@@ -30,11 +31,14 @@ from sandbox.zygote import Zygote
 from services import Services, build_services
 from settings import Settings
 from storage import GLANCE_S
-from store.jobs import JobRow
+from store.jobs import KINDS, JobKind, JobRow
 from store.runs import RunRow
 
 __all__ = ["Hold", "Worker", "main"]
 
+READING: tuple[JobKind, ...] = ("read",)  # samples are read beside the runs, for whom a caller waits
+WORK = tuple(kind for kind in KINDS if kind not in READING)
+READERS = 2
 POLL_S = 0.1
 TIDY_S = 3600.0
 _LOG = logging.getLogger("worker")
@@ -89,6 +93,7 @@ class Worker:
         self._name = f"{os.uname().nodename if hasattr(os, 'uname') else 'worker'}-{os.getpid()}"
         self._holds: set[Hold] = set()
         self._stopping = threading.Event()
+        self._reaped, self._tidied = -math.inf, 0.0
 
     def stop(self) -> None:
         """Take no more jobs and let go of those in work: their leases end, and another attempt takes them."""
@@ -99,27 +104,43 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is called."""
-        slots = threading.Semaphore(self._settings.max_workers)
-        with Zygote(self._settings) as zygote, ThreadPoolExecutor(self._settings.max_workers) as pool:
+        with Zygote(self._settings) as zygote, ThreadPoolExecutor(1) as beside:
+            reading = beside.submit(self._serve, zygote, READING, READERS)
             domain.warm_up()  # while the zygote starts, before which no job could run
             _LOG.info("worker %s is ready", self._name)
-            reaped, tidied = -math.inf, 0.0
+            self._serve(zygote, WORK, self._settings.max_workers, self._keep_house)
+            reading.result()
+
+    def _serve(
+        self,
+        zygote: Zygote,
+        kinds: tuple[JobKind, ...],
+        places: int,
+        between: Callable[[], None] | None = None,
+    ) -> None:
+        """Claim jobs of some kinds and do them, so many at a time; `between` is called before each look."""
+        slots = threading.Semaphore(places)
+        with ThreadPoolExecutor(places) as pool:
             while not self._stopping.is_set():
-                if time.monotonic() - reaped > self._settings.lease_s / 3:
-                    reaped = time.monotonic()
-                    self._reap()
-                if time.monotonic() - tidied > TIDY_S:
-                    tidied = time.monotonic()
-                    self._tidy()
+                if between is not None:
+                    between()
                 if not slots.acquire(timeout=POLL_S):
                     continue
                 mark = self._services.store.mark()  # taken first: what is written from here on is noticed
-                job = self._claim()
+                job = self._claim(kinds)
                 if job is None:
                     slots.release()
                     self._rest(mark)
                     continue
                 pool.submit(self._work, job, zygote).add_done_callback(lambda _future: slots.release())
+
+    def _keep_house(self) -> None:
+        if time.monotonic() - self._reaped > self._settings.lease_s / 3:
+            self._reaped = time.monotonic()
+            self._reap()
+        if time.monotonic() - self._tidied > TIDY_S:
+            self._tidied = time.monotonic()
+            self._tidy()
 
     def _rest(self, mark: int | None) -> None:
         """Until somebody has written to the database since, which may be a job; for one poll at most."""
@@ -130,9 +151,9 @@ class Worker:
             if mark is not None and self._services.store.mark() != mark:
                 return
 
-    def _claim(self) -> JobRow | None:
+    def _claim(self, kinds: tuple[JobKind, ...]) -> JobRow | None:
         try:
-            return self._services.jobs.claim(self._name)
+            return self._services.jobs.claim(self._name, kinds)
         except Exception:  # the database may be away for a moment; the next poll tries again
             _LOG.exception("could not claim a job")
             self._stopping.wait(1.0)
@@ -172,7 +193,7 @@ class Worker:
                 if job.kind == "run":
                     self._run(job, zygote, hold)
                 else:
-                    result = self._inspect(job, zygote, hold) if job.kind == "inspect" else self._example(job)
+                    result = self._answer(job, zygote, hold)
                     self._services.jobs.finish(job.id, job.attempt, result)
             except Exception as error:  # the boundary of a job: recorded, and the worker goes on
                 self._give_up(job, hold, error)
@@ -210,6 +231,13 @@ class Worker:
                 self._services.jobs.cancelled(job.id, job.attempt)
             else:
                 self._services.jobs.finish(job.id, job.attempt, {})
+
+    def _answer(self, job: JobRow, zygote: Zygote, hold: Hold) -> dict[str, Any]:
+        if job.kind == "read":
+            name = job.payload["name"]
+            facts = describe_sample(self._services, zygote, job.subject, name, hold.stop)
+            return facts.model_dump(mode="json")
+        return self._inspect(job, zygote, hold) if job.kind == "inspect" else self._example(job)
 
     def _inspect(self, job: JobRow, zygote: Zygote, hold: Hold) -> dict[str, Any]:
         info = ModelInfo(name=job.payload["name"], sha256=job.subject, bytes=job.payload["bytes"])

@@ -10,8 +10,10 @@ import threading
 
 from records.model import ModelInfo, Policy, ScanReport
 from records.run import Environment
+from records.sample import SampleFacts
 from records.schema import Schema
 from sandbox.handle import LoadedModel, open_model
+from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
 from scan.formats import same_version
 from scan.policy import installed_versions
@@ -20,6 +22,7 @@ from settings import Settings
 
 __all__ = [
     "complete",
+    "describe_sample",
     "environment",
     "inspect_model",
     "let_in",
@@ -46,6 +49,14 @@ def inspect_model(
     ) as handle:
         info = complete(with_scan(info, handle.scan), handle.info)
         return info, handle.mined, (*let_in(info, policy), *handle.info.warnings, *version_skew(info))
+
+
+def describe_sample(
+    services: Services, zygote: Zygote, sha256: str, name: str, cancelled: threading.Event
+) -> SampleFacts:
+    """Read a sample only to learn what is in it. Raises InvalidSample, TooLarge."""
+    with open_sample(zygote, services.artifacts.path(sha256), name, cancelled=cancelled) as sample:
+        return sample.describe()
 
 
 def policy_of(settings: Settings, contained: bool) -> Policy:

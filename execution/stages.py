@@ -43,8 +43,9 @@ from robustness import examination
 from robustness.monotonicity import check_declared
 from rows.fit import check_agrees, check_fits_model
 from rows.joint import joint_for
-from rows.samples import read_sample, split_target
+from rows.samples import split_target
 from sandbox.handle import ModelHandle
+from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
 from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
@@ -376,8 +377,14 @@ class Execution:
     def _sample(self) -> tuple[pd.DataFrame, pd.Series | None] | None:
         if self.row.sample_sha256 is None:
             return None
-        data = self.services.artifacts.path(self.row.sample_sha256).read_bytes()
-        frame = read_sample(data, self.row.sample_name or "sample.csv")
+        path = self.services.artifacts.path(self.row.sample_sha256)
+        name = self.row.sample_name or "sample.csv"
+        with open_sample(self.zygote, path, name, cancelled=self.cancelled) as sample:
+            frame = sample.frame()
+        if sample.cut_at is not None:
+            self.warnings.append(
+                f"The sample holds more than is taken of one: its first {sample.cut_at:,} rows were used."
+            )
         return (frame, None) if self.row.target is None else split_target(frame, self.row.target)
 
     def _baseline(self) -> BaselineFigures | None:

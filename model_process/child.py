@@ -1,7 +1,8 @@
-"""What a forked, locked child does: it loads one model and answers what is asked of it.
+"""What a forked, locked child does: it takes in one file and answers what is asked of it.
 
-Promises: a child holds one model, sees only its own pipes, and answers with numbers. Leaves the wall clock,
-the judging of answers and every verdict to `sandbox.handle`, which trusts nothing that comes from here.
+Promises: a child holds one model or one sample, sees only its own pipes, and answers with numbers and short
+texts. Leaves the wall clock, the judging of answers and every verdict to `sandbox.handle` and
+`sandbox.reader`, which trust nothing that comes from here.
 """
 
 import json
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 import model_utils
-from errors import MAX_QUOTED, DashboardError, LockUnavailable, ModelError, PredictFailed
+from errors import MAX_QUOTED, DashboardError, InvalidSample, LockUnavailable, ModelError, PredictFailed
 from estimators import native
 from estimators.answers import Predictions
 from estimators.batches import answer_singly, answer_together
@@ -27,6 +28,7 @@ from explainability import explain
 from lockdown import lock
 from mining.class_shares import class_shares
 from mining.schema import mine
+from model_process.reader import SAMPLE_OPERATIONS, SampleOperations
 from model_process.rig import Rig
 from model_utils import Adapter
 from records.explanation import ExplainPlan
@@ -101,7 +103,7 @@ class _Child:
             "block": self._block,
             "explain": self._explain,
             "memory": self._memory,
-        }
+        } | SampleOperations(self.file).by_name
         while True:
             try:
                 request = wire.receive(self.requests, wire.REQUEST_LIMIT)
@@ -315,6 +317,8 @@ def _error(error: BaseException, operation: str) -> dict[str, str]:
         shown = f"{type(error).__name__}: {_message(error)}"
         kind = PredictFailed if operation in ASKED_TO_PREDICT else ModelError
         found = kind(f"The model failed when asked to {operation}: {shown}")
+        if operation in SAMPLE_OPERATIONS:
+            found = InvalidSample(f"The sample cannot be read: {shown}", hint="Save it again as CSV.")
     texts = {"code": found.code, "message": found.message[:2000], "hint": found.hint[:1000]}
     return {key: str(_clean(text)) for key, text in texts.items()}
 

@@ -22,6 +22,7 @@ from lockdown import kernel, lock
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
 from records.model import ScanReport
+from records.sample import SampleFacts
 from records.schema import Schema
 
 __all__ = ["MODEL_LIBRARIES", "preload", "zygote_main"]
@@ -83,15 +84,16 @@ def preload() -> list[str]:
         missing += _import(LIBRARIES_OF_OURS)
         from explainers import tree_shapley
         from mining import particles
-        from model_process import child  # noqa: F401
+        from model_process import child, reader  # noqa: F401
         from scan import allow_list
         from scan.policy import installed_versions
 
+        reader.warm_up()
         tree_shapley.warm_up()  # compilation costs seconds: paid here once
         particles.warm_up()
         allow_list.warm_up()
         installed_versions()  # each child tells them; reading them once is enough
-        for record in (ScanReport, Schema, LatencyPlan, ExplainPlan):
+        for record in (ScanReport, Schema, SampleFacts, LatencyPlan, ExplainPlan):
             record.model_rebuild()  # what every child builds and reads
     return missing
 

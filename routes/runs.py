@@ -19,11 +19,12 @@ import runs
 from errors import InvalidInput
 from records.base import Record
 from records.run import REPORT_VERSION, RunReport, Source, Stage
+from records.sample import SampleFacts
 from routes.dependencies import RunId, ServicesDep, blocking, is_stopping
 from routes.limits import limit_submissions
 from routes.problems import Problem
 from routes.submission import FORM_SCHEMA, read_submission
-from runs import Comparison
+from runs import Comparison, Upload
 from services import Services
 from settings import Settings
 from storage import GLANCE_S
@@ -34,6 +35,8 @@ __all__ = ["PREFIX", "RunItem", "RunList", "RunProgress", "build_router", "item_
 PREFIX = "/api/v1/runs"
 MAX_WAIT_S = 600
 POLL_S = 0.1
+FIRST_LOOK_S = 0.01
+READING_WAIT_S = 30
 MOST_POLLS_PER_S = 100  # of all that wait together; a poll is about a millisecond of this process
 RETRY_AFTER_S = "2"
 MEGABYTE = 1024 * 1024
@@ -206,6 +209,7 @@ async def _create(
     if not repeated:
         await blocking(request, runs.check_room, services)
     form = await read_submission(request, services)
+    facts = None if repeated or form.sample is None else await _read_sample(request, services, form.sample)
     row = await blocking(
         request,
         runs.submit,
@@ -217,11 +221,26 @@ async def _create(
         plan=form.plan,
         source="client" if x_source == "client" else "api",
         idempotency_key=key,
+        facts=facts,
     )
     row = await _wait_until_finished(request, services, row.id, wait)
     response = await _document(request, services, row, unfinished=202)
     response.headers["Location"] = f"{PREFIX}/{row.id}"
     return response
+
+
+async def _read_sample(request: Request, services: Services, sample: Upload) -> SampleFacts | None:
+    """What the sample holds, so that a bad one is refused at once; None when no worker read it in time."""
+    job_id = await blocking(request, runs.request_reading, services, sample)
+    pause = FIRST_LOOK_S
+    with anyio.move_on_after(READING_WAIT_S):
+        while not is_stopping(request):
+            await anyio.sleep(pause)
+            job = await blocking(request, runs.get_job, services, job_id)
+            if job.state not in ("queued", "running"):
+                return runs.facts_of(job)
+            pause = min(2 * pause, POLL_S)
+    return None
 
 
 async def _list(

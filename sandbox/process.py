@@ -13,15 +13,21 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-import errors
-from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, LockUnavailable, ModelError
+from errors import (
+    BadAnswer,
+    Cancelled,
+    ChildDied,
+    ChildTimeout,
+    DashboardError,
+    LockUnavailable,
+    ModelError,
+    kind_of,
+)
 from sandbox import wire
 from sandbox.answers import MAX_TEXT, texts_of
 from sandbox.zygote import EXIT_WAIT_S, SLICE_S, Zygote
 
 __all__ = ["LockedProcess"]
-
-CODES = {c.code: c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, DashboardError)}
 
 
 class LockedProcess:
@@ -33,7 +39,7 @@ class LockedProcess:
 
     isolation: tuple[str, ...]
     believed: ClassVar[tuple[type[DashboardError], ...]] = (ModelError,)
-    """The kinds of error that the process may report; any other is some fault of what it holds."""
+    """The kinds of error that the process may report; any other is read as the first of them."""
 
     def __init__(
         self,
@@ -99,7 +105,7 @@ class LockedProcess:
         arrays: dict[str, wire.Array] | None = None,
         limit_s: float = math.inf,
     ) -> wire.Message:
-        """One request and its answer. An error of the model passes on; any other ends the process."""
+        """One request and its answer. An error that the process reports passes on; any other ends it."""
         with self._turn:
             if self._broken is not None:
                 raise self._broken
@@ -109,9 +115,9 @@ class LockedProcess:
                 answer = wire.receive(self._answers, wire.ANSWER_LIMIT, wait)
             except (EOFError, OSError):
                 self._child.exited.wait(EXIT_WAIT_S)
-                raise self._end(self._death(stage)) from None
+                raise self._end(self._told(self._death(stage))) from None
             except (ChildTimeout, Cancelled, ChildDied, BadAnswer) as error:
-                raise self._end(error) from None
+                raise self._end(self._told(error)) from None
         if "error" in answer.header:
             raise self._error(answer.header["error"], stage)
         return answer
@@ -129,7 +135,7 @@ class LockedProcess:
                     raise Cancelled("The run was cancelled.")
                 left = ends - time.monotonic()
                 if left <= 0:
-                    raise self._timeout(stage, min(self._deadline_s, limit_s))
+                    raise _timeout(stage, min(self._deadline_s, limit_s))
                 if poller.poll(0 if gone else min(SLICE_S, left) * 1000):
                     return
                 if gone:
@@ -154,20 +160,26 @@ class LockedProcess:
         self._zygote.kill(self._child)
         return self._broken
 
-    def _timeout(self, stage: str, seconds: float) -> DashboardError:
-        return ChildTimeout(
-            f"The model did not answer in stage {stage} within {seconds:.3g} s and was stopped.",
-            hint="Give the run more time (timeout_s), test fewer rows, or use a faster model.",
-        )
+    def _told(self, error: DashboardError) -> DashboardError:
+        """A fault of the process in the words of what it was asked for; here a model's."""
+        return error
 
     def _error(self, described: Any, stage: str) -> DashboardError:
         """The error that the child described; a code that is not ours is some fault of the model.
 
         Before the file is read, the lock may be at fault; afterwards nobody would be believed who says so.
         """
+        fault = self.believed[0]
         if not isinstance(described, dict):
-            return ModelError("The model failed and its process did not say why.")
+            return fault("The process failed and did not say why.")
         parts = [str(described.get(key, ""))[:MAX_TEXT] for key in ("code", "message", "hint")]
-        kind = CODES.get(parts[0], ModelError)
+        kind = kind_of(parts[0]) or fault
         believed = (*self.believed, LockUnavailable) if stage == "start" else self.believed
-        return (kind if issubclass(kind, believed) else ModelError)(parts[1], hint=parts[2])
+        return (kind if issubclass(kind, believed) else fault)(parts[1], hint=parts[2])
+
+
+def _timeout(stage: str, seconds: float) -> ChildTimeout:
+    return ChildTimeout(
+        f"The model did not answer in stage {stage} within {seconds:.3g} s and was stopped.",
+        hint="Give the run more time (timeout_s), test fewer rows, or use a faster model.",
+    )

@@ -46,6 +46,12 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "u2": np.dtype("<u2"),
     "u1": np.dtype("u1"),
 }
+FRAME_DTYPES = {
+    "str", "string", "object", "bool", "boolean", "float16", "float32", "float64", "Float32", "Float64",
+    *(f"{kind}{bits}" for kind in ("int", "uint", "Int", "UInt") for bits in (8, 16, 32, 64)),
+}  # fmt: skip
+DATE_UNIT = re.compile(r"datetime64\[(s|ms|us|ns)\]")
+ZONE = re.compile(r"(?!dateutil)[\w+-]+([/:][\w+-]+)*")  # dateutil's names are paths of files
 PREFIX = struct.Struct("<II")
 MISSING, NONE = -1, -2  # codes of NaN and None
 
@@ -149,8 +155,13 @@ def encode_frame(frame: pd.DataFrame, prefix: str = "frame") -> dict[str, Array]
     return arrays | {f"{prefix}.{c}": np.stack(rows).astype(DTYPES[c]) for c, rows in blocks.items() if rows}
 
 
-def decode_frame(arrays: Mapping[str, Array], prefix: str = "frame") -> pd.DataFrame:
-    """The inverse of `encode_frame`, with a fresh index; BadAnswer when the arrays do not fit together."""
+def decode_frame(
+    arrays: Mapping[str, Array], prefix: str = "frame", most_text: float = math.inf
+) -> pd.DataFrame:
+    """The inverse of `encode_frame`, with a fresh index; BadAnswer when the arrays do not fit together.
+
+    most_text: characters that the texts of a column may unfold to; one text can stand in every row.
+    """
     try:
         described = arrays[f"{prefix}.columns"].tobytes()
         if (names := _names_of_floats(described)) is not None:
@@ -159,7 +170,7 @@ def decode_frame(arrays: Mapping[str, Array], prefix: str = "frame") -> pd.DataF
         blocks = {code: arrays[f"{prefix}.{code}"] for code in DTYPES if f"{prefix}.{code}" in arrays}
         specs, rows = about["columns"], int(about["rows"])
         names = pd.Index([s["name"] for s in specs], dtype="object" if not specs else None)
-        data = {i: _decode_column(s, blocks) for i, s in enumerate(specs)}
+        data = {i: _decode_column(s, blocks, most_text) for i, s in enumerate(specs)}
         frame = pd.DataFrame(data, index=pd.RangeIndex(rows))
         frame.columns = names
         return frame
@@ -214,25 +225,37 @@ def _encode_column(name: str, column: "pd.Series[Any]", blocks: dict[str, list[A
     raise InvalidInput(f"Column '{name}' has the type {dtype}, which cannot be sent to a model.", field=name)
 
 
-def _decode_column(spec: dict[str, Any], blocks: dict[str, Array]) -> Any:
+def _decode_column(spec: dict[str, Any], blocks: dict[str, Array], most_text: float) -> Any:
     kind, at = spec["kind"], spec["at"]
+    if not {spec.get("dtype", "str"), spec.get("of", "str")} <= FRAME_DTYPES:
+        raise ValueError("a column of a type that is never sent")
     if kind == "number":
         return blocks[spec["block"]][at].astype(np.dtype(spec["dtype"]), copy=False)
     if kind == "nullable":
         column = pd.Series(blocks[spec["block"]][at]).astype(spec["dtype"].lower().replace("boolean", "bool"))
         return column.astype(spec["dtype"]).mask(blocks["u1"][spec["mask"]].astype(bool)).array
     if kind == "datetime":
+        if not DATE_UNIT.fullmatch(spec["unit"]) or not ZONE.fullmatch(spec["zone"] or "UTC"):
+            raise ValueError("dates of a kind that is never sent")
         naive = pd.Series(blocks["i8"][at].view(spec["unit"]))
         return (naive.dt.tz_localize("UTC").dt.tz_convert(spec["zone"]) if spec["zone"] else naive).array
     codes, values = blocks["i4"][at], spec["values"]
     if kind == "category":
         categories = pd.Index(values, dtype=spec["of"])
         return pd.Categorical.from_codes(codes, categories, ordered=spec["ordered"])
+    if kind == "text" and _unfolded(codes, values) > most_text:
+        raise ValueError("texts that unfold to too much")
     table = np.array([*values, None, None], dtype=object)
     table[MISSING], table[NONE] = np.nan, None
     if kind == "text":
         return pd.array(table[codes], dtype=spec["dtype"])
     return pd.Series(table[codes], dtype=object)  # a bare array of texts would be taken for a str column
+
+
+def _unfolded(codes: Array, texts: list[str]) -> int:
+    """Characters of all rows together."""
+    lengths = np.array([*map(len, texts), 0, 0], dtype=np.int64)  # the last two are MISSING and NONE
+    return int(lengths[codes].sum())
 
 
 def _object_codes(name: str, column: "pd.Series[Any]") -> tuple[Array, list[Any]]:

@@ -15,9 +15,9 @@ from records.base import Record
 from store.database import Database
 from store.tables import database_clock, jobs
 
-__all__ = ["JobKind", "JobRow", "JobState", "JobsRepository", "Lease"]
+__all__ = ["KINDS", "JobKind", "JobRow", "JobState", "JobsRepository", "Lease"]
 
-JobKind = Literal["run", "inspect", "example"]
+JobKind = Literal["run", "inspect", "example", "read"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 KINDS: tuple[JobKind, ...] = get_args(JobKind)
 
@@ -114,18 +114,19 @@ class JobsRepository:
         with self._database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(waits, ~works))).scalar_one())
 
-    def claim(self, worker: str, lease_s: float) -> JobRow | None:
+    def claim(self, worker: str, lease_s: float, kinds: Collection[JobKind] = KINDS) -> JobRow | None:
         """Take the most urgent job that is queued or whose lease has expired; None when there is none.
 
         Higher priority first, then older first. A job that used up its attempts is left to `reap`.
         """
+        waiting = _NEXT.where(jobs.c.kind.in_(kinds))
         with self._database.reading() as connection:  # idle polling takes no write lock
-            if connection.execute(_NEXT).first() is None:
+            if connection.execute(waiting).first() is None:
                 return None
         statement = (
             sa.update(jobs)
             # SKIP LOCKED: on PostgreSQL two claimers would else pick the same row, one after the other.
-            .where(jobs.c.id == _NEXT.with_for_update(skip_locked=True).scalar_subquery())
+            .where(jobs.c.id == waiting.with_for_update(skip_locked=True).scalar_subquery())
             .values(
                 state="running",
                 attempt=jobs.c.attempt + 1,

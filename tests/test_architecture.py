@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": {"estimators.answers", "metrics", "rows", "scan", "settings"},
     "model_process": {
         "estimators", "explainability", "explainers", "lockdown", "mining", "model_utils", "rows",
-        "sandbox.wire", "scan",
+        "sandbox.wire", "scan", "schema_utils",
     },
     # the doors
     "execution": ENGINES | {"checks", "sandbox", "services", "settings", "store"},
@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "settings", "storage", "store",
     },
     "routes": DOOR,
-    "views": DOOR | {"example_models", "rows"},
+    "views": DOOR | {"example_models"},
     "api_handler": {"auth", "routes", "settings"},
     "dashboard": {"settings", "views"},
     "app": {"api_handler", "routes", "services", "settings", "supervisor"},
@@ -97,7 +97,8 @@ WORKER_HOLDS_NONE_OF = {
 }  # fmt: skip
 CHILD_HOLDS_ONLY = {
     "errors", "estimators", "explainability", "explainers", "lockdown", "mining", "model_process",
-    "model_utils", "records", "rows.joint", "sandbox.wire", "scan", "schema_utils",
+    "model_utils", "records", "rows.csv_files", "rows.joint", "rows.limits", "rows.parquet_files",
+    "rows.samples", "sandbox.wire", "scan", "schema_utils",
 }  # fmt: skip
 MOST_LINES = 480
 

@@ -4,7 +4,6 @@ Promises: an upload leaves memory at once, and a click on an example needs nothi
 is accepted to `runs` and the report to the Run page.
 """
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +18,9 @@ from example_models import EXAMPLES
 from lockdown import lock
 from records.model import FORMATS, ModelInfo
 from records.run import RunPlan
+from records.sample import SampleFacts
 from records.schema import Schema
-from rows.samples import read_sample
-from schema_utils import combine, infer_from_frame
+from schema_utils import combine
 from views import components as ui
 from views import plan_form, schema_table
 
@@ -51,7 +50,8 @@ class Draft:
     inspection: Mapping[str, Any] | None = None
     refusal: Mapping[str, Any] | None = None
     sample: Any = None
-    frame: pd.DataFrame | None = None
+    reading_job: str | None = None
+    facts: SampleFacts | None = None
     target: str | None = None
     typed: Schema | None = None
     base: Schema | None = None
@@ -132,7 +132,7 @@ def _take_model(services: Any, draft: Draft, upload: Any) -> None:
     """To disk at once; the uploader's new key lets go of its copy in memory."""
     draft.version += 1
     try:
-        draft.model = runs.store_upload(services, io.BytesIO(upload.getvalue()), upload.name)
+        draft.model = runs.store_upload(services, upload, upload.name)
     except DashboardError as error:
         draft.notes.append(_as_note(error))
     else:
@@ -321,37 +321,71 @@ def _sample(services: Any, draft: Draft) -> None:
             if upload is not None:
                 _take_sample(services, draft, upload)
             return
-        rows = len(draft.frame) if draft.frame is not None else 0
+        facts = _facts(services, draft)
+        rows = f", {ui.count(facts.rows, 'row')}" if facts else ""
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"**{ui.plain(draft.sample.name)}**, {ui.size(draft.sample.bytes)}, {ui.count(rows, 'row')}",
-                width="stretch",
+                f"**{ui.plain(draft.sample.name)}**, {ui.size(draft.sample.bytes)}{rows}", width="stretch"
             )
             if st.button("Remove", icon=":material/close:"):
-                draft.sample, draft.frame, draft.target = None, None, None
-                draft.version += 1
+                _forget_sample(draft)
                 st.rerun()
-        columns = [str(c) for c in draft.frame.columns] if draft.frame is not None else []
+        if facts is None:
+            _wait_for_job(services, draft.reading_job or "", "Reading the sample")
+            return
+        if facts.cut_at is not None:
+            st.caption(f"It holds more: the first {ui.count(facts.cut_at, 'row')} are used.")
+        shown = facts.columns[: len(facts.head[0])]
+        st.dataframe(
+            pd.DataFrame(list(facts.head), columns=pd.Index(shown)), hide_index=True,
+            alt="First rows of the sample",
+        )  # fmt: skip
+        if len(shown) < len(facts.columns):
+            st.caption(f"The first {len(shown)} of {len(facts.columns):,} columns are shown.")
         draft.target = st.selectbox(
-            "Label column", columns, index=columns.index(draft.target) if draft.target in columns else None,
+            "Label column", facts.columns,
+            index=facts.columns.index(draft.target) if draft.target in facts.columns else None,
             placeholder="None: the sample has no label", key=f"target_{draft.version}",
         )  # fmt: skip
 
 
 def _take_sample(services: Any, draft: Draft, upload: Any) -> None:
+    """To disk at once, as a model; it is read by the worker, behind the lock."""
     draft.version += 1
-    data = upload.getvalue()
     try:
-        frame = read_sample(data, upload.name)
-        draft.sample = runs.store_upload(services, io.BytesIO(data), upload.name)
-        draft.frame = frame
-        assert draft.inspection is not None
-        features = set(draft.inspection["model"].get("features") or ())
-        extra = [str(c) for c in frame.columns if str(c) not in features] if features else []
-        draft.target = extra[0] if len(extra) == 1 else None  # the one column the model does not take
+        sample = runs.store_upload(services, upload, upload.name)
+        draft.reading_job = runs.request_reading(services, sample)
+        draft.sample = sample
     except DashboardError as error:
         draft.notes.append(_as_note(error))
     st.rerun()
+
+
+def _facts(services: Any, draft: Draft) -> SampleFacts | None:
+    """What the sample holds; None while it is read. One that cannot be used is taken away and said."""
+    if draft.facts is not None:
+        return draft.facts
+    try:
+        job = runs.get_job(services, draft.reading_job or "")
+        if job.state in ui.ACTIVE:
+            return None
+        draft.facts = runs.facts_of(job)
+    except DashboardError as error:
+        draft.notes.append(_as_note(error))
+    if draft.facts is None:
+        draft.notes = draft.notes or [_unfinished("The sample could not be read.")]
+        _forget_sample(draft)
+        st.rerun()
+    assert draft.inspection is not None
+    features = set(draft.inspection["model"].get("features") or ())
+    extra = [column for column in draft.facts.columns if column not in features] if features else []
+    draft.target = extra[0] if len(extra) == 1 else None  # the one column the model does not take
+    return draft.facts
+
+
+def _forget_sample(draft: Draft) -> None:
+    draft.sample, draft.reading_job, draft.facts, draft.target = None, None, None, None
+    draft.version += 1
 
 
 def _schema(draft: Draft, info: ModelInfo) -> tuple[Schema | None, list[str]]:
@@ -392,14 +426,14 @@ def _schema(draft: Draft, info: ModelInfo) -> tuple[Schema | None, list[str]]:
 def _base(draft: Draft) -> tuple[Schema | None, Mapping[str, Any] | None]:
     """What the editor starts from; worked out again only when the model, sample or label changes."""
     assert draft.inspection is not None
-    key = (draft.model.sha256, draft.sample.sha256 if draft.sample else None, draft.target,
+    key = (draft.model.sha256, draft.sample.sha256 if draft.facts else None, draft.target,
            len(draft.typed.features) if draft.typed else 0)  # fmt: skip
     if draft.base_of == key:
         return draft.base, None
     mined = draft.inspection.get("schema")
     fault = None
     try:
-        sample = infer_from_frame(draft.frame, draft.target) if draft.frame is not None else None
+        sample = draft.facts.schema_without(draft.target) if draft.facts else None
         model = Schema.model_validate(mined) if mined else None
         draft.base = combine(None, sample, model) if sample or model else draft.typed
     except DashboardError as error:
@@ -424,7 +458,7 @@ def _submit(services: Any, draft: Draft, schema: Schema | None, plan: RunPlan) -
     try:
         row = runs.submit(
             services, model=draft.model, schema=schema, sample=draft.sample, target=draft.target, plan=plan,
-            source="dashboard",
+            source="dashboard", facts=draft.facts,
         )  # fmt: skip
     except DashboardError as error:
         ui.problem(error)

@@ -2,6 +2,8 @@
 
 import io
 import pickle
+from datetime import date, time
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -10,13 +12,20 @@ import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
 from errors import InvalidSample, TooLarge
-from rows.samples import read_sample, split_target
+from rows import samples
+from rows.limits import Limits
+from rows.samples import split_target
+from sandbox import wire
 
 PLAIN = pd.DataFrame({"age": [41, 7], "città": ["Forlì", "Orléans"], "share": [0.5, 1.25]})
 
 
-def read(text: str, encoding: str = "utf-8", **keys: Any) -> pd.DataFrame:
-    return read_sample(text.encode(encoding), "rows.csv", **keys)
+def read_sample(data: bytes, name: str, **limits: int) -> pd.DataFrame:
+    return samples.read_sample(io.BytesIO(data), name, Limits(**limits))
+
+
+def read(text: str, encoding: str = "utf-8", **limits: int) -> pd.DataFrame:
+    return read_sample(text.encode(encoding), "rows.csv", **limits)
 
 
 def parquet(frame: pd.DataFrame, **keys: Any) -> bytes:
@@ -138,10 +147,10 @@ def test_the_index_that_pandas_writes_is_dropped() -> None:
 
 def test_more_rows_than_the_cap_are_cut_and_it_is_stated() -> None:
     text = "a\n" + "\n".join(str(i) for i in range(30))
-    frame = read(text, max_rows=10)
+    frame = read(text, rows=10)
     assert frame["a"].tolist() == list(range(10)) and frame.attrs["cut_at"] == 10
-    assert "cut_at" not in read(text, max_rows=30).attrs
-    cut = read_sample(parquet(pd.DataFrame({"a": range(30)})), "x", max_rows=10)
+    assert "cut_at" not in read(text, rows=30).attrs
+    cut = read_sample(parquet(pd.DataFrame({"a": range(30)})), "x", rows=10)
     assert cut["a"].tolist() == list(range(10)) and cut.attrs["cut_at"] == 10
 
 
@@ -165,10 +174,74 @@ def test_parquet_without_rows_is_refused() -> None:
         read_sample(parquet(PLAIN.head(0)), "x")
 
 
-def test_a_small_file_that_unfolds_to_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rows.samples.MAX_CELLS", 5)
-    with pytest.raises(TooLarge, match="6 values"):
-        read_sample(parquet(PLAIN), "x")
+def test_rows_beyond_the_bytes_that_are_taken_are_left_out_and_it_is_said() -> None:
+    table = pd.DataFrame({"a": range(100), "b": np.arange(100) / 8})
+    for data in (table.to_csv(index=False).encode(), parquet(table)):
+        cut = read_sample(data, "x", decoded=10 * 16)
+        assert_frame_equal(cut, table.head(10))
+        assert cut.attrs == {"cut_at": 10}
+    texts = pd.DataFrame({"a": ["x" * 100] * 50})
+    for data in (texts.to_csv(index=False).encode(), parquet(texts)):
+        cut = read_sample(data, "x", decoded=2_200)
+        assert 15 <= len(cut) <= 21 and cut.attrs == {"cut_at": len(cut)}
+
+
+def test_a_row_wider_than_the_bytes_that_are_taken_is_still_one_row() -> None:
+    wide = pd.DataFrame([range(100)] * 3, columns=[f"c{i}" for i in range(100)])
+    for data in (wide.to_csv(index=False).encode(), parquet(wide)):
+        assert read_sample(data, "x", decoded=8).shape == (1, 100)
+
+
+def test_more_columns_than_are_taken_are_refused_by_number() -> None:
+    for data in (PLAIN.to_csv(index=False).encode(), parquet(PLAIN)):
+        with pytest.raises(TooLarge, match="has 3 columns; at most 2"):
+            read_sample(data, "x", columns=2)
+
+
+@pytest.mark.parametrize(("rows", "dictionary"), [(1_200, True), (9, False)])
+def test_a_text_that_many_rows_refer_to_is_refused_before_it_is_unfolded(rows: int, dictionary: bool) -> None:
+    data = parquet(pd.DataFrame({"a": ["x" * 1_000_000] * rows}), use_dictionary=dictionary)
+    with pytest.raises(TooLarge, match=r"'a' .* a value of 1,000,000 bytes; at most 100,000"):
+        read_sample(data, "x")
+
+
+def test_a_category_that_is_too_long_is_refused() -> None:
+    data = parquet(pd.DataFrame({"a": pd.Categorical(["x" * 200_000] * 3)}))
+    with pytest.raises(TooLarge, match="200,000 bytes"):
+        read_sample(data, "x")
+
+
+def test_lines_without_end_are_refused_unread() -> None:
+    with pytest.raises(InvalidSample, match="a line has more than 4,194,304 characters"):
+        read("a,b\n" + "1," * 3_000_000)
+    with pytest.raises(InvalidSample, match="more than 1,000,000 empty lines"):
+        read("a,b\n" + "\n" * 1_100_000)
+
+
+def test_a_parquet_column_of_lists_is_named_unread() -> None:
+    with pytest.raises(InvalidSample, match=r"Column 'b' .* lists or objects"):
+        read_sample(parquet(pd.DataFrame({"a": [1], "b": [[1, 2]]})), "x")
+
+
+def test_every_type_of_a_parquet_file_comes_in_one_that_a_model_can_be_sent() -> None:
+    table = pd.DataFrame(
+        {
+            "day": [date(2024, 1, 31), None],
+            "price": [Decimal("1.50"), None],
+            "big": np.array([1, 2**64 - 1], dtype=np.uint64),
+            "clock": [time(9, 30), None],
+            "took": pd.to_timedelta(["1h", "2h"]),
+            "raw": [b"\xff", b"a"],
+            "flag": [True, None],
+        }
+    )
+    frame = read_sample(parquet(table), "x")
+    assert frame["day"].tolist() == [pd.Timestamp("2024-01-31"), pd.NaT]
+    assert frame["price"].dtype == frame["big"].dtype == np.float64
+    assert frame["clock"].tolist()[0] == "09:30:00" and frame["took"].tolist()[0] == "0 days 01:00:00"
+    assert frame["raw"].tolist() == [r"b'\xff'", "b'a'"]
+    assert frame["flag"].tolist() == [True, None]
+    assert_frame_equal(wire.decode_frame(wire.encode_frame(frame)), frame)
 
 
 def test_the_target_is_split_off_and_unlabelled_rows_dropped() -> None:

@@ -19,9 +19,13 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 import api_handler
+from errors import DashboardError
+from model_process.reader import facts_of
 from records.run import RunReport
+from rows.samples import read_sample
 from services import Services, build_services
 from settings import Settings
+from store.jobs import JobRow
 from store.runs import RunRow, RunSummary
 from tests.support.sample_reports import sample_report
 from tests.support.waiting import WAIT_S, wait_until
@@ -100,7 +104,20 @@ class FakeWorker:
                 else:
                     document = report.model_dump(mode="json")
                     store.finish(row.id, job.attempt, report.status, document, RunSummary(p95_ms=1.5))
-            self.services.jobs.finish(job.id, job.attempt)
+            if job.kind == "read":
+                self._read(job)
+            else:
+                self.services.jobs.finish(job.id, job.attempt)
+
+    def _read(self, job: JobRow) -> None:
+        """As the worker's locked process does, without the lock."""
+        try:
+            with self.services.artifacts.path(job.subject).open("rb") as file:
+                facts = facts_of(read_sample(file, job.payload["name"]))
+        except DashboardError as error:
+            self.services.jobs.fail(job.id, job.attempt, error)
+        else:
+            self.services.jobs.finish(job.id, job.attempt, facts.model_dump(mode="json"))
 
 
 def report_of(row: RunRow, **changes: Any) -> RunReport:
