@@ -168,6 +168,26 @@ def test_a_field_at_fault_is_named(server: Server, form: dict[str, str], code: s
     assert document["field"].startswith(field)
 
 
+def test_a_sample_that_nobody_reads_in_time_is_taken_unread(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker may be starting: the run waits for it all the same, and says then what is wrong."""
+    monkeypatch.setattr("routes.runs.READING_WAIT_S", 0.1)
+    server.worker.pause()
+    try:
+        response = server.submit(files={"sample": ("a.csv", b"a,b\n1\n")}, wait=0)
+        assert response.status_code == 202
+    finally:
+        server.worker.resume()
+
+
+def test_a_schema_that_the_sample_does_not_complete_is_refused(server: Server) -> None:
+    schema = json.dumps({"features": [{"name": "colour", "type": "category"}]})
+    sample = {"sample": ("a.csv", b"a,label\n1,0\n2,1\n")}
+    response = server.submit(data={"schema": schema, "target": "label"}, files=sample)
+    assert "'colour' is of type category without categories" in problem(response, 422, "invalid_schema")["detail"]
+
+
 def test_a_form_without_a_model_says_how_to_send_one(server: Server) -> None:
     response = server.client.post("/run_tests", files={"sample": ("a.csv", b"a\n1\n")})
     assert problem(response, 422, "invalid_input")["field"] == "model"

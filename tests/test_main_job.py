@@ -124,6 +124,37 @@ def test_rows_are_compared_with_the_samples_and_rows_unlike_them_warn(
     assert report["status"] == "warned" and report["errors"] == []
 
 
+def test_a_sample_is_read_while_a_run_holds_the_only_place(
+    any_model_server: LiveServer, tmp_path: Path
+) -> None:
+    """By a process that is neither the web's nor the worker's, and whose refusal is the answer."""
+    sleeper = crafted("__import__('time').sleep(60)")
+    schema = {"features": [{"name": "a", "min": 0, "max": 1}]}
+    held = post(any_model_server, sleeper, wait=0, schema=schema).json()
+    url = f"{any_model_server.url}/api/v1/runs/{held['id']}"
+    try:
+        started = time.monotonic()
+        while httpx.get(url).json()["stage"] != "predict":  # the process that others come from is up
+            assert time.monotonic() - started < 120
+            time.sleep(0.05)
+        bad = post(any_model_server, sleeper, wait=0, sample=b"a,b\n1,2\n3\n")
+        assert bad.status_code == 422 and "Line 3 of the sample 'sample.csv'" in bad.json()["detail"]
+        assert bad.json()["code"] == "invalid_sample" and bad.json()["field"] == "sample"
+        good = post(any_model_server, sleeper, wait=0, sample=b"a,b\n1,2\n3,4\n", target="b")
+        assert good.status_code == 202 and httpx.get(url).json()["status"] == "running"
+        httpx.post(f"{any_model_server.url}/api/v1/runs/{good.json()['id']}/cancel")
+    finally:
+        httpx.post(f"{url}/cancel")
+
+
+def test_a_longer_sample_than_is_taken_is_cut_and_said(server: LiveServer, tmp_path: Path) -> None:
+    model, X, y = iris_model(tmp_path / "iris.pkl")
+    long = pd.concat([X.assign(label=y)] * 700, ignore_index=True)
+    report = post(server, model, sample=long.to_csv(index=False).encode(), target="label").json()
+    assert report["accuracy"]["value"]["rows"] == 100_000
+    assert any("its first 100,000 rows were used" in warning for warning in report["warnings"])
+
+
 def test_a_model_file_alone_is_enough(server: LiveServer, tmp_path: Path) -> None:
     model, X, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model).json()
