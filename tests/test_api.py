@@ -185,7 +185,10 @@ def test_a_schema_that_the_sample_does_not_complete_is_refused(server: Server) -
     schema = json.dumps({"features": [{"name": "colour", "type": "category"}]})
     sample = {"sample": ("a.csv", b"a,label\n1,0\n2,1\n")}
     response = server.submit(data={"schema": schema, "target": "label"}, files=sample)
-    assert "'colour' is of type category without categories" in problem(response, 422, "invalid_schema")["detail"]
+    assert (
+        "'colour' is of type category without categories"
+        in problem(response, 422, "invalid_schema")["detail"]
+    )
 
 
 def test_a_form_without_a_model_says_how_to_send_one(server: Server) -> None:

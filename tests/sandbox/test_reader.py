@@ -127,7 +127,9 @@ def test_memory_beyond_the_limit_is_a_sentence_with_its_name(
     path = tmp_path / "upload"
     pq.write_table(pa.table(columns), path, store_schema=False)
     assert path.stat().st_size < 3_000_000
-    monkeypatch.setattr(zygote, "settings", settings(sample_memory_mb=2560, sample_mb=1024, sample_timeout_s=120))
+    monkeypatch.setattr(
+        zygote, "settings", settings(sample_memory_mb=2560, sample_mb=1024, sample_timeout_s=120)
+    )
     with pytest.raises(TooLarge, match="SAMPLE_MEMORY_MB"), open_sample(zygote, path, "rows"):
         pass
     with open_sample(zygote, saved(tmp_path, csv(TABLE)), "rows") as sample:
