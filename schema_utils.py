@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from errors import InvalidSample, InvalidSchema
+from records import bounded_json
 from records.schema import (
     MAX_CATEGORY,
     MAX_FEATURES,
@@ -29,8 +30,8 @@ from records.schema import (
 )
 
 __all__ = [
-    "CATEGORIES_KEPT", "QUANTILES", "check_complete", "combine", "infer_from_frame", "parse_schema",
-    "quantiles_of", "validate_frame",
+    "CATEGORIES_KEPT", "MAX_SCHEMA_BYTES", "QUANTILES", "check_complete", "combine", "infer_from_frame",
+    "parse_schema", "quantiles_of", "validate_frame",
 ]  # fmt: skip
 
 QUANTILES = 101
@@ -39,6 +40,11 @@ MAX_WITH_QUANTILES = 500  # features; beyond, a schema would be too long to be r
 CATEGORIES_KEPT = 300  # of a text column: ids and free text have no end, and reports carry them
 ALL_MISSING_SHARE = 0.99  # a share must leave something to generate
 ENOUGH_FOR_A_SHAPE = 30  # rows below which skewness and kurtosis say nothing
+
+MAX_SCHEMA_BYTES = 8 << 20  # 10,000 features with categories
+MAX_TOKENS = 800_000  # 10,000 features with every key, or with 15 categories each; 40 MB at most
+MOST_KEYS = 40  # of one object: each unknown one would be an error of its own
+MAX_DEPTH = 8
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 ISO_OFFSET = r"[T ].*(?:Z|[+-]\d{2}:?\d{2})$"
@@ -57,11 +63,13 @@ def parse_schema(data: bytes | str | Mapping[str, Any] | Sequence[Any]) -> Schem
         raise InvalidSchema(
             f"The schema is a JSON {type(raw).__name__}, not an object or a list.", hint=_EXAMPLE
         )
+    _refuse_many_keys("The schema", raw)
     features = raw.get("features")
     if "features" not in raw or features == [] or features == ():
         raise InvalidSchema("The schema has no features.", hint=_EXAMPLE, field="features")
     if isinstance(features, list | tuple):
         for position, feature in enumerate(features):
+            _refuse_many_keys(_label(feature, position), feature)
             _refuse_non_finite(feature, position)
     try:
         return Schema.model_validate(raw)
@@ -168,15 +176,23 @@ _EXAMPLE = 'Write it as {"features": [{"name": "age", "type": "integer", "min": 
 
 def _json(data: bytes | str) -> Any:
     try:
-        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
-        return json.loads(text)
+        return bounded_json.parse(
+            data, max_bytes=MAX_SCHEMA_BYTES, max_depth=MAX_DEPTH, max_tokens=MAX_TOKENS
+        )
     except json.JSONDecodeError as error:
         raise InvalidSchema(
             f"The schema is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
             hint=_EXAMPLE,
         ) from None
-    except (ValueError, RecursionError):  # not UTF-8, a number of thousands of digits, or nested too deep
+    except UnicodeDecodeError:
         raise InvalidSchema("The schema is not JSON text in UTF-8.", hint=_EXAMPLE) from None
+    except ValueError as error:
+        raise InvalidSchema(f"The schema cannot be read: {error}.", hint=_EXAMPLE) from None
+
+
+def _refuse_many_keys(subject: str, value: Any) -> None:
+    if isinstance(value, Mapping) and len(value) > MOST_KEYS:
+        raise InvalidSchema(f"{subject} has {len(value):,} keys.", hint=_EXAMPLE)
 
 
 def _refuse_non_finite(feature: Any, position: int) -> None:

@@ -51,13 +51,13 @@ def parse(data: bytes | str, *, max_bytes: int, max_depth: int, max_tokens: int)
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is no number in JSON: write null, or leave it out")
 
 
 def _float(text: str) -> float:
     value = float(_short(text))
     if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is too large a number")
+        raise ValueError(f"{text[:20]} is too large a number: leave it out")
     return value
 
 

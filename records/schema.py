@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 
 from records.base import Figure, Record
 
@@ -196,7 +196,8 @@ class FieldSpec(Record):
 class Schema(Record):
     """The features in the order the model takes them."""
 
-    features: tuple[FieldSpec, ...] = Field(min_length=1, max_length=MAX_FEATURES)
+    # Of 10,000 features at fault one is told of: all of them would take a hundred times the schema's size.
+    features: Annotated[tuple[FieldSpec, ...], FailFast()] = Field(min_length=1, max_length=MAX_FEATURES)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

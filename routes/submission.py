@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -17,19 +17,20 @@ from starlette.formparsers import MultiPartParser
 
 import runs
 from errors import InvalidInput, InvalidPlan, InvalidSchema, TooLarge
+from records import bounded_json
 from records.run import RunPlan
 from records.schema import MAX_NAME, Schema
 from routes.dependencies import blocking
 from routes.problems import of_validation, summary
 from runs import Upload
-from schema_utils import parse_schema
+from schema_utils import MAX_SCHEMA_BYTES, parse_schema
 from services import Services
 
 __all__ = ["FORM_SCHEMA", "Submission", "parse_plan", "read_submission"]
 
 FIELDS = ("model", "schema", "sample", "target", "config")
 MAX_PARTS = 16  # a few more than FIELDS, so that a wrong name is named instead of counted
-MAX_TEXT_BYTES = 8 * 1024 * 1024  # a schema of 10,000 features with categories
+MAX_CONFIG_BYTES = 1 << 20
 # Beyond, a form goes to disk while it arrives, each piece by way of another thread: four times as long.
 MultiPartParser.spool_max_size = 8 * 1024 * 1024
 EXAMPLE = 'Keys and texts stand in double quotes, such as {"rows": 500, "name": "nightly"}.'
@@ -92,7 +93,9 @@ async def read_submission(request: Request, services: Services) -> Submission:
             "The body is not multipart/form-data.",
             hint="Send the model as a form file: curl -F model=@model.pkl URL/run_tests",
         )
-    async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_TEXT_BYTES) as form:
+    async with request.form(
+        max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=MAX_SCHEMA_BYTES
+    ) as form:
         _refuse_unknown(form)
         model = _file(form, "model")
         if model is None:
@@ -121,8 +124,8 @@ def parse_plan(text: str | bytes) -> RunPlan:
     50
     """
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        document = bounded_json.parse(text, max_bytes=MAX_CONFIG_BYTES, max_depth=20, max_tokens=50_000)
+    except ValueError as error:
         raise InvalidPlan(f"The config is not JSON: {error}.", hint=EXAMPLE, field="config") from error
     if not isinstance(document, dict):
         raise InvalidPlan("The config is not a JSON object.", hint=EXAMPLE, field="config")
@@ -182,10 +185,6 @@ def _schema(text: str | bytes) -> Schema:
         raise
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
 def _refuse_unknown(form: FormData) -> None:
     names = [name for name, _ in form.multi_items()]
     unknown = sorted({name[:MAX_NAME] for name in names} - set(FIELDS))
@@ -220,8 +219,8 @@ async def _text(form: FormData, name: str) -> str | bytes | None:
     """A JSON part, sent as text or as a file; empty means absent."""
     value = form.get(name)
     if isinstance(value, UploadFile):
-        if (value.size or 0) > MAX_TEXT_BYTES:
-            raise TooLarge(f"The {name} is larger than {MAX_TEXT_BYTES // 1024**2} MB.", field=name)
+        if (value.size or 0) > MAX_SCHEMA_BYTES:
+            raise TooLarge(f"The {name} is larger than {MAX_SCHEMA_BYTES // 1024**2} MB.", field=name)
         try:
             value = (await value.read()).decode("utf-8-sig")
         except UnicodeDecodeError as error:
