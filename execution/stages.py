@@ -71,6 +71,7 @@ STAGE_STARTS: dict[Stage, float] = {
     "judge": 0.97,
 }
 BACKGROUND_ROWS = 100
+GROUP_ROWS = 10_000  # of a Parquet file: who wants the first rows does not read them all
 PARQUET = "application/vnd.apache.parquet"
 JSON = "application/json"
 
@@ -397,7 +398,7 @@ class Execution:
 
     def _keep(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
+        frame.to_parquet(buffer, index=False, row_group_size=GROUP_ROWS)
         self._keep_bytes(name, buffer.getvalue(), PARQUET)
 
     def _keep_bytes(self, name: str, content: bytes, media_type: str) -> None:

@@ -5,6 +5,7 @@ three tabs to modules of their own and figures to `views.charts`.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,7 @@ from views import drift_tab, explanation_tab, performance_tab
 __all__ = ["render"]
 
 TABS = ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads")
-SAMPLE_ROWS = 50
+SAMPLE_ROWS, SAMPLE_COLUMNS = 50, 200
 
 
 @st.fragment
@@ -103,12 +104,23 @@ def _generated_rows(services: Any, report: RunReport) -> None:
         st.caption(ui.said(report.rows_from))
     _likeness(report)
     try:
-        frame = pd.read_parquet(runs.artifact(services, report.id, "rows.parquet")).head(SAMPLE_ROWS)
+        frame = _first_rows(runs.artifact(services, report.id, "rows.parquet"))
     except (DashboardError, OSError):
         st.caption("The generated rows of this run were not kept.")
         return
     st.caption(f"The first {len(frame)} of {ui.count(report.plan.rows, 'row')}, seed {report.plan.seed}")
+    if frame.shape[1] == SAMPLE_COLUMNS:
+        st.caption(f"Of more columns than {SAMPLE_COLUMNS} the first are shown.")
     st.dataframe(frame, hide_index=True, alt="The first generated rows")
+
+
+def _first_rows(path: Path) -> pd.DataFrame:
+    """No more is read: a run may have a million rows, and this process serves everybody."""
+    from pyarrow import parquet  # once a page shows rows, not at the start
+
+    with parquet.ParquetFile(path) as file:
+        names = file.schema_arrow.names[:SAMPLE_COLUMNS]
+        return next(file.iter_batches(SAMPLE_ROWS, columns=names, use_threads=False)).to_pandas()
 
 
 def _likeness(report: RunReport) -> None:
