@@ -82,6 +82,23 @@ def type_into(page: Page, cells: list[Locator], row: int, value: str, pause_ms: 
     page.keyboard.press("Enter")
 
 
+def test_a_sample_is_shown_with_its_label_or_refused_with_its_line(
+    page: Page, server: LiveServer, examples: dict[str, ExampleOnDisk], tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("a,b\n1,2\n3\n")
+    example = examples["breast-cancer"]
+    page.goto(server.url)
+    page.locator("input[type=file]").first.set_input_files(str(example.model))
+    page.get_by_text("Add a sample of real data").click()
+    page.locator("input[type=file]").last.set_input_files(str(wrong))
+    expect(page.get_by_text("Line 3 of the sample 'wrong.csv' has 1 value")).to_be_visible()
+    page.get_by_text("Add a sample of real data").click()
+    page.locator("input[type=file]").last.set_input_files(str(example.sample))
+    expect(page.get_by_role("combobox", name="Label column")).to_have_value(example.target)
+    expect(page.get_by_text("285 rows")).to_be_visible()
+
+
 def test_a_person_uploads_edits_watches_reads_and_downloads(
     page: Page, server: LiveServer, examples: dict[str, ExampleOnDisk], tmp_path: Path
 ) -> None:
