@@ -206,7 +206,7 @@ class _Worker:
         return None
 
     def end(self, grace_s: float) -> None:
-        """Hang up, ask it to end, and kill it with its process group when it has not after `grace_s`."""
+        """Hang up, ask it to end, and kill what is left of its process group after `grace_s` at most."""
         self._hang_up()
         if self.process.poll() is None:
             self.process.terminate()
@@ -214,9 +214,11 @@ class _Worker:
                 self.process.wait(grace_s)
             except subprocess.TimeoutExpired:
                 log.warning("The worker did not end within %.1f s and is killed", grace_s)
-                with suppress(ProcessLookupError):
+                self.process.kill()
+            if os.name == "posix":
+                with suppress(OSError):  # usually there is nobody left
                     os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+            self.process.wait()
 
     def close(self) -> None:
         if self._line is not None:

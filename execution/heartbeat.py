@@ -21,6 +21,7 @@ class Heartbeat:
     def __init__(self) -> None:
         self._line: socket.socket | None = None
         self._jobs = b""
+        self._sending = threading.Lock()  # else a beat from before may be the last word
 
     def start(self) -> None:
         """Beat on standard input, where that is the supervisor's socket, from a thread of its own."""
@@ -40,5 +41,6 @@ class Heartbeat:
 
     def _send(self) -> None:
         if self._line is not None:
-            with suppress(OSError):  # nobody has read for long, or there is nobody any more
+            # An error: nobody has read for long, or there is nobody any more.
+            with self._sending, suppress(OSError):
                 self._line.send(self._jobs + b"\n", socket.MSG_DONTWAIT)
