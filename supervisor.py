@@ -131,18 +131,19 @@ class Supervisor:
                 code = worker.wait(self._silence_s)
                 if self._stopping.is_set():
                     return
-                silent = code is None
-                reason = self._replace(worker) if silent else f"It ended with code {code}."
+                silent, reason = code is None, self._reason(worker, code)
+                if silent:
+                    log.error("The worker (process %d) is replaced. %s", worker.process.pid, reason)
+                    worker.end(min(self._grace_s, self._silence_s / 3))
                 worker.close()
-            if not silent:
-                if time.monotonic() - started >= STEADY_S:
-                    pause = self._first_pause_s
-                log.error("The worker is started again in %.1f s. %s", pause, reason)
-                if self._stopping.wait(pause):
-                    return
-                pause = min(pause * 2, LONGEST_PAUSE_S)
-            elif self._stopping.is_set():
+            if time.monotonic() - started >= STEADY_S:
+                pause = self._first_pause_s
+            wait_s = 0.0 if silent else pause  # the silence was a pause
+            log.error("The worker is started again in %.1f s. %s", wait_s, reason)
+            if self._stopping.wait(wait_s):
                 return
+            if not silent:
+                pause = min(pause * 2, LONGEST_PAUSE_S)
             try:
                 self._worker = self._spawn()
             except OSError:
@@ -156,12 +157,9 @@ class Supervisor:
                     last_reason=reason,
                 )
 
-    def _replace(self, worker: "_Worker") -> str:
-        """End a worker that is silent; the reason, in words."""
-        reason = f"It gave no sign of life for {self._silence_s:g} s; what it held last: {worker.held}."
-        log.error("The worker (process %d) is replaced. %s", worker.process.pid, reason)
-        worker.end(min(self._grace_s, self._silence_s / 3))
-        return reason
+    def _reason(self, worker: "_Worker", code: int | None) -> str:
+        silence = f"It gave no sign of life for {self._silence_s:g} s"
+        return f"{silence if code is None else f'It ended with code {code}'}; it last held: {worker.held}."
 
 
 class _Worker:
