@@ -45,7 +45,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     api_handler.without_delay()
     services = await to_thread.run_sync(build_services, settings)
     set_current(services)
-    supervisor = Supervisor(worker_environment(settings))
+    supervisor = Supervisor(worker_environment(settings), lease_s=settings.lease_s)
     app.state.services, app.state.supervisor = services, supervisor
     try:
         with api_handler.stopping_with_signals(app):

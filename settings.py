@@ -69,7 +69,9 @@ class Settings(BaseSettings):
     )
     sample_timeout_s: float = Field(10, gt=0, description="Seconds that reading a sample may take.")
     load_timeout_s: float = Field(120, gt=0, description="Seconds a model may take to load.")
-    lease_s: float = Field(15, gt=0, description="Seconds after which a silent worker loses its job.")
+    lease_s: float = Field(
+        15, gt=0, description="Seconds after which a silent worker loses its job, and is replaced."
+    )
 
     psi_warn: float = Field(0.1, ge=0, description="PSI from which drift is a warning.")
     psi_fail: float = Field(0.2, ge=0, description="PSI from which drift is critical.")

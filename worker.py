@@ -4,6 +4,14 @@ Promises: a job is held by a lease that is renewed while it is worked on, and cl
 stages of a run to `execution.stages`, and being started again to `supervisor`.
 """
 
+import sys
+
+from execution.heartbeat import Heartbeat
+
+HEARTBEAT = Heartbeat()
+if __name__ == "__main__" and "--with-parent" in sys.argv:
+    HEARTBEAT.start()  # before the imports: from a cold disk they may take longer than a lease
+
 import argparse
 import logging
 import math
@@ -13,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
@@ -87,8 +96,9 @@ class Hold:
 class Worker:
     """Claims jobs while it runs; `MAX_WORKERS` of them at a time, each model in a child of its own."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, heartbeat: Heartbeat) -> None:
         self._services = services
+        self._heartbeat = heartbeat
         self._settings = services.settings
         self._name = f"{os.uname().nodename if hasattr(os, 'uname') else 'worker'}-{os.getpid()}"
         self._holds: set[Hold] = set()
@@ -175,10 +185,10 @@ class Worker:
                 for job in self._services.jobs.reap():
                     if job.kind != "run":
                         continue
-                    if job.state == "cancelled":
+                    if job.error is None:
                         self._services.store.runs.mark_cancelled(job.subject)
                     else:
-                        message = (job.error or {}).get("message", "The worker of the run was lost.")
+                        message = f"{job.error['message']} {job.error['hint']}"
                         self._services.store.runs.mark_error(job.subject, message)
         except Exception:  # as for claiming
             _LOG.exception("could not settle the jobs of lost workers")
@@ -186,6 +196,7 @@ class Worker:
     def _work(self, job: JobRow, zygote: Zygote) -> None:
         with Hold(self._services.jobs, job, self._settings.lease_s) as hold:
             self._holds.add(hold)
+            self._tell()
             try:
                 if self._stopping.is_set():
                     hold.lost = True
@@ -199,6 +210,10 @@ class Worker:
                 self._give_up(job, hold, error)
             finally:
                 self._holds.discard(hold)
+                self._tell()
+
+    def _tell(self) -> None:
+        self._heartbeat.tell(f"{hold.job.kind} {hold.job.subject}" for hold in tuple(self._holds))
 
     def _run(self, job: JobRow, zygote: Zygote, hold: Hold) -> None:
         store = self._services.store
@@ -210,7 +225,8 @@ class Worker:
         def report_progress(stage: Stage, fraction: float) -> None:
             store.runs.progress(job.subject, job.attempt, stage, fraction)
 
-        with executed(self._services, zygote, row, hold.stop, report_progress) as outcome:
+        lost = _lost_before(job, row.stage)  # of the row as it was before this attempt started
+        with executed(self._services, zygote, row, hold.stop, report_progress, lost) as outcome:
             if hold.lost:
                 return  # another attempt has the run now; what this one found is dropped
             self._store(job, row, outcome)
@@ -281,19 +297,29 @@ class Worker:
                 self._services.jobs.fail(job.id, job.attempt, error)
 
 
+def _lost_before(job: JobRow, stage: Stage) -> tuple[str, ...]:
+    if not job.lost_workers:
+        return ()
+    return (
+        f"An earlier attempt was lost with its worker ({job.lost_workers}), in the stage {stage!r}; this "
+        "report is of the later attempt alone. The server's log tells what became of that worker.",
+    )
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run one worker until it is told to stop: SIGTERM, Ctrl-C, or the end of its parent."""
     parser = argparse.ArgumentParser(prog="worker", description=__doc__)
     parser.add_argument(
         "--with-parent",
         action="store_true",
-        help="stop when standard input closes, as it does when the parent ends",
+        help="stop when standard input closes, as it does when the parent ends; where it is a socket, "
+        "send signs of life up it",
     )
     options = parser.parse_args(arguments)
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     with build_services(settings) as services:
-        worker = Worker(services)
+        worker = Worker(services, HEARTBEAT)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         if options.with_parent:
@@ -302,8 +328,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _stop_with_parent(worker: Worker) -> None:
-    while os.read(0, 1):  # sys.stdin would hold a lock that aborts the interpreter's exit
-        pass
+    with suppress(ConnectionError):  # as it ends when the parent was killed with a beat unread
+        while os.read(0, 1):  # sys.stdin would hold a lock that aborts the interpreter's exit
+            pass
     worker.stop()
 
 

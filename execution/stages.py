@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -97,12 +97,13 @@ def executed(
     row: RunRow,
     cancelled: threading.Event,
     report_progress: ReportProgress,
+    warnings: Iterable[str] = (),
 ) -> Iterator[Outcome]:
-    """Execute a run; whatever goes wrong with the model is in the report.
+    """Execute a run; whatever goes wrong with the model is in the report, and so are the `warnings`.
 
     The model's process ends with the block, so that nobody waits for that before the outcome is stored.
     """
-    with Execution(services, zygote, row, cancelled, report_progress) as execution:
+    with Execution(services, zygote, row, cancelled, report_progress, warnings=list(warnings)) as execution:
         yield execution.run()
 
 

@@ -14,6 +14,7 @@ import runs
 from errors import Unavailable
 from lockdown.lock import layers, probe
 from records.base import Record
+from records.restarts import Restarts
 from routes.dependencies import ServicesDep, blocking
 from services import Services
 from store.runs import RunQuery, RunState
@@ -46,6 +47,7 @@ class Readiness(Record):
     status: str = "ready"
     store: str = "writable"
     worker: str = "alive"
+    worker_restarts: Restarts
     model_policy: str
     lock: Lock
 
@@ -78,10 +80,12 @@ async def ready(request: Request, services: ServicesDep) -> Readiness:
         raise Unavailable(
             "The worker runs but does not work: jobs wait, and it has claimed or finished none for "
             f"{services.settings.lease_s:g} s.",
-            hint="Its process is stopped, stuck or still starting; if this lasts, restart the server.",
+            hint="It is starting, or it hangs and is replaced soon; if this lasts, read the server's log.",
         )
     lock = Lock(full=probe().full, layers=layers())
-    return Readiness(model_policy=services.settings.model_policy, lock=lock)
+    return Readiness(
+        worker_restarts=_restarts(request), model_policy=services.settings.model_policy, lock=lock
+    )
 
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
@@ -91,6 +95,7 @@ async def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
     import psutil  # here alone: nothing else in this process needs it
 
     memory = psutil.Process().memory_info().rss
+    restarts = _restarts(request)
     alive = int(_worker_alive(request) and not await blocking(request, services.jobs.is_stalled))
     by_state = [(f'state="{state}"', number) for state, number in counts.items()]
     text = "".join(
@@ -102,7 +107,13 @@ async def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
                 "worker_restarts_total",
                 "counter",
                 "Times the worker was started again.",
-                [("", _restarts(request))],
+                [("", restarts.total)],
+            ),
+            _family(
+                "worker_replacements_total",
+                "counter",
+                "Those of them for which a worker gave no sign of life.",
+                [("", restarts.silent)],
             ),
             _family("process_resident_memory_bytes", "gauge", "Memory of the web process.", [("", memory)]),
         )
@@ -115,9 +126,9 @@ def _worker_alive(request: Request) -> bool:
     return supervisor is not None and bool(supervisor.alive)
 
 
-def _restarts(request: Request) -> int:
+def _restarts(request: Request) -> Restarts:
     supervisor = getattr(request.app.state, "supervisor", None)
-    return 0 if supervisor is None else int(supervisor.restarts)
+    return Restarts() if supervisor is None else supervisor.restarts
 
 
 def _runs_by_state(services: Services) -> dict[str, int]:

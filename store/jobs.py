@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from errors import NotFound
 from records.base import Record
 from store.database import Database
-from store.tables import database_clock, jobs
+from store.tables import database_clock, jobs, runs
 
 __all__ = ["KINDS", "JobKind", "JobRow", "JobState", "JobsRepository", "Lease"]
 
@@ -23,8 +23,8 @@ KINDS: tuple[JobKind, ...] = get_args(JobKind)
 
 
 class JobRow(Record):
-    """One job. `attempt` counts claims and is the token its holder writes with; `error` has the keys
-    code, message and hint."""
+    """One job. `attempt` counts claims and is the token its holder writes with; `worker` names those who
+    claimed it, in turn; `error` has the keys code, message and hint."""
 
     id: str
     kind: JobKind
@@ -35,12 +35,18 @@ class JobRow(Record):
     attempt: int
     max_attempts: int
     cancel_requested: bool
+    worker: str | None = None
     stage: str
     progress: float
     result: dict[str, Any] | None
     error: dict[str, Any] | None
     created_at: datetime
     finished_at: datetime | None
+
+    @property
+    def lost_workers(self) -> str:
+        """Those who claimed it before its present holder; empty at the first attempt."""
+        return (self.worker or "").rpartition(THEN)[0]
 
 
 class Lease(NamedTuple):
@@ -130,7 +136,7 @@ class JobsRepository:
             .values(
                 state="running",
                 attempt=jobs.c.attempt + 1,
-                worker=worker,
+                worker=sa.func.coalesce(jobs.c.worker + THEN, "") + worker,
                 lease_until=database_clock() + lease_s,
                 stage="queued",
                 progress=0.0,
@@ -198,11 +204,14 @@ class JobsRepository:
         over = {"finished_at": datetime.now(UTC), "lease_until": None}
         stop = expired.where(jobs.c.cancel_requested.is_(True)).values(state="cancelled", **over)
         lost = expired.where(jobs.c.attempt >= jobs.c.max_attempts)
-        lost = lost.values(state="failed", error=WORKER_LOST, **over)
-        again = expired.values(state="queued", worker=None, lease_until=None)
+        lost = lost.values(state="failed", **over)
+        again = expired.values(state="queued", lease_until=None)
         with self._database.writing() as connection:
             rows = [*connection.execute(stop.returning(*_COLUMNS))]
-            rows += connection.execute(lost.returning(*_COLUMNS))
+            for row in connection.execute(lost.returning(*_COLUMNS)).all():
+                stage = connection.execute(sa.select(runs.c.stage).where(runs.c.job_id == row.id)).scalar()
+                mine = sa.update(jobs).where(jobs.c.id == row.id).values(error=_worker_lost(_job(row), stage))
+                rows.append(connection.execute(mine.returning(*_COLUMNS)).one())
             connection.execute(again)
         return tuple(_job(row) for row in rows)
 
@@ -224,11 +233,7 @@ class JobsRepository:
 
 
 SETTLED = ("done", "failed", "cancelled")
-WORKER_LOST = {
-    "code": "worker_lost",
-    "message": "The worker stopped without a word while it was busy with this job.",
-    "hint": "The machine may have run out of memory, or the worker was killed. Try again with fewer rows.",
-}
+THEN = ", then "
 
 _COLUMNS = tuple(jobs.c[name] for name in JobRow.model_fields)
 _EXPIRED = sa.and_(jobs.c.state == "running", jobs.c.lease_until < database_clock())
@@ -246,6 +251,18 @@ _NEXT = (
 
 def _held(id: str, attempt: int) -> sa.Update:
     return sa.update(jobs).where(jobs.c.id == id, jobs.c.attempt == attempt, jobs.c.state == "running")
+
+
+def _worker_lost(job: JobRow, stage: str | None) -> dict[str, str]:
+    """`stage`: where the run stood, for a job that is a run's."""
+    times = "" if job.attempt == 1 else f" {job.attempt} times"
+    work = "job" if stage is None else f"run, the last time in the stage {stage!r}"
+    return {
+        "code": "worker_lost",
+        "message": f"The worker ({job.worker}) was lost{times} while it was busy with this {work}.",
+        "hint": "It hung, ran out of memory or was stopped: the server's log tells which. If it was not "
+        "stopped, try again with fewer rows.",
+    }
 
 
 def _job(row: sa.Row[Any]) -> JobRow:

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ import pytest
 
 from errors import DashboardError
 from lockdown import lock
+from records.restarts import Restarts
 from records.run import RunPlan, RunReport
 from routes.reference import error_classes
 from tests.support.api_server import Server, report_of, running_api, test_settings
@@ -604,6 +606,20 @@ def test_a_worker_that_lets_work_lie_is_not_ready(tmp_path: Path) -> None:
         assert "model_dashboard_worker_up 0\n" in server.client.get("/metrics").text
         server.worker.resume()
         wait_until(lambda: server.client.get("/ready").status_code == 200)
+
+
+def test_operators_are_told_how_often_and_why_the_worker_was_started_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = {"total": 0, "silent": 0, "last_at": None, "last_reason": ""}
+    assert server.client.get("/ready").json()["worker_restarts"] == never
+    when = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    restarts = Restarts(total=3, silent=2, last_at=when, last_reason="It gave no sign of life for 15 s.")
+    monkeypatch.setattr(server.supervisor, "restarts", restarts)
+    assert server.client.get("/ready").json()["worker_restarts"] == restarts.model_dump(mode="json")
+    lines = server.client.get("/metrics").text.splitlines()
+    assert "model_dashboard_worker_restarts_total 3" in lines
+    assert "model_dashboard_worker_replacements_total 2" in lines
 
 
 def test_before_the_start_is_over_the_api_says_so(server: Server) -> None:

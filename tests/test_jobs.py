@@ -124,6 +124,47 @@ def test_a_job_whose_lease_expired_goes_back_until_its_attempts_are_used_up(
     assert queue.reap() == ()
 
 
+def test_a_job_knows_the_workers_that_it_was_lost_with(store: Store, queue: Jobs) -> None:
+    queue.submit("run", "r", max_attempts=3)
+    assert taken(store.jobs.claim("host-1", EXPIRED)).lost_workers == ""
+    assert queue.reap() == ()
+    assert taken(store.jobs.claim("host-2", EXPIRED)).lost_workers == "host-1"  # back in the queue, then
+    third = taken(store.jobs.claim("host-3", EXPIRED))  # taken over without having been there
+    assert (third.lost_workers, third.worker) == ("host-1, then host-2", "host-1, then host-2, then host-3")
+
+
+def test_a_run_that_lost_its_workers_names_them_and_the_stage(store: Store, queue: Jobs) -> None:
+    store.runs.insert(
+        RunRow(
+            id="r",
+            job_id="j",
+            name="r",
+            created_at=datetime.now(UTC),
+            model_name="m",
+            model_sha256="0",
+            model_bytes=1,
+        )
+    )
+    queue.submit("run", "r", id="j")
+    store.jobs.claim("host-1", EXPIRED)
+    store.jobs.claim("host-2", EXPIRED)
+    assert store.runs.start("r", 2) and store.runs.progress("r", 2, "drift", 0.5)
+    (lost,) = queue.reap()
+    assert lost.error is not None and lost.error["message"] == (
+        "The worker (host-1, then host-2) was lost 2 times while it was busy with this run, the last time in "
+        "the stage 'drift'."
+    )
+    assert lost == queue.get("j")
+
+
+def test_a_job_that_is_no_runs_names_its_worker(store: Store, queue: Jobs) -> None:
+    queue.submit("inspect", "m", max_attempts=1)
+    store.jobs.claim("host-1", EXPIRED)
+    (lost,) = queue.reap()
+    assert lost.error is not None
+    assert lost.error["message"] == "The worker (host-1) was lost while it was busy with this job."
+
+
 def taken_code(job: JobRow) -> object:
     assert job.error is not None
     return job.error["code"]

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 import api_handler
 from errors import DashboardError
 from model_process.reader import facts_of
+from records.restarts import Restarts
 from records.run import RunReport
 from rows.samples import read_sample
 from services import Services, build_services
@@ -155,7 +156,7 @@ def running_api(settings: Settings) -> Iterator[Server]:
     app = FastAPI(title="Test", version="0", docs_url=None, redoc_url=None)
     api_handler.install(app, settings)
     app.mount("/", dashboard)
-    supervisor = SimpleNamespace(alive=True, restarts=0)
+    supervisor = SimpleNamespace(alive=True, restarts=Restarts())
     with build_services(settings) as services, FakeWorker(services) as worker:
         app.state.services, app.state.supervisor = services, supervisor
         with serve(app) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
