@@ -116,6 +116,7 @@ class Worker:
         """Work until `stop` is called."""
         with Zygote(self._settings) as zygote, ThreadPoolExecutor(1) as beside:
             reading = beside.submit(self._serve, zygote, READING, READERS)
+            reading.add_done_callback(lambda _future: self.stop())  # a fault ends both, and is raised below
             domain.warm_up()  # while the zygote starts, before which no job could run
             _LOG.info("worker %s is ready", self._name)
             self._serve(zygote, WORK, self._settings.max_workers, self._keep_house)
