@@ -31,9 +31,11 @@ from mining.schema import mine
 from model_process.reader import SAMPLE_OPERATIONS, SampleOperations
 from model_process.rig import Rig
 from model_utils import Adapter
+from records import bounded_json
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
 from records.model import ScanReport
+from records.texts import clean, clean_within
 from rows.joint import Joint
 from sandbox import wire
 from scan import files
@@ -42,6 +44,7 @@ from scan.policy import installed_versions
 __all__ = ["child_main"]
 
 MAX_MINED = 8 << 20
+MAX_MINED_TOKENS = wire.ANSWER_TOKENS * 4 // 5  # the rest is for the names, classes and notes beside it
 MAX_WARNINGS = 20
 ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same answer
 FIRST_FD = 3
@@ -162,7 +165,7 @@ class _Child:
             "load_ms": load_ms,
             "load_memory_mb": memory,
         }
-        arrays: dict[str, wire.Array] = {"texts": wire.json_to_array(_clean(texts))}
+        arrays: dict[str, wire.Array] = {"texts": wire.json_to_array(clean_within(texts, wire.MAX_TEXT))}
         if joint is not None:
             arrays["joint"] = joint.ranks
         return wire.Message(header, arrays)
@@ -235,7 +238,7 @@ class _Child:
             "notes": notes[:MAX_WARNINGS],
         }
         arrays: dict[str, npt.NDArray[Any]] = {
-            "texts": wire.json_to_array(_clean(texts)),
+            "texts": wire.json_to_array(clean_within(texts, wire.MAX_TEXT)),
             "values": np.ascontiguousarray(values[:rows]),
             "base": np.asarray(found.base, dtype=np.float64),
             "explained": np.asarray(found.explained, dtype=np.float64)[:rows],
@@ -270,7 +273,7 @@ def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wir
     }
     if found.labels is not None and found.labels != known:
         texts["labels"] = list(found.labels)
-    arrays["texts"] = wire.json_to_array(_clean(texts))
+    arrays["texts"] = wire.json_to_array(clean_within(texts, wire.MAX_TEXT))
     return wire.Message({}, arrays)
 
 
@@ -281,7 +284,11 @@ def _mined(estimator: Any) -> tuple[Any, Joint | None, list[str]]:
         if found is None:
             return None, None, []
         schema = found.schema.model_dump(mode="json", exclude_defaults=True)
-        if len(json.dumps(schema)) > MAX_MINED:
+        try:
+            bounded_json.parse(
+                json.dumps(schema), max_bytes=MAX_MINED, max_depth=wire.MAX_DEPTH, max_tokens=MAX_MINED_TOKENS
+            )
+        except ValueError:
             return None, None, ["The model's own schema is too large to be used: send one, or a sample."]
     except Exception as error:
         shown = f"{type(error).__name__}: {error}"[:MAX_QUOTED]
@@ -320,7 +327,7 @@ def _error(error: BaseException, operation: str) -> dict[str, str]:
         if operation in SAMPLE_OPERATIONS:
             found = InvalidSample(f"The sample cannot be read: {shown}", hint="Save it again as CSV.")
     texts = {"code": found.code, "message": found.message[:2000], "hint": found.hint[:1000]}
-    return {key: str(_clean(text)) for key, text in texts.items()}
+    return {key: clean(text) for key, text in texts.items()}
 
 
 def _message(error: BaseException) -> str:
@@ -328,18 +335,6 @@ def _message(error: BaseException) -> str:
         return str(error)[:MAX_QUOTED]
     except Exception:
         return "(no message)"
-
-
-def _clean(value: Any) -> Any:
-    """Text that every store and page can hold: no lone surrogates, no control characters."""
-    if isinstance(value, str):
-        text = value.encode("utf-8", "replace").decode("utf-8")
-        return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-    if isinstance(value, dict):
-        return {key: _clean(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_clean(inner) for inner in value]
-    return value
 
 
 def _peak_memory_mb() -> float:

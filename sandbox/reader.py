@@ -21,7 +21,7 @@ from sandbox.zygote import Zygote
 
 __all__ = ["SampleReader", "open_sample"]
 
-PART_BYTES = 8 << 20  # decoded rows of one answer
+PART_BYTES = 4 << 20  # decoded rows of one answer, which hold fewer than wire.ANSWER_TOKENS texts
 
 
 @contextmanager
@@ -96,7 +96,7 @@ class SampleReader(LockedProcess):
     def _part(self, start: int, stop: int) -> pd.DataFrame:
         answer = self._call("sample", {"op": "rows", "start": start, "stop": stop})
         try:
-            part = wire.decode_frame(answer.arrays, most_text=2 * PART_BYTES)
+            part = wire.decode_frame(answer.arrays, max_tokens=wire.ANSWER_TOKENS, most_text=2 * PART_BYTES)
         except BadAnswer as error:
             raise self._bad(error.message) from None
         if part.shape != (stop - start, self._columns) or not part.columns.is_unique:

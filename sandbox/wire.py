@@ -1,7 +1,8 @@
 """Frames over a pipe between the worker and the child: a JSON header and raw little-endian buffers.
 
-Promises: no pickle; every length, type, shape and depth is checked before it is used, and what does not
-fit is a BadAnswer. Leaves deadlines to the `wait` handed in, and the meaning of messages to both ends.
+Promises: no pickle; every length, type, shape and depth is checked before it is used, what does not fit is
+a BadAnswer, and texts are cleaned as they arrive. Leaves deadlines to the `wait` handed in, and the meaning
+of messages to both ends.
 """
 
 import json
@@ -19,16 +20,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import BadAnswer, InvalidInput
+from records import bounded_json
+from records.texts import clean, clean_within
 
 __all__ = [
     "ANSWER_LIMIT",
+    "ANSWER_TOKENS",
+    "MAX_TEXT",
     "REQUEST_LIMIT",
     "Message",
     "array_to_json",
     "decode_frame",
     "encode_frame",
     "json_to_array",
-    "parse_json",
     "receive",
     "send",
 ]
@@ -36,7 +40,9 @@ __all__ = [
 HEADER_LIMIT = 1 << 20
 ANSWER_LIMIT = 16 << 20  # what the untrusted side may send at once
 REQUEST_LIMIT = 1 << 30  # what the trusted side may send at once
+ANSWER_TOKENS = 1_000_000  # of a document in an answer: some 100 MB of objects at the worst
 MAX_DEPTH = 16
+MAX_TEXT = 2_000  # characters of one text in an answer; the rest is cut off
 MAX_BUFFERS = 32
 MAX_DIMENSIONS = 3
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -46,13 +52,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "u2": np.dtype("<u2"),
     "u1": np.dtype("u1"),
 }
-FRAME_DTYPES = {
-    "str", "string", "object", "bool", "boolean", "float16", "float32", "float64", "Float32", "Float64",
-    *(f"{kind}{bits}" for kind in ("int", "uint", "Int", "UInt") for bits in (8, 16, 32, 64)),
-}  # fmt: skip
-DATE_UNIT = re.compile(r"datetime64\[(s|ms|us|ns)\]")
-ZONE = re.compile(r"(?!dateutil)[\w+-]+([/:][\w+-]+)*")  # dateutil's names are paths of files
 PREFIX = struct.Struct("<II")
+MOST_CACHED = 1 << 20  # bytes of a description
+ZONE = re.compile(r"(?!dateutil)[\w+:/-]{1,64}", re.ASCII)  # pandas reads a file for what begins otherwise
 MISSING, NONE = -1, -2  # codes of NaN and None
 
 Array = npt.NDArray[Any]
@@ -95,7 +97,7 @@ def receive(fd: int, limit: int = ANSWER_LIMIT, wait: Wait | None = None) -> Mes
     head_size, body_size = PREFIX.unpack(_read(fd, PREFIX.size, wait))
     if head_size > HEADER_LIMIT or body_size > limit:
         raise BadAnswer(f"The answer declares {head_size} + {body_size} bytes, more than is allowed.")
-    head = parse_json(bytes(_read(fd, head_size, wait)))
+    head = _parsed(_read(fd, head_size, wait))
     if not isinstance(head, dict) or not isinstance(head.get("h"), dict):
         raise BadAnswer("The answer's header is not an object.")
     layout = _layout(head.get("b"), body_size)
@@ -104,23 +106,7 @@ def receive(fd: int, limit: int = ANSWER_LIMIT, wait: Wait | None = None) -> Mes
         name: np.frombuffer(body, dtype, math.prod(shape), offset).reshape(shape)
         for name, dtype, shape, offset in layout
     }
-    return Message(head["h"], arrays)
-
-
-def parse_json(data: bytes) -> Any:
-    """JSON of bounded depth with finite numbers only; BadAnswer for anything else."""
-    depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', data, re.DOTALL):
-        if token[0] in (b"[", b"{"):
-            depth += 1
-        elif token[0] in (b"]", b"}"):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise BadAnswer("The answer is nested too deeply.")
-    try:
-        return json.loads(data, parse_constant=_no_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
-        raise BadAnswer(f"The answer is not valid JSON ({str(error)[:100]}).") from None
+    return Message(clean_within(head["h"], MAX_TEXT), arrays)
 
 
 def json_to_array(value: Any) -> Array:
@@ -129,10 +115,10 @@ def json_to_array(value: Any) -> Array:
 
 
 def array_to_json(array: Array) -> Any:
-    """The inverse of `json_to_array`; BadAnswer for anything else."""
+    """The inverse of `json_to_array`, of at most ANSWER_TOKENS, its texts cleaned and cut; else BadAnswer."""
     if array.dtype != np.uint8 or array.ndim != 1:
         raise BadAnswer("A text in the answer is not a row of bytes.")
-    return parse_json(array.tobytes())
+    return clean_within(_parsed(array), MAX_TEXT)
 
 
 def encode_frame(frame: pd.DataFrame, prefix: str = "frame") -> dict[str, Array]:
@@ -156,25 +142,33 @@ def encode_frame(frame: pd.DataFrame, prefix: str = "frame") -> dict[str, Array]
 
 
 def decode_frame(
-    arrays: Mapping[str, Array], prefix: str = "frame", most_text: float = math.inf
+    arrays: Mapping[str, Array],
+    prefix: str = "frame",
+    max_tokens: int = REQUEST_LIMIT,
+    most_text: float = math.inf,
 ) -> pd.DataFrame:
     """The inverse of `encode_frame`, with a fresh index; BadAnswer when the arrays do not fit together.
 
-    most_text: characters that the texts of a column may unfold to; one text can stand in every row.
+    max_tokens: of what describes the columns, which holds every different text; give ANSWER_TOKENS or fewer
+    for a stranger's table. most_text: characters that the texts of a column may unfold to, for one text can
+    stand in every row. Texts stay as they were written. A table without columns has the rows that it claims.
     """
     try:
         described = arrays[f"{prefix}.columns"].tobytes()
-        if (names := _names_of_floats(described)) is not None:
-            return pd.DataFrame(arrays[f"{prefix}.f8"].T, columns=names.view(), copy=False)
-        about = parse_json(described)
         blocks = {code: arrays[f"{prefix}.{code}"] for code in DTYPES if f"{prefix}.{code}" in arrays}
+        if any(block.ndim != 2 or block.dtype != DTYPES[code] for code, block in blocks.items()):
+            raise ValueError("a block of another shape or type")
+        names_of_floats = _names_of_floats if len(described) <= MOST_CACHED else _names_of_floats.__wrapped__
+        if (names := names_of_floats(described, max_tokens)) is not None:
+            return pd.DataFrame(blocks["f8"].T, columns=names.view(), copy=False)
+        about = _parsed(described, max_tokens)
         specs, rows = about["columns"], int(about["rows"])
-        names = pd.Index([s["name"] for s in specs], dtype="object" if not specs else None)
+        names = pd.Index(_plain_texts([s["name"] for s in specs]), dtype="object" if not specs else None)
         data = {i: _decode_column(s, blocks, most_text) for i, s in enumerate(specs)}
         frame = pd.DataFrame(data, index=pd.RangeIndex(rows))
         frame.columns = names
         return frame
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadAnswer(f"The table cannot be read ({type(error).__name__}: {str(error)[:100]}).") from None
 
 
@@ -185,10 +179,10 @@ def _all_floats(names: tuple[str, ...]) -> Array:
 
 
 @lru_cache(16)
-def _names_of_floats(described: bytes) -> "pd.Index[Any] | None":
+def _names_of_floats(described: bytes, max_tokens: int) -> "pd.Index[Any] | None":
     """The names that `_all_floats` told of; None for any other table."""
-    about = parse_json(described)
-    return pd.Index(about["floats"]) if isinstance(about, dict) and "floats" in about else None
+    about = _parsed(described, max_tokens)
+    return pd.Index(_plain_texts(about["floats"])) if isinstance(about, dict) and "floats" in about else None
 
 
 def _encode_column(name: str, column: "pd.Series[Any]", blocks: dict[str, list[Array]]) -> dict[str, Any]:
@@ -226,29 +220,35 @@ def _encode_column(name: str, column: "pd.Series[Any]", blocks: dict[str, list[A
 
 
 def _decode_column(spec: dict[str, Any], blocks: dict[str, Array], most_text: float) -> Any:
+    """What names a type or a zone is looked at first: numpy and pandas would make anything of it."""
     kind, at = spec["kind"], spec["at"]
-    if not {spec.get("dtype", "str"), spec.get("of", "str")} <= FRAME_DTYPES:
-        raise ValueError("a column of a type that is never sent")
+    if type(at) is not int:
+        raise TypeError("a column's place is no number")
     if kind == "number":
-        return blocks[spec["block"]][at].astype(np.dtype(spec["dtype"]), copy=False)
+        return blocks[spec["block"]][at].astype(_type_of(spec["dtype"], "fiub"), copy=False)
     if kind == "nullable":
+        dtype = _type_of(spec["dtype"], "fiub")
         column = pd.Series(blocks[spec["block"]][at]).astype(spec["dtype"].lower().replace("boolean", "bool"))
-        return column.astype(spec["dtype"]).mask(blocks["u1"][spec["mask"]].astype(bool)).array
+        return column.astype(dtype).mask(blocks["u1"][spec["mask"]].astype(bool)).array
     if kind == "datetime":
-        if not DATE_UNIT.fullmatch(spec["unit"]) or not ZONE.fullmatch(spec["zone"] or "UTC"):
-            raise ValueError("dates of a kind that is never sent")
-        naive = pd.Series(blocks["i8"][at].view(spec["unit"]))
-        return (naive.dt.tz_localize("UTC").dt.tz_convert(spec["zone"]) if spec["zone"] else naive).array
+        naive = pd.Series(blocks["i8"][at].view(_type_of(spec["unit"], "M")))
+        if not spec["zone"]:
+            return naive.array
+        if not ZONE.fullmatch(spec["zone"]):
+            raise ValueError("no time zone")
+        return naive.dt.tz_localize("UTC").dt.tz_convert(spec["zone"]).array
     codes, values = blocks["i4"][at], spec["values"]
+    if not all(type(value) in (str, int, float, bool) for value in values):
+        raise TypeError("a value that is neither text nor number")
     if kind == "category":
-        categories = pd.Index(values, dtype=spec["of"])
+        categories = pd.Index(values, dtype=_type_of(spec["of"], "fiubO"))
         return pd.Categorical.from_codes(codes, categories, ordered=spec["ordered"])
     if kind == "text" and _unfolded(codes, values) > most_text:
         raise ValueError("texts that unfold to too much")
     table = np.array([*values, None, None], dtype=object)
     table[MISSING], table[NONE] = np.nan, None
     if kind == "text":
-        return pd.array(table[codes], dtype=spec["dtype"])
+        return pd.array(table[codes], dtype=_type_of(spec["dtype"], "O"))
     return pd.Series(table[codes], dtype=object)  # a bare array of texts would be taken for a str column
 
 
@@ -256,6 +256,19 @@ def _unfolded(codes: Array, texts: list[str]) -> int:
     """Characters of all rows together."""
     lengths = np.array([*map(len, texts), 0, 0], dtype=np.int64)  # the last two are MISSING and NONE
     return int(lengths[codes].sum())
+
+
+def _type_of(name: str, kinds: str) -> Any:
+    dtype = pd.api.types.pandas_dtype(name)
+    if getattr(dtype, "kind", "") not in tuple(kinds):
+        raise TypeError(f"{name[:40]} is no type of a column")
+    return dtype
+
+
+def _plain_texts(values: Any) -> list[str]:
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError("a name that is no text")
+    return list(values)
 
 
 def _object_codes(name: str, column: "pd.Series[Any]") -> tuple[Array, list[Any]]:
@@ -316,15 +329,13 @@ def _pad(size: int) -> int:
     return -size % 8
 
 
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is too large")
-    return value
+def _parsed(data: bytes | bytearray | Array, max_tokens: int = ANSWER_TOKENS) -> Any:
+    try:
+        return bounded_json.parse(
+            bytes(data), max_bytes=REQUEST_LIMIT, max_depth=MAX_DEPTH, max_tokens=max_tokens
+        )
+    except ValueError as error:
+        raise BadAnswer(f"The answer is not JSON that can be read: {clean(str(error)[:100])}.") from None
 
 
 def _write(fd: int, data: memoryview, wait: Wait | None) -> None:
