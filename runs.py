@@ -100,6 +100,7 @@ def submit(
     What can be refused without opening the model is refused here: an unreadable sample, a target that
     the sample lacks, a schema that contradicts itself, a baseline that is not there. The same
     `idempotency_key` with the same request gives the first run again; with another it is a `Conflict`.
+    It holds for all of the server: a door that callers share puts into it whose it is.
     """
     plan = plan or RunPlan()
     sample_schema = _schema_of_sample(services, sample, target)

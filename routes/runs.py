@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 import runs
+from auth import ANYONE, Grant
 from errors import InvalidInput
 from records.base import Record
 from records.run import REPORT_VERSION, RunReport, Source, Stage
@@ -194,12 +195,12 @@ async def _create(
     services: ServicesDep,
     wait: WaitQuery = 300,
     idempotency_key: Annotated[
-        str | None, Header(description="The same key with the same form answers with the same run.")
+        str | None, Header(description="The caller's same key with the same form answers with the same run.")
     ] = None,
     x_source: Annotated[str | None, Header(description="`client` for the example client.")] = None,
 ) -> Response:
     """Upload a model, run every test, and answer with the report, or with where to find it."""
-    key = _checked_key(idempotency_key)
+    key = _own_key(request, idempotency_key)
     # Before the first byte of the model is read. A repeated request takes no place in the queue.
     repeated = await blocking(request, runs.is_repeated, services, key)
     limit_submissions(request, services.settings, repeated=repeated)
@@ -386,11 +387,15 @@ def _matches(header: str, etag: str) -> bool:
     return "*" in known or etag in known
 
 
-def _checked_key(key: str | None) -> str | None:
-    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+def _own_key(request: Request, key: str | None) -> str | None:
+    """The key as the caller's own: what another caller sent under the same one is nothing to it."""
+    if key is None:
+        return None
+    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(
             f"The Idempotency-Key is not 1 to {MAX_KEY} printable ASCII characters.",
             hint="A UUID does well.",
             field="Idempotency-Key",
         )
-    return key
+    grant: Grant = getattr(request.state, "grant", ANYONE)
+    return f"{grant.id}:{key}"
