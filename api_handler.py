@@ -24,6 +24,7 @@ from routes import auth, exports, problems, reference, system
 from routes import runs as run_routes
 from routes.auth import API_ROOTS, Authorization
 from routes.guard import ApiCors, Guard
+from routes.unread import Unread
 from settings import Settings
 
 __all__ = ["install", "stopping_with_signals", "without_delay"]
@@ -53,7 +54,8 @@ def install(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Authorization, settings=settings)
     if settings.allowed_origins:
         app.add_middleware(ApiCors, settings=settings)
-    app.add_middleware(Guard, settings=settings)  # added last, so it stands first
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Unread)  # added last, so it stands first
 
 
 @contextmanager
