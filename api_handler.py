@@ -131,8 +131,12 @@ def _answer_the_rest(app: FastAPI, routes: list[BaseRoute]) -> None:
 
 
 def _allowed_methods(routes: list[BaseRoute], request: Request) -> set[str]:
-    allowed: set[str] = set()
-    for route in routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            allowed |= getattr(route, "methods", None) or set()
-    return allowed
+    """Those of the first path that fits: `compare` is no run, though a run's path would fit as well."""
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    paths = [getattr(route, "path", None) for route in fitting]
+    return {
+        method
+        for route, path in zip(fitting, paths, strict=True)
+        if path == paths[0]
+        for method in getattr(route, "methods", None) or ()
+    }

@@ -39,9 +39,7 @@ API_ROOTS = (
     SIGN_IN[1:],
     "sign-out",
 )
-MAX_FORM_BYTES = (
-    64 * 1024
-)  # anybody may send this form, and a file in it would go to disk
+MAX_FORM_BYTES = 64 * 1024  # anybody may send this form, and a file in it would go to disk
 COOKIE_AGE_S = 30 * 24 * 3600
 PAGE_CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
