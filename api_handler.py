@@ -24,6 +24,7 @@ from routes import auth, exports, problems, reference, system
 from routes import runs as run_routes
 from routes.auth import API_ROOTS, Authorization
 from routes.guard import ApiCors, Guard
+from routes.unread import Unread
 from settings import Settings
 
 __all__ = ["install", "stopping_with_signals", "without_delay"]
@@ -53,7 +54,8 @@ def install(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Authorization, settings=settings)
     if settings.allowed_origins:
         app.add_middleware(ApiCors, settings=settings)
-    app.add_middleware(Guard, settings=settings)  # added last, so it stands first
+    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Unread)  # added last, so it stands first
 
 
 @contextmanager
@@ -129,8 +131,12 @@ def _answer_the_rest(app: FastAPI, routes: list[BaseRoute]) -> None:
 
 
 def _allowed_methods(routes: list[BaseRoute], request: Request) -> set[str]:
-    allowed: set[str] = set()
-    for route in routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            allowed |= getattr(route, "methods", None) or set()
-    return allowed
+    """Those of the first path that fits: `compare` is no run, though a run's path would fit as well."""
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    paths = [getattr(route, "path", None) for route in fitting]
+    return {
+        method
+        for route, path in zip(fitting, paths, strict=True)
+        if path == paths[0]
+        for method in getattr(route, "methods", None) or ()
+    }

@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from settings import Settings
@@ -31,6 +31,7 @@ class Grant:
 
     name: str
     scope: Scope
+    id: str = field(default="anyone", compare=False)  # its token's SHA-256: names may be given twice
 
     def allows(self, scope: Scope) -> bool:
         """
@@ -64,7 +65,7 @@ class Access:
 
 def access_of(settings: Settings) -> Access:
     """Open when asked to be in so many words, or when no token is set and only this machine can connect."""
-    tokens = tuple((digest, Grant(name, scope)) for name, scope, digest in settings.tokens)
+    tokens = tuple((digest, Grant(name, scope, digest)) for name, scope, digest in settings.tokens)
     alone = settings.host.strip("[]").lower() in LOOPBACK
     return Access(is_open=settings.api_tokens == "open" or (not tokens and alone), tokens=tokens)
 

@@ -104,7 +104,8 @@ def submit(
     What can be refused without opening the model is refused here: a target that the sample lacks, a schema
     that contradicts itself, a baseline that is not there. facts: what the sample holds, as `facts_of`; of a
     sample that was not read yet the run itself will say what is wrong. The same `idempotency_key` with the
-    same request gives the first run again; with another it is a `Conflict`.
+    same request gives the first run again; with another it is a `Conflict`. It holds for all of the server:
+    a door that callers share puts into it whose it is.
     """
     plan = plan or RunPlan()
     _check_sample(sample, facts, target, schema)

@@ -39,6 +39,7 @@ API_ROOTS = (
     SIGN_IN[1:],
     "sign-out",
 )
+MAX_FORM_BYTES = 64 * 1024  # anybody may send this form, and a file in it would go to disk
 COOKIE_AGE_S = 30 * 24 * 3600
 PAGE_CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
@@ -63,7 +64,7 @@ SIGNED_IN = """
 <form method="post" action="/sign-out"><button>Sign out</button></form>
 """
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, max_body_size=MAX_FORM_BYTES)
 
 
 def is_api_path(path: str) -> bool:

@@ -6,7 +6,7 @@ report from running anything.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
@@ -16,6 +16,7 @@ from errors import Conflict
 from records.run import RunReport
 from reports import exports
 from routes.dependencies import RunId, ServicesDep, blocking
+from routes.problems import answers
 from services import Services
 
 __all__ = ["REPORT_CSP", "router"]
@@ -27,11 +28,21 @@ REPORT_CSP = (
     "frame-ancestors 'self'; sandbox allow-popups"
 )
 
-router = APIRouter(prefix="/api/v1/runs/{run_id}", tags=["exports"])
+router = APIRouter(
+    prefix="/api/v1/runs/{run_id}", tags=["exports"], responses=answers(401, 403, 404, 422, 503)
+)
+
+
+def _as(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {each: {"schema": {"type": "string"}} for each in media_types}}} | answers(409)
+
+
 Download = Annotated[bool, Query(description="As an attachment instead of inline.")]
 
 
-@router.get("/report.html", summary="The report as one HTML file", response_class=Response)
+@router.get(
+    "/report.html", summary="The report as one HTML file", response_class=Response, responses=_as("text/html")
+)
 async def html(
     request: Request, services: ServicesDep, run_id: RunId, download: Download = False
 ) -> Response:
@@ -41,28 +52,37 @@ async def html(
     return Response(text, headers=headers, media_type="text/html; charset=utf-8")
 
 
-@router.get("/junit.xml", summary="The checks as JUnit XML", response_class=Response)
+@router.get(
+    "/junit.xml", summary="The checks as JUnit XML", response_class=Response, responses=_as("application/xml")
+)
 async def junit(request: Request, services: ServicesDep, run_id: RunId) -> Response:
     """One testsuite a section, one testcase a check."""
     text = await blocking(request, _rendered, services, run_id, exports.to_junit)
     return Response(text, headers=_disposition(run_id, "xml"), media_type="application/xml")
 
 
-@router.get("/report.md", summary="The report as Markdown", response_class=Response)
+@router.get(
+    "/report.md", summary="The report as Markdown", response_class=Response, responses=_as("text/markdown")
+)
 async def markdown(request: Request, services: ServicesDep, run_id: RunId) -> Response:
     """Short enough for a pull request's comment."""
     text = await blocking(request, _rendered, services, run_id, exports.to_markdown)
     return Response(text, headers=_disposition(run_id, "md"), media_type="text/markdown; charset=utf-8")
 
 
-@router.get("/metrics.csv", summary="The figures as CSV", response_class=Response)
+@router.get("/metrics.csv", summary="The figures as CSV", response_class=Response, responses=_as("text/csv"))
 async def csv(request: Request, services: ServicesDep, run_id: RunId) -> Response:
     """One figure a line."""
     text = await blocking(request, _rendered, services, run_id, exports.metrics_csv)
     return Response(text, headers=_disposition(run_id, "csv"), media_type="text/csv; charset=utf-8")
 
 
-@router.get("/artifacts/{name}", summary="A large result", response_class=FileResponse)
+@router.get(
+    "/artifacts/{name}",
+    summary="A large result",
+    response_class=FileResponse,
+    responses={200: {"content": {each: {} for each in MEDIA_TYPES.values()}}},
+)
 async def artifact(request: Request, services: ServicesDep, run_id: RunId, name: str) -> FileResponse:
     """`rows.parquet` (generated rows), `predictions.parquet`, `shap.parquet` or `thresholds.json`."""
     path: Path = await blocking(request, runs.artifact, services, run_id, name)

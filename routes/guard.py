@@ -6,6 +6,7 @@ port. Pure ASGI, so that uploads and streams pass through untouched.
 
 import logging
 import secrets
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,13 +29,34 @@ log = logging.getLogger(__name__)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 WILDCARD_ADDRESSES = frozenset({"0.0.0.0", "::", ""})
 DEFAULT_PORTS = {"http": 80, "https": 443}
-SECURITY_HEADERS = {
+STREAMLIT_SCRIPT = "sha256-THxz9J9+wf7rhwR2YkXJoSZ13UCmYyC+3lNDv2+8ugA="  # a flag for robots
+PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "SAMEORIGIN",
+}
+API_HEADERS = PAGE_HEADERS | {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",
     "Cache-Control": "no-store",
 }
+# What Streamlit's own pages do, with what breaks without it. Everything else is held to this server: no other
+# host, no eval of text, no plug-ins, no frames of other sites.
+DASHBOARD_CSP = "; ".join(
+    (
+        "default-src 'self'",  # connect-src too: the page's WebSocket is of this origin
+        # The one script within its page, by its hash; WebAssembly, which protobuf tries for 64-bit numbers.
+        f"script-src 'self' 'wasm-unsafe-eval' '{STREAMLIT_SCRIPT}'",
+        # Emotion, styled-components and plotly write style elements as they go; plotly style attributes too.
+        "style-src 'self' 'unsafe-inline'",
+        "font-src 'self' data:",  # KaTeX's, within Streamlit's style sheet
+        "img-src 'self' data:",  # plotly's heatmaps, the icons of tables
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+DASHBOARD_HEADERS = PAGE_HEADERS | {"Content-Security-Policy": DASHBOARD_CSP}
 
 
 class Guard:
@@ -61,6 +83,8 @@ class Guard:
             await _refuse(refusal, scope, receive, send)
         elif scope["type"] == "http" and is_api_path(scope["path"]):
             await self._answer_safely(scope, receive, send)
+        elif scope["type"] == "http":
+            await self.app(scope, receive, _adding(DASHBOARD_HEADERS, send))
         else:
             await self.app(scope, receive, send)
 
@@ -110,12 +134,7 @@ class Guard:
                 started = True
             await send_safely(message)
 
-        async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
+        send_safely = _adding(API_HEADERS, send)
 
         try:
             await self.app(scope, receive, send_with_headers)
@@ -153,6 +172,19 @@ class ApiCors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         through = self.cors if scope["type"] == "http" and is_api_path(scope["path"]) else self.app
         await through(scope, receive, send)
+
+
+def _adding(added: Mapping[str, str], send: Send) -> Send:
+    """`send`, with headers that an answer has not set itself."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in added.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers
 
 
 async def _refuse(error: Forbidden, scope: Scope, receive: Receive, send: Send) -> None:

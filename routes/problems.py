@@ -18,7 +18,17 @@ from starlette.exceptions import HTTPException
 
 from errors import DashboardError, Forbidden, InvalidInput, NotFound, TooLarge
 
-__all__ = ["PROBLEM_TYPE", "FieldProblem", "Problem", "install", "problem", "readable", "render", "too_large"]
+__all__ = [
+    "PROBLEM_TYPE",
+    "FieldProblem",
+    "Problem",
+    "answers",
+    "install",
+    "problem",
+    "readable",
+    "render",
+    "too_large",
+]
 
 PROBLEM_TYPE = "application/problem+json"
 MAX_ERRORS_LISTED = 20
@@ -46,6 +56,18 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = None
     instance: str | None = None
 
+
+_REFERENCE = "#/components/schemas/{model}"
+_ANSWERS = {
+    401: "No valid token",
+    403: "A page of another origin, an unknown host name, or a token without the scope",
+    404: "There is no such run, or it has no such file",
+    409: "The run's state does not allow it, or the key was used for another form",
+    413: "Too large",
+    422: "Something in the request cannot be used",
+    429: "Too many; see Retry-After",
+    503: "Not ready; see Retry-After",
+}
 
 _WORDS = {
     "extra_forbidden": "unknown key",
@@ -168,11 +190,36 @@ def summary(found: Sequence[FieldProblem]) -> str:
     return shown + more
 
 
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the API's description says of a route that answers with these errors.
+
+    >>> sorted(answers(404, 409)[404]["content"])
+    ['application/problem+json']
+    """
+    # By reference: of a model, FastAPI says that it comes as the route's own media type.
+    content = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    return {status: {"description": _ANSWERS[status], "content": content} for status in statuses}
+
+
 def install(app: FastAPI) -> None:
-    """Render what routes raise. What nobody expected is caught by `guard`, which knows the request."""
+    """Render and describe what routes raise. What nobody expected is caught by `guard`."""
+    _describe(app)
     app.add_exception_handler(DashboardError, _dashboard_error)
     app.add_exception_handler(RequestValidationError, _request_invalid)
     app.add_exception_handler(HTTPException, _http_error)
+
+
+def _describe(app: FastAPI) -> None:
+    """Let the API's description hold what `answers` refers to."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = described()
+        schema = Problem.model_json_schema(ref_template=_REFERENCE)
+        document["components"]["schemas"].update(schema.pop("$defs"), Problem=schema)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual has it
 
 
 def of_validation(error: ValidationError) -> list[FieldProblem]:
@@ -211,6 +258,11 @@ def _http_error(request: Request, error: Exception) -> Response:
             hint=f"Use {headers['Allow']}." if headers and "Allow" in headers else "See /docs.",
             headers=headers,
         )
+    if status == 400:  # of a form that is cut off, or has too many parts
+        unreadable = InvalidInput(
+            f"The form cannot be read: {error.detail}", hint="Send it whole, with each field once."
+        )
+        return render(unreadable)
     if status == 413:
         return too_large()
     return problem(status, str(error.detail or _phrase(status)), headers=headers)

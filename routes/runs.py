@@ -16,13 +16,14 @@ from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 import runs
+from auth import ANYONE, Grant
 from errors import InvalidInput
 from records.base import Record
 from records.run import REPORT_VERSION, RunReport, Source, Stage
 from records.sample import SampleFacts
 from routes.dependencies import RunId, ServicesDep, blocking, is_stopping
 from routes.limits import limit_submissions
-from routes.problems import Problem
+from routes.problems import answers
 from routes.submission import FORM_SCHEMA, read_submission
 from runs import Comparison, Upload
 from services import Services
@@ -103,22 +104,11 @@ WaitQuery = Annotated[
     float,
     Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Seconds to wait for the report."),
 ]
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
-    for status, text in {
-        401: "No valid token",
-        403: "Refused",
-        404: "Not found",
-        409: "Conflict",
-        413: "Too large",
-        422: "Invalid",
-        429: "Too many; see Retry-After",
-    }.items()
-}
 FINISHED_OR_NOT: dict[int | str, dict[str, Any]] = {
     200: {"model": RunReport, "description": "The report of a finished run"},
     202: {"model": RunProgress, "description": "Not finished in time; follow the links"},
 }
+NOT_CHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "As the ETag that was sent"}}
 
 # By reference: FastAPI builds validators of all that it is told; of this union for a twentieth of a start.
 EITHER: dict[str, Any] = {
@@ -156,7 +146,7 @@ def item_of(row: RunRow) -> RunItem:
 
 def build_router(settings: Settings) -> APIRouter:
     """The router; its upload limit is a setting, so it is built and not imported."""
-    router = APIRouter(tags=["runs"], responses={404: PROBLEMS[404]})
+    router = APIRouter(tags=["runs"], responses=answers(401, 403, 422, 503))
     # Two files at their limits, the JSON parts and the multipart frame around them.
     body_limit = settings.max_upload_bytes * 2 + MEGABYTE
     for path, name in (("/run_tests", "run_tests"), (PREFIX, "create_run")):
@@ -170,25 +160,31 @@ def build_router(settings: Settings) -> APIRouter:
             max_body_size=body_limit,
             response_model=None,
             openapi_extra=FORM_SCHEMA,
-            responses={**FINISHED_OR_NOT, **PROBLEMS},
+            responses=FINISHED_OR_NOT | answers(404, 409, 413, 429),
         )
     router.add_api_route(PREFIX, _list, methods=["GET"], summary="List runs", response_model=RunList)
     # Before /{run_id}, which would take "compare" for an id.
     router.add_api_route(
-        f"{PREFIX}/compare", _compare, methods=["GET"], summary="Compare runs", response_model=Comparison
-    )
+        f"{PREFIX}/compare", _compare, methods=["GET"], summary="Compare runs", response_model=Comparison,
+        responses=answers(404),
+    )  # fmt: skip
     one = f"{PREFIX}/{{run_id}}"
     router.add_api_route(
         one, _read, methods=["GET"], summary="Read a run", response_model=None,
-        responses={200: EITHER},
+        responses={200: EITHER} | NOT_CHANGED | answers(404),
     )  # fmt: skip
-    router.add_api_route(one, _delete, methods=["DELETE"], summary="Delete a run", status_code=204)
     router.add_api_route(
-        f"{one}/cancel", _cancel, methods=["POST"], summary="Cancel a run", response_model=RunProgress
-    )
+        one, _delete, methods=["DELETE"], summary="Delete a run", status_code=204,
+        responses=answers(404, 409),
+    )  # fmt: skip
     router.add_api_route(
-        f"{one}/events", _events, methods=["GET"], summary="Follow a run", response_class=EventSourceResponse
-    )
+        f"{one}/cancel", _cancel, methods=["POST"], summary="Cancel a run", response_model=RunProgress,
+        responses=answers(404, 409),
+    )  # fmt: skip
+    router.add_api_route(
+        f"{one}/events", _events, methods=["GET"], summary="Follow a run", response_class=EventSourceResponse,
+        responses=answers(404),
+    )  # fmt: skip
     return router
 
 
@@ -197,12 +193,12 @@ async def _create(
     services: ServicesDep,
     wait: WaitQuery = 300,
     idempotency_key: Annotated[
-        str | None, Header(description="The same key with the same form answers with the same run.")
+        str | None, Header(description="The caller's same key with the same form answers with the same run.")
     ] = None,
     x_source: Annotated[str | None, Header(description="`client` for the example client.")] = None,
 ) -> Response:
     """Upload a model, run every test, and answer with the report, or with where to find it."""
-    key = _checked_key(idempotency_key)
+    key = _own_key(request, idempotency_key)
     # Before the first byte of the model is read. A repeated request takes no place in the queue.
     repeated = await blocking(request, runs.is_repeated, services, key)
     limit_submissions(request, services.settings, repeated=repeated)
@@ -266,7 +262,9 @@ async def _list(
 async def _compare(
     request: Request,
     services: ServicesDep,
-    ids: Annotated[str, Query(max_length=2000, description="Ids of finished runs, comma separated.")],
+    ids: Annotated[
+        str, Query(max_length=2000, description="Ids of 2 to 10 different finished runs, comma separated.")
+    ],
 ) -> Comparison:
     """The figures of several runs side by side; `best` is the index of the better one."""
     wanted = [part.strip() for part in ids.split(",") if part.strip()]
@@ -405,11 +403,15 @@ def _matches(header: str, etag: str) -> bool:
     return "*" in known or etag in known
 
 
-def _checked_key(key: str | None) -> str | None:
-    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+def _own_key(request: Request, key: str | None) -> str | None:
+    """The key as the caller's own: what another caller sent under the same one is nothing to it."""
+    if key is None:
+        return None
+    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(
             f"The Idempotency-Key is not 1 to {MAX_KEY} printable ASCII characters.",
             hint="A UUID does well.",
             field="Idempotency-Key",
         )
-    return key
+    grant: Grant = getattr(request.state, "grant", ANYONE)
+    return f"{grant.id}:{key}"

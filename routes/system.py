@@ -16,6 +16,7 @@ from lockdown.lock import layers, probe
 from records.base import Record
 from records.restarts import Restarts
 from routes.dependencies import ServicesDep, blocking
+from routes.problems import answers
 from services import Services
 from store.runs import RunQuery, RunState
 
@@ -24,7 +25,8 @@ __all__ = ["VERSION", "Health", "Lock", "Readiness", "router"]
 VERSION = "0.1.0"
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], responses=answers(403))
+UNLESS_READY = answers(401, 503)
 
 
 class Health(Record):
@@ -62,7 +64,7 @@ async def health_head() -> None:
     """For balancers that ask without wanting a body."""
 
 
-@router.get("/ready", summary="Can it take and execute runs?")
+@router.get("/ready", summary="Can it take and execute runs?", responses=UNLESS_READY)
 async def ready(request: Request, services: ServicesDep) -> Readiness:
     """503 when the store cannot be written, no worker runs, or the worker lets work lie."""
     try:
@@ -88,7 +90,9 @@ async def ready(request: Request, services: ServicesDep) -> Readiness:
     )
 
 
-@router.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
+@router.get(
+    "/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse, responses=UNLESS_READY
+)
 async def metrics(request: Request, services: ServicesDep) -> PlainTextResponse:
     """Runs by state, queue length, worker, memory."""
     counts = await blocking(request, _runs_by_state, services)

@@ -5,11 +5,14 @@ takes none, and calls inside `writing()` on one thread share one transaction. Le
 repositories.
 """
 
+import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +26,7 @@ __all__ = ["NEWEST", "Database"]
 
 BUSY_TIMEOUT_MS = 30_000
 NEWEST = "0001"  # the last file in migrations/versions
+PRIVATE = 0o600  # reports tell of models and of samples' values
 MIGRATION_LOCK = 0x6D6D64  # any number, the same for every process of this project
 READ_ONLY = "storage_read_only"
 DATABASE_HINT = "Check DATABASE_URL, that the database runs, and that its folder is writable and not full."
@@ -98,8 +102,11 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables to this code's version; simultaneous starts wait for each other.
 
-        Unavailable when a newer version of the code has already migrated the database.
+        Unavailable when a newer version of the code has already migrated the database. A SQLite database
+        becomes, and stays, readable by this user alone.
         """
+        if self.dialect == "sqlite" and "uri" not in self._engine.url.query:  # a URI is no path
+            _keep_private(Path(self._engine.url.database or ""))
         if self._version() == NEWEST:
             return
         # Imported here: it takes a tenth of a start, and is needed once a version.
@@ -152,6 +159,18 @@ def _answering() -> Iterator[None]:
         raise Unavailable(
             f"The database does not answer: {str(error.orig).strip()}", hint=DATABASE_HINT
         ) from error
+
+
+def _keep_private(path: Path) -> None:
+    """Others may neither read nor write the file, nor what SQLite puts beside it with the same rights."""
+    # Made here, for SQLite would give it the umask's rights. Never opened once it is there: closing it
+    # again would free the locks that this process holds on it.
+    with suppress(OSError):  # it is there, or its folder is not, which SQLite is going to tell
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
+    for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):  # not there, or another user's
+            if (mode := stat.S_IMODE(each.stat().st_mode)) & ~PRIVATE:
+                each.chmod(mode & PRIVATE)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -1,5 +1,7 @@
 """The wire contract over real sockets: uploads, waits, errors, exports, and who may do what."""
 
+import base64
+import hashlib
 import http.client
 import json
 import re
@@ -13,11 +15,13 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
+import streamlit
 
 from errors import DashboardError
 from lockdown import lock
 from records.restarts import Restarts
 from records.run import RunPlan, RunReport
+from routes import guard
 from routes.reference import error_classes
 from tests.support.api_server import Server, report_of, running_api, test_settings
 from tests.support.sample_reports import sample_report
@@ -215,8 +219,7 @@ def test_two_models_are_refused(server: Server) -> None:
 
 def test_a_thousand_parts_are_refused(server: Server) -> None:
     response = server.client.post("/run_tests", files=[("model", (f"{i}.pkl", b"x")) for i in range(1000)])
-    assert response.status_code == 400
-    assert response.headers["content-type"] == PROBLEM
+    assert "Too many files" in problem(response, 422, "invalid_input")["detail"]
 
 
 def test_a_file_over_the_limit_is_413_and_named(server: Server) -> None:
@@ -282,6 +285,7 @@ def test_an_unknown_api_path_is_a_problem_and_never_the_dashboard(
         ("GET", "/api/v1/runs/abc/cancel", "POST"),
         ("POST", "/health", "GET, HEAD"),
         ("DELETE", "/metrics", "GET"),
+        ("POST", "/api/v1/runs/compare", "GET"),  # which fits the path of a run as well
     ],
 )
 def test_a_wrong_method_is_405_and_names_the_right_ones(
@@ -557,6 +561,27 @@ def test_api_answers_carry_security_headers(server: Server) -> None:
         assert headers["cache-control"] == "no-store"
 
 
+def test_the_dashboards_answers_carry_security_headers_and_keep_their_own(server: Server) -> None:
+    for path in ("/", "/runs", "/_stcore/health"):
+        headers = server.client.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == "'self'" and policy["frame-ancestors"] == "'self'"
+        assert "http" not in str(policy) and "*" not in str(policy)  # no other host
+        assert "unsafe" not in policy["script-src"].replace("'wasm-unsafe-eval'", "")
+        assert "cache-control" not in headers  # Streamlit's: what is named by its hash is kept for a year
+
+
+def test_the_policy_knows_the_script_within_the_dashboards_page() -> None:
+    """It is part of Streamlit's page: a new Streamlit may bring another, and then a new hash belongs here."""
+    page = Path(streamlit.__file__).parent / "static" / "index.html"
+    scripts = re.findall(r"<script>(.*?)</script>", page.read_text("utf-8"), re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert [f"sha256-{each}" for each in hashes] == [guard.STREAMLIT_SCRIPT]
+
+
 def test_an_operator_can_keep_runs_from_loosening_the_policy(tmp_path: Path) -> None:
     config = {"config": '{"policy": "contained"}'}
     with running_api(test_settings(tmp_path, contained_on_request=False)) as server:
@@ -681,6 +706,54 @@ def test_waits_and_streams_end_when_the_server_is_told_to_stop(server: Server) -
         assert [kind for kind, _ in stream] == []
     finally:
         server.app.state.stopping = False
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/runs?cursor=none", 422),
+        ("GET", "/api/v1/runs/compare", 422),
+        ("GET", "/api/v1/runs/compare?ids=a,b", 404),
+        ("GET", "/api/v1/runs/{run_id}", 404),
+        ("DELETE", "/api/v1/runs/{run_id}", 404),
+        ("DELETE", "/api/v1/runs/{run_id}", 409),
+        ("POST", "/api/v1/runs/{run_id}/cancel", 404),
+        ("POST", "/api/v1/runs/{run_id}/cancel", 409),
+        ("GET", "/api/v1/runs/{run_id}/events", 404),
+        ("GET", "/api/v1/runs/{run_id}/report.html", 404),
+        ("GET", "/api/v1/runs/{run_id}/report.html", 409),
+        ("GET", "/api/v1/runs/{run_id}/junit.xml", 409),
+        ("GET", "/api/v1/runs/{run_id}/report.md", 409),
+        ("GET", "/api/v1/runs/{run_id}/metrics.csv", 409),
+        ("GET", "/api/v1/runs/{run_id}/report.html?download=maybe", 422),
+        ("GET", "/api/v1/runs/{run_id}/artifacts/{name}", 404),
+        ("POST", "/run_tests", 422),
+        ("POST", "/api/v1/runs", 422),
+    ],
+)
+def test_an_error_is_described_as_it_is_answered(server: Server, method: str, path: str, status: int) -> None:
+    run_id = "none"
+    if status == 409 and path.endswith("/cancel"):
+        run_id = finished_run(server)
+    elif status == 409:
+        server.worker.pause()
+        run_id = server.submit(wait=0).json()["id"]
+    answer = server.client.request(method, path.format(run_id=run_id, name="none"))
+    assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
+    described = server.client.get("/openapi.json").json()
+    operation = described["paths"][path.partition("?")[0]][method.lower()]
+    content = operation["responses"][str(status)]["content"]
+    assert list(content) == [PROBLEM]
+    assert content[PROBLEM]["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_the_description_has_one_shape_of_error(server: Server) -> None:
+    described = server.client.get("/openapi.json").json()
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                assert int(status) < 400 or list(answer["content"]) == [PROBLEM]
 
 
 def test_every_reference_in_the_apis_description_resolves(server: Server) -> None:

@@ -1,6 +1,7 @@
 """The assembly: found by `streamlit run`, light, one port for the page and the API."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import api_handler
 from settings import PROJECT_ROOT
+from tests.support.live_server import LiveServer
 from tests.support.waiting import wait_until
 
 HEAVY = ("shap", "sklearn", "numba", "scipy", "xgboost", "lightgbm", "matplotlib")
@@ -58,6 +60,23 @@ print(sorted(set({PRELOADED}) - set(sys.modules)))
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[:2] == ["[]", "[]"]
     assert list(tmp_path.iterdir()) == []  # importing builds nothing
+
+
+def test_streamlits_own_files_and_endpoints_carry_the_headers_and_stay_as_they_were(
+    server: LiveServer,
+) -> None:
+    with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+        page = client.get("/")
+        script = re.findall(r'src="\./(static/js/[^"]+)"', page.text)[0]
+        file = client.get(f"/{script}")
+        upload = client.put("/_stcore/upload_file/none/none", files={"file": b"x"})
+        for answer in (page, file, upload, client.get("/_stcore/health"), client.get("/media/none")):
+            assert "script-src 'self'" in answer.headers["content-security-policy"], answer.url
+            assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+        assert page.headers["cache-control"] == "no-cache"
+        assert "max-age=31536000" in file.headers["cache-control"]  # its name holds its hash
+        again = client.get(f"/{script}", headers={"If-None-Match": file.headers["etag"]})
+        assert again.status_code == 304
 
 
 def is_ready(client: httpx.Client) -> bool:

@@ -330,6 +330,21 @@ def test_a_repeated_request_gets_its_run_while_the_queue_is_full(tmp_path: Path)
         assert server.submit(wait=0, headers={"Idempotency-Key": "mine"}).status_code == 429
 
 
+def test_an_idempotency_key_is_its_senders_own(tmp_path: Path) -> None:
+    """Of two tokens of one name, too: the key of one neither leads to the other's run nor is taken by it."""
+    made = [new_token("ci", "run"), new_token("ci", "run"), new_token("boss", "admin")]
+    settings = test_settings(tmp_path, api_tokens=",".join(entry for _, entry in made), max_queue=3)
+    with running_api(settings) as server:
+        server.worker.pause()
+        ours = [{"Idempotency-Key": "build-1", "Authorization": f"Bearer {token}"} for token, _ in made]
+        answers = [server.submit(b"of %d" % i, wait=0, headers=mine) for i, mine in enumerate(ours)]
+        assert [answer.status_code for answer in answers] == [202, 202, 202]
+        # The queue is full now, so each of these is known for a repeated one before its form is read.
+        again = [server.submit(b"of %d" % i, wait=0, headers=mine) for i, mine in enumerate(ours)]
+        ids = [answer.json()["id"] for answer in answers]
+        assert [answer.json().get("id") for answer in again] == ids and len(set(ids)) == 3
+
+
 def test_runs_and_looks_into_models_have_a_queue_of_their_own_and_both_end(tmp_path: Path) -> None:
     with build_services(test_settings(tmp_path, max_queue=2)) as services:
         model = runs.store_upload(services, io.BytesIO(b"model"), "m.pkl")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from auth import new_token
 from example_client import client_api_example
@@ -35,10 +35,34 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
+    """A page of a desktop; the test fails where the browser complained of anything on its way."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     context.set_default_timeout(LIMIT_MS)
-    yield context.new_page()
+    page = context.new_page()
+    complaints = listen(page)
+    yield page
     context.close()
+    assert complaints == []
+
+
+def listen(page: Page) -> list[str]:
+    """What the browser will complain of: errors of scripts, and what the content security policy refuses."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # Of a page below the root, Streamlit asks first whether its own server is below that page.
+        is_probe = "/_stcore/" in message.location["url"] and "404" in message.text
+        if message.type == "error" and not is_probe:
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    # A script that catches its own refusal leaves nothing on the console.
+    page.add_init_script(
+        "document.addEventListener('securitypolicyviolation', e => "
+        "console.error('refused: ' + e.effectiveDirective + ' ' + e.blockedURI + ' ' + e.sourceFile))"
+    )
+    return complaints
 
 
 def edit_cell(page: Page, row: int, column: int, value: str) -> None:
@@ -172,6 +196,7 @@ def test_a_person_signs_in_with_a_token_and_may_do_what_it_says(page: Page, tmp_
         page.get_by_role("button", name="Try it").first.click()
         page.wait_for_url(re.compile(r"/run\?run="))
         expect(page.get_by_role("tab", name="Drift")).to_be_visible()
+        page.goto("about:blank")  # it would complain of a server that is gone
     finally:
         stop_server(guarded)
 
@@ -183,6 +208,7 @@ def test_every_page_fits_a_phone_and_asks_the_internet_for_nothing(
     context = browser.new_context(viewport={"width": 390, "height": 844})
     context.set_default_timeout(LIMIT_MS)
     page = context.new_page()
+    complaints = listen(page)
     foreign: list[str] = []
 
     def note(request: Any) -> None:
@@ -195,5 +221,5 @@ def test_every_page_fits_a_phone_and_asks_the_internet_for_nothing(
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(page.locator(".stException")).to_have_count(0)
-    assert foreign == []
+    assert (foreign, complaints) == ([], [])
     context.close()

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -350,6 +351,34 @@ def test_a_database_newer_than_the_code_is_refused_by_name(store: Store, url: st
     engine.dispose()
     with pytest.raises(Unavailable, match="9999"):
         store.migrate()
+
+
+def database_files(folder: Path) -> dict[str, int]:
+    """Each file's rights."""
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+@pytest.mark.parametrize("made_before", [False, True])
+def test_only_the_servers_user_may_read_a_sqlite_database(tmp_path: Path, made_before: bool) -> None:
+    path = tmp_path / "store.sqlite3"
+    umask = os.umask(0o022)
+    try:
+        if made_before:  # and not closed, as by a program that died: its log is still there
+            open_earlier = sqlite3.connect(path)
+            open_earlier.execute("PRAGMA journal_mode=WAL")
+            open_earlier.execute("CREATE TABLE earlier (x)")
+            assert set(database_files(tmp_path).values()) == {0o644}
+        store = Store(f"sqlite:///{path}")
+        store.migrate()
+        store.runs.insert(a_run())
+        expected = {f"store.sqlite3{end}": 0o600 for end in ("", "-wal", "-shm")}
+        assert database_files(tmp_path) == expected
+        store.close()
+        if made_before:
+            open_earlier.close()
+    finally:
+        os.umask(umask)
 
 
 def test_sqlite_runs_with_the_pragmas_that_durability_needs(tmp_path: Path) -> None:

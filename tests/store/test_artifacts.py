@@ -156,6 +156,18 @@ def test_the_services_are_built_twice_over_the_same_folder(tmp_path: Path) -> No
     assert stat.S_IMODE((tmp_path / "data" / "deep").stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_a_folder_with_wider_rights_stays_as_it_is_and_what_is_in_it_is_private(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o755)
+    with build_services(Settings(_env_file=None, data_dir=folder)) as services:
+        services.artifacts.add(io.BytesIO(b"model"), 10)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+        inside = [path for path in folder.iterdir() if stat.S_IMODE(path.stat().st_mode) & 0o077]
+        assert inside == [] and (folder / "artifacts").is_dir()
+
+
 def test_a_data_folder_that_cannot_be_made_is_named_with_its_setting(tmp_path: Path) -> None:
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")
