@@ -43,7 +43,7 @@ from robustness import examination
 from robustness.monotonicity import check_declared
 from rows.fit import check_agrees, check_fits_model
 from rows.joint import joint_for
-from rows.samples import split_target
+from rows.samples import features_of, split_target
 from sandbox.handle import ModelHandle
 from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
@@ -221,9 +221,8 @@ class Execution:
                 together=lambda rows: self.model.open().predict_together(rows),
             ),
         )
-        self.explanation = self._explanation_section(
-            inputs if inputs is not None else frame, labels, frame, reference
-        )
+        real = frame if inputs is None or not set(schema.names) <= set(inputs.columns) else inputs
+        self.explanation = self._explanation_section(real, labels, frame, reference)
 
     def _drift_analysis(self, subject: Subject, labelled: Labelled | None) -> DriftAnalysis:
         """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
@@ -287,14 +286,13 @@ class Execution:
             return Section[Accuracy].not_applicable(
                 f"A {self.model.info.task} model has no labels to score against."
             )
-        target = self.row.target
-        columns = [field.name for field in self.schema.features] if self.schema else list(inputs.columns)
-        return self._section(
-            "accuracy",
-            lambda: metrics.score(
-                labels, self.model.open().predict(inputs[columns]), self.model.info.task, target
-            ),
-        )
+        target, schema = self.row.target, self.schema
+
+        def scored() -> Accuracy:
+            columns = features_of(inputs, schema.names) if schema else inputs
+            return metrics.score(labels, self.model.open().predict(columns), self.model.info.task, target)
+
+        return self._section("accuracy", scored)
 
     def _explanation_section(
         self, rows: pd.DataFrame, labels: pd.Series | None, frame: pd.DataFrame, reference: Predictions
@@ -304,7 +302,12 @@ class Execution:
             return Section[Explanation].not_applicable("The run's config asked for no explanation.")
         usable = frame[~reference.failed]
         played = self.drift.value.scenarios if self.drift.value else ()
-        scored = labels is not None and self.row.target is not None and self.accuracy.value is not None
+        scored = (
+            rows is not frame
+            and labels is not None
+            and self.row.target is not None
+            and self.accuracy.value is not None
+        )
         subject = Explained(
             rows=(rows if rows is not frame else usable)[list(frame.columns)],
             background=usable.head(BACKGROUND_ROWS),

@@ -16,7 +16,7 @@ from rows.csv_files import chunks, read_csv
 from rows.limits import STANDARD, Limits, listed
 from rows.parquet_files import is_parquet, read_parquet
 
-__all__ = ["check_target", "read_sample", "split_target"]
+__all__ = ["check_target", "features_of", "read_sample", "split_target"]
 
 
 def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.DataFrame:
@@ -80,6 +80,18 @@ def check_target(target: str, columns: Sequence[str], empty: Collection[str]) ->
         raise InvalidSample(
             f"The sample has no column beside the target {target!r}.", hint="Add the columns the model takes."
         )
+
+
+def features_of(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The columns that a model takes, in its order. Raises InvalidSample for those that the sample lacks."""
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InvalidSample(
+            f"The sample lacks {listed(missing)}, which the model takes.",
+            hint=f"Its columns are: {listed([str(column) for column in frame.columns])}.",
+            field="sample",
+        )
+    return frame[list(names)]
 
 
 def _sendable(frame: pd.DataFrame) -> pd.DataFrame:

@@ -155,6 +155,19 @@ def test_a_longer_sample_than_is_taken_is_cut_and_said(server: LiveServer, tmp_p
     assert any("its first 100,000 rows were used" in warning for warning in report["warnings"])
 
 
+def test_a_sample_that_lacks_columns_of_the_model_still_gets_a_report(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    model, X, y = iris_model(tmp_path / "iris.pkl")
+    part = X.iloc[:, :2].assign(label=y)
+    report = post(server, model, sample=part.to_csv(index=False).encode(), target="label").json()
+    assert report["accuracy"]["status"] == "failed"
+    assert report["accuracy"]["reason"].startswith("The sample lacks 'petal length (cm)', 'petal width (cm)'")
+    assert [e["code"] for e in report["errors"]] == ["invalid_sample"]
+    for section in ("metrics", "robustness", "drift", "explanation", "likeness"):
+        assert report[section]["status"] == "ok", report[section]
+
+
 def test_a_model_file_alone_is_enough(server: LiveServer, tmp_path: Path) -> None:
     model, X, _ = iris_model(tmp_path / "iris.pkl")
     report = post(server, model).json()
