@@ -25,8 +25,8 @@ from sklearn import (
 from sklearn.impute import SimpleImputer
 
 from errors import BadAnswer, InvalidPlan
-from estimators.answers import Attributions
-from explainability import MAX_OUTPUTS, additivity_error, explain, summarise
+from estimators.answers import MAX_OUTPUTS, Attributions
+from explainability import additivity_error, explain, summarise
 from explainers.shapley import shapley_values
 from model_utils import adapt
 from records.explanation import ExplainPlan
