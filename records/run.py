@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 REPORT_VERSION = 1
-MAX_REPORT = 64_000_000  # bytes of JSON; ten thousand features with all that can be said of them need a third
+MAX_REPORT = 64_000_000  # bytes of JSON; ten thousand features with all that can be said of them take half
 Source = Literal["api", "dashboard", "client"]
 Stage = Literal[
     "queued", "load", "schema", "rows", "predict", "latency", "accuracy", "drift", "robustness",

@@ -185,7 +185,8 @@ def _numbers(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _milliseconds(answer: wire.Message, most_ms: float) -> np.ndarray:
     """The calls follow each other: together they took no longer than the worker waited."""
     calls = with_arrays(answer, {"calls"}).arrays["calls"]
-    if calls.dtype != np.float64 or calls.ndim != 1 or not (calls >= 0).all() or not calls.sum() <= most_ms:
+    spent = calls.dtype == np.float64 and calls.ndim == 1 and bool(((calls >= 0) & (calls <= most_ms)).all())
+    if not spent or calls.sum() > most_ms:
         raise ValueError("not a row of milliseconds that were spent")
     return calls
 
