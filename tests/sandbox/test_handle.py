@@ -460,9 +460,9 @@ def test_a_model_whose_every_answer_is_mutated_is_refused_and_leaves_its_zygote_
     pid = zygote.pid
     for seed in range(4):
         path = forged_answers.save_mutating(seed, tmp_path / f"{seed}.pkl", share=1.0, largest=4096)
-        with contextlib.suppress(BadAnswer, ChildDied, ChildTimeout, ModelError):
-            with opened(zygote, path, deadline_s=3) as handle:
-                handle.predict(models.numbers(5))
+        refusals = contextlib.suppress(BadAnswer, ChildDied, ChildTimeout, ModelError)
+        with refusals, opened(zygote, path, deadline_s=3) as handle:
+            handle.predict(models.numbers(5))
     assert zygote.pid == pid
 
 
