@@ -381,6 +381,18 @@ def test_many_classes_are_cut_to_a_readable_number():
     assert any("20 of 30 outputs" in note for note in found.notes)
 
 
+def test_several_outputs_leave_room_for_fewer_rows(table, monkeypatch):
+    from sklearn.cluster import KMeans
+
+    monkeypatch.setattr("explainability.MAX_ATTRIBUTIONS", 200)
+    adapter = Stand(KMeans(4, n_init=1, random_state=0).fit(table), "clustering", tuple(table.columns))
+    found = explain(adapter, table, table, PLAN, seed=0)
+    n, f, k = found.values.shape
+    assert k == 4 and n * f * k <= 200 < (n + 1) * f * k
+    assert found.explained.shape == (n, k) and additivity_error(found) < 1e-9
+    assert any("each has several outputs" in note for note in found.notes)
+
+
 def test_clusters_are_explained_by_which_one_is_chosen(table):
     from sklearn.cluster import KMeans
 
