@@ -12,16 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import BadAnswer
-from estimators.answers import Attributions, Estimator
+from estimators.answers import MAX_ATTRIBUTIONS, MAX_OUTPUTS, Attributions, Estimator
 from explainers.families import explain_by_family, explained_output
 from explainers.local_surrogate import local_surrogate
 from explainers.shapley import shapley_values
 from records.explanation import ADDITIVITY_LIMIT, ExplainPlan, Explanation, FeatureImportance
 
 __all__ = ["additivity_error", "explain", "summarise"]
-
-MAX_OUTPUTS = 20
-MAX_VALUES = 250_000  # rows x features x outputs: 2 MB on the pipe, about 5 MB of JSON in the report
 
 
 def explain(
@@ -39,11 +36,13 @@ def explain(
     if list(background.columns) != list(frame.columns):
         background = background[frame.columns]
     width = min(MAX_OUTPUTS, len(adapter.labels)) if adapter.labels and len(adapter.labels) > 2 else 1
-    allowed = max(1, MAX_VALUES // (frame.shape[1] * width))
+    allowed = max(1, MAX_ATTRIBUTIONS // (frame.shape[1] * width))
     rows = frame.iloc[: min(plan.rows, allowed)]
     notes: list[str] = []
     if allowed < min(plan.rows, len(frame)):
-        notes.append(f"{allowed} rows are explained, so that the report stays below {MAX_VALUES:,} values.")
+        notes.append(
+            f"{allowed} rows are explained, so that the report stays below {MAX_ATTRIBUTIONS:,} values."
+        )
     found: Attributions | None = None
     if plan.method == "lime":
         return _capped(_by_lime(adapter, rows, background, plan, seed))
@@ -152,18 +151,26 @@ def _by_lime(
 
 
 def _capped(found: Attributions) -> Attributions:
-    """At most MAX_OUTPUTS outputs: those with the largest mean, in the model's order."""
+    """At most MAX_ATTRIBUTIONS of MAX_OUTPUTS outputs: those with the largest mean, in the model's order."""
     k = found.values.shape[2]
-    if k <= MAX_OUTPUTS:
+    if k > MAX_OUTPUTS:
+        kept = np.sort(np.argsort(-found.explained.mean(axis=0), kind="stable")[:MAX_OUTPUTS])
+        found = replace(
+            found,
+            outputs=tuple(found.outputs[i] for i in kept),
+            values=np.ascontiguousarray(found.values[:, :, kept]),
+            base=found.base[kept],
+            explained=found.explained[:, kept],
+            notes=(*found.notes, f"{MAX_OUTPUTS} of {k} outputs are shown, those with the largest mean."),
+        )
+    rows, allowed = len(found.values), max(1, MAX_ATTRIBUTIONS // max(1, found.values[0].size))
+    if rows <= allowed:
         return found
-    kept = np.sort(np.argsort(-found.explained.mean(axis=0), kind="stable")[:MAX_OUTPUTS])
     return replace(
         found,
-        outputs=tuple(found.outputs[i] for i in kept),
-        values=np.ascontiguousarray(found.values[:, :, kept]),
-        base=found.base[kept],
-        explained=found.explained[:, kept],
-        notes=(*found.notes, f"{MAX_OUTPUTS} of {k} outputs are shown, those with the largest mean."),
+        values=np.ascontiguousarray(found.values[:allowed]),
+        explained=found.explained[:allowed],
+        notes=(*found.notes, f"{allowed} of {rows} rows are shown, for each has several outputs."),
     )
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import MAX_QUOTED, PredictFailed
-from estimators.answers import Predictions, RowError
+from estimators.answers import LARGEST, Predictions, RowError
 from estimators.isolation import isolate
 from estimators.traits import (
     answering_method,
@@ -193,7 +193,7 @@ class Adapter:
         values = np.full(len(failed), np.nan)
         values[~failed] = found.argmax(axis=1)
         scores = None
-        if np.isfinite(found).all():
+        if (np.abs(found) <= LARGEST).all():  # neither NaN nor infinity is
             scores = np.full((len(failed), found.shape[1]), np.nan)
             scores[~failed] = found
         return Predictions(values, scores, self.labels, failed, errors)
@@ -228,11 +228,11 @@ class Adapter:
         """Numbers or class codes, the labels they stand for, and the positions that are neither."""
         if self.labels is None and self.task != "classification" and raw.dtype.kind in "fiu":
             values = raw.astype(np.float64)
-            return values, None, _not_finite(values)
+            return values, None, _not_usable(values)
         numeric = pd.to_numeric(pd.Series(raw), errors="coerce") if raw.dtype == object else None
         if self.labels is None and self.task == "regression" and numeric is not None:
             values = numeric.to_numpy(dtype=np.float64, na_value=np.nan)
-            return values, None, _not_finite(values)
+            return values, None, _not_usable(values)
         found, uniques = pd.factorize(raw)
         texts = [label_text(value) for value in uniques]
         labels = tuple(sorted(set(texts))) if self.labels is None else self.labels
@@ -265,7 +265,7 @@ class Adapter:
             found = self.scores(self.prepare(rows))
         except Exception:  # a model without usable probabilities is still a model
             return None
-        if found is None or len(found) != len(rows) or not np.isfinite(found).all():
+        if found is None or len(found) != len(rows) or not (np.abs(found) <= LARGEST).all():
             return None
         scores = np.full((len(frame), found.shape[1]), np.nan)
         scores[answered] = found
@@ -345,9 +345,12 @@ def _decode(raw: npt.NDArray[np.float64], objective: str) -> npt.NDArray[np.floa
     return raw
 
 
-def _not_finite(values: npt.NDArray[np.float64]) -> dict[tuple[str, str], npt.NDArray[np.intp]]:
+def _not_usable(values: npt.NDArray[np.float64]) -> dict[tuple[str, str], npt.NDArray[np.intp]]:
     found = {
         ("MissingAnswer", "the model answered NaN"): np.flatnonzero(np.isnan(values)),
         ("InfiniteAnswer", "the model answered with infinity"): np.flatnonzero(np.isinf(values)),
+        ("HugeAnswer", f"the model answered with a number beyond {LARGEST:g}"): np.flatnonzero(
+            np.isfinite(values) & (np.abs(values) > LARGEST)
+        ),
     }
     return {key: where for key, where in found.items() if len(where)}

@@ -31,6 +31,7 @@ from distances import domain
 from errors import Cancelled, DashboardError
 from execution.housekeeping import tidy
 from execution.inspection import describe_sample, inspect_model
+from execution.results import as_stored, summary_of
 from execution.stages import Outcome, executed
 from jobs import Jobs
 from records.model import ModelInfo
@@ -234,15 +235,11 @@ class Worker:
         _LOG.info("run %s: %s", row.id, outcome.report.status)
 
     def _store(self, job: JobRow, row: RunRow, outcome: Outcome) -> None:
-        report = outcome.report
+        report, document = as_stored(outcome.report)
+        summary = outcome.summary if report is outcome.report else summary_of(report)
         with self._services.store.transaction():
             self._services.store.runs.finish(
-                row.id,
-                job.attempt,
-                report.status,
-                report.model_dump(mode="json"),
-                outcome.summary,
-                outcome.files,
+                row.id, job.attempt, report.status, document, summary, outcome.files
             )
             if report.status == "cancelled":
                 self._services.jobs.cancelled(job.id, job.attempt)

@@ -15,12 +15,21 @@ import pandas as pd
 from records.model import Task
 
 __all__ = [
-    "Attributions", "Estimator", "FloatArray", "Predict", "Predictions", "RowError", "SizeTimings",
-    "TimedCalls", "joined_scores",
+    "LARGEST", "MAX_ATTRIBUTIONS", "MAX_ERRORS", "MAX_OUTPUTS", "Attributions", "Estimator", "FloatArray",
+    "Predict", "Predictions", "RowError", "SizeTimings", "TimedCalls", "joined_scores",
 ]  # fmt: skip
 
 
 FloatArray = npt.NDArray[np.float64]
+
+LARGEST = 1e150
+"""No number that a model answers is beyond: the squares of a million of them still sum to a float64.
+
+A row with a larger one has no usable answer, as one with infinity has none: what diverges passes both.
+"""
+MAX_ERRORS = 64  # reasons why rows failed, of one answer
+MAX_OUTPUTS = 20  # of one explanation
+MAX_ATTRIBUTIONS = 250_000  # rows x features x outputs: 2 MB on the pipe, about 5 MB of JSON in the report
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Predictions:
     values: float64 (n,), the class code (index into `labels`) or the number predicted; NaN where failed.
     scores: float64 (n, k) probabilities where the model offers them, else None.
     labels: the classes that the codes stand for; None for numbers.
-    failed: bool (n,), rows without a usable answer (raised, NaN, infinite).
+    failed: bool (n,), rows without a usable answer (raised, NaN, infinite or beyond LARGEST).
     """
 
     values: np.ndarray

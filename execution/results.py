@@ -1,21 +1,80 @@
-"""What an executed run hands on and leaves beside its report: sortable figures, and tables for download.
+"""What an executed run hands on: its report as it is stored, sortable figures, and tables for download.
 
-Promises: a figure that was not measured is None. Arithmetic alone.
+Promises: a figure that was not measured is None, and a report that is stored can be read. Arithmetic alone.
 """
+
+import json
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import ValidationError
 
+from errors import MAX_QUOTED, BadAnswer
 from estimators.answers import Attributions, Predictions
 from records.base import Section
 from records.metrics import Accuracy
-from records.run import RunError, RunReport
+from records.model import ModelInfo
+from records.run import MAX_REPORT, RunError, RunReport
 from records.schema import Schema
 from shifts.criteria import Labelled
 from store.runs import RunSummary
+from store.tables import clean
 
-__all__ = ["attributions_table", "labelled_rows", "predictions_table", "row_errors", "summary_of"]
+__all__ = [
+    "as_stored", "attributions_table", "labelled_rows", "predictions_table", "row_errors", "summary_of",
+]  # fmt: skip
+
+
+def as_stored(report: RunReport) -> tuple[RunReport, dict[str, Any]]:
+    """A report and the JSON document that is stored for it, which is read once as all its readers will.
+
+    What cannot be read so, or is larger than MAX_REPORT, is replaced by a report with the status `error` that
+    says what was wrong: what a model made of the figures leaves no run open, and no page failing for ever.
+    """
+    try:
+        return report, _read_back(report)
+    except BadAnswer as error:
+        nothing: Any = Section.failed("The run's report could not be stored.")
+        model = ModelInfo(name=report.model.name, sha256=report.model.sha256, bytes=report.model.bytes)
+        bare = RunReport(
+            **{name: getattr(report, name) for name in _KEPT},
+            **dict.fromkeys(
+                ("metrics", "accuracy", "robustness", "drift", "explanation", "likeness"), nothing
+            ),
+            status="error",
+            model=model,
+            errors=(RunError(code=error.code, stage="done", message=error.message, hint=error.hint),),
+        )
+        return bare, _read_back(bare)
+
+
+_KEPT = ("id", "name", "tags", "source", "created_at", "finished_at", "plan", "timings", "environment")
+_HINT = "The model answers what no report can hold; look at its predictions and attributions at home."
+
+
+def _read_back(report: RunReport) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = clean(report.model_dump(mode="json"))
+        size = len(json.dumps(document, allow_nan=False))
+        RunReport.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadAnswer(
+            f"The run's report holds what cannot be read: {place}: {first['msg']}", hint=_HINT
+        ) from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise BadAnswer(
+            f"The run's report cannot be written: {str(error)[:MAX_QUOTED]}", hint=_HINT
+        ) from None
+    if size > MAX_REPORT:
+        raise BadAnswer(
+            f"The run's report would be {size / 1e6:.0f} MB; at most {MAX_REPORT / 1e6:.0f} MB are stored.",
+            hint="Test a model with fewer features and shorter names, or explain fewer rows (explain.rows).",
+        )
+    return document
 
 
 def summary_of(report: RunReport) -> RunSummary:
@@ -67,17 +126,18 @@ def predictions_table(predictions: Predictions) -> pd.DataFrame:
     if predictions.labels is None:
         frame = pd.DataFrame({"prediction": predictions.values})
     else:
-        codes = predictions.values.copy()
-        codes[predictions.failed] = -1
-        whole: npt.NDArray[np.int64] = codes.astype(np.int64)
-        answers = pd.Categorical.from_codes(whole, categories=pd.Index(predictions.labels))
+        names = {label: code for code, label in enumerate(dict.fromkeys(predictions.labels))}
+        places = np.array([*(names[label] for label in predictions.labels), -1], dtype=np.int64)
+        codes = np.where(predictions.failed, -1, predictions.values)
+        whole: npt.NDArray[np.int64] = places[codes.astype(np.int64)]  # two classes may be written alike
+        answers = pd.Categorical.from_codes(whole, categories=pd.Index(list(names)))
         frame = pd.DataFrame({"prediction": answers})
+    columns: dict[str, Any] = {}
     if predictions.scores is not None:
         for k in range(predictions.scores.shape[1]):
             name = predictions.labels[k] if predictions.labels and k < len(predictions.labels) else str(k)
-            frame[f"score {name}"] = predictions.scores[:, k]
-    frame["failed"] = predictions.failed
-    return frame
+            columns[f"score {name}"] = predictions.scores[:, k]
+    return pd.concat([frame, pd.DataFrame(columns | {"failed": predictions.failed})], axis=1)
 
 
 def attributions_table(attributions: Attributions) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import model_utils
 from errors import MAX_QUOTED, DashboardError, InvalidSample, LockUnavailable, ModelError, PredictFailed
 from estimators import native
-from estimators.answers import Predictions
+from estimators.answers import MAX_ERRORS, Predictions
 from estimators.batches import answer_singly, answer_together
 from estimators.loading import load
 from explainability import explain
@@ -46,7 +46,6 @@ __all__ = ["child_main"]
 MAX_MINED = 8 << 20
 MAX_MINED_TOKENS = wire.ANSWER_TOKENS * 4 // 5  # the rest is for the names, classes and notes beside it
 MAX_WARNINGS = 20
-ATTRIBUTION_BYTES = 12 << 20  # leaves room for the other arrays of the same answer
 FIRST_FD = 3
 ASKED_TO_PREDICT = ("predict", "predict_singly", "predict_together", "measure", "rehearse", "block")
 
@@ -222,26 +221,19 @@ class _Child:
         frame = wire.decode_frame(request.arrays, "frame")
         background = wire.decode_frame(request.arrays, "background")
         found = explain(self._loaded(), frame, background, plan, int(request.header["seed"]))
-        values = np.asarray(found.values, dtype=np.float64)
-        rows = max(1, ATTRIBUTION_BYTES // max(1, values[:1].nbytes))
-        notes = list(found.notes)
-        if rows < len(values):
-            notes.append(
-                f"Only the first {rows:,} of {len(values):,} rows are kept: the others are too large."
-            )
         texts: dict[str, Any] = {
             "method": found.method,
             "explainer": found.explainer,
             "output": found.output,
             "outputs": list(found.outputs),
             "features": list(found.features),
-            "notes": notes[:MAX_WARNINGS],
+            "notes": list(found.notes)[:MAX_WARNINGS],
         }
         arrays: dict[str, npt.NDArray[Any]] = {
             "texts": wire.json_to_array(clean_within(texts, wire.MAX_TEXT)),
-            "values": np.ascontiguousarray(values[:rows]),
+            "values": np.ascontiguousarray(found.values, dtype=np.float64),
             "base": np.asarray(found.base, dtype=np.float64),
-            "explained": np.asarray(found.explained, dtype=np.float64)[:rows],
+            "explained": np.asarray(found.explained, dtype=np.float64),
         }
         if found.std_error is not None:
             arrays["std_error"] = np.asarray(found.std_error, dtype=np.float64)
@@ -268,8 +260,9 @@ def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wir
     }
     if found.scores is not None:
         arrays["scores"] = found.scores
+    told = found.errors[:MAX_ERRORS]
     texts: dict[str, Any] = {
-        "errors": [[e.kind[:100], e.message[:MAX_QUOTED], e.rows, e.first_row] for e in found.errors[:64]]
+        "errors": [[e.kind[:100], e.message[:MAX_QUOTED], e.rows, e.first_row] for e in told]
     }
     if found.labels is not None and found.labels != known:
         texts["labels"] = list(found.labels)

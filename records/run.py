@@ -19,9 +19,19 @@ from records.model import ModelInfo
 from records.robustness import Robustness, RobustnessPlan
 from records.schema import Schema
 
-__all__ = ["REPORT_VERSION", "Environment", "RunError", "RunPlan", "RunReport", "Source", "Stage"]
+__all__ = [
+    "MAX_REPORT",
+    "REPORT_VERSION",
+    "Environment",
+    "RunError",
+    "RunPlan",
+    "RunReport",
+    "Source",
+    "Stage",
+]
 
 REPORT_VERSION = 1
+MAX_REPORT = 64_000_000  # bytes of JSON; ten thousand features with all that can be said of them take half
 Source = Literal["api", "dashboard", "client"]
 Stage = Literal[
     "queued", "load", "schema", "rows", "predict", "latency", "accuracy", "drift", "robustness",

@@ -124,6 +124,8 @@ class FieldSpec(Record):
                     raise ValueError(f"a category is longer than {MAX_CATEGORY} characters; shorten it")
             elif isinstance(value, float) and not math.isfinite(value):
                 raise ValueError("a category is not a finite number; for missing values set nullable to true")
+            elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise ValueError("a category is an integer beyond 64 bits; write it as text")
         counts = Counter((isinstance(value, bool), value) for value in self.categories)
         twice = [value for (_, value), count in counts.items() if count > 1]
         if twice:

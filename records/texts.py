@@ -3,13 +3,14 @@
 Promises: what comes out can be written as UTF-8, into PostgreSQL and on a page. Leaves its meaning to others.
 """
 
+import unicodedata
 from typing import Any
 
 __all__ = ["clean", "clean_within"]
 
 
 def clean(text: str) -> str:
-    r"""No lone surrogates and no control characters; of the latter, line ends and tabs stay.
+    r"""No lone surrogates, no control characters but line ends and tabs, none that reorder or hide others.
 
     >>> clean("a\x00b\n") == "a\ufffdb\n"
     True
@@ -17,7 +18,7 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in whole)
+    return "".join(c if c.isprintable() or c in "\n\t" or _is_space(c) else "\ufffd" for c in whole)
 
 
 def clean_within(value: Any, longest: int) -> Any:
@@ -29,3 +30,8 @@ def clean_within(value: Any, longest: int) -> Any:
     if isinstance(value, list):
         return [clean_within(inner, longest) for inner in value]
     return value
+
+
+def _is_space(c: str) -> bool:
+    """Such as the one that keeps "5 km" together; Python calls none but the plain one printable."""
+    return unicodedata.category(c) == "Zs"

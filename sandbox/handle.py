@@ -8,15 +8,21 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from errors import BadAnswer
-from estimators.answers import Attributions, Predictions, RowError, joined_scores
+from estimators.answers import (
+    LARGEST,
+    MAX_ERRORS,
+    Attributions,
+    Predictions,
+    RowError,
+    joined_scores,
+)
 from metrics import Timings, summarise
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
@@ -25,16 +31,20 @@ from records.schema import Schema
 from rows.joint import Joint
 from sandbox import wire
 from sandbox.answers import (
-    all_float,
-    count_of,
-    is_figure,
+    MAX_TITLE,
+    attributions_of,
+    figure_of,
     joint_of,
-    scores_fit,
+    machine_mb,
+    row_errors_of,
+    scores_of,
     shares_of,
     text_of,
     texts_of,
     timed_block,
     timed_calls,
+    took_ms,
+    with_arrays,
 )
 from sandbox.process import LockedProcess
 from sandbox.zygote import Zygote
@@ -48,6 +58,7 @@ MAX_ROWS = 65_536  # a predict call
 REQUEST_BYTES = 64 << 20
 ANSWER_BYTES = 12 << 20
 MAX_LABELS = 10_000
+MAX_SCORES = 50_000_000  # rows x classes: 400 MB; more are not kept
 TASKS = ("classification", "regression", "clustering", "outlier", "unknown")
 ZIP = b"PK\x03\x04"
 ZIP_ROOM_MB = 4096  # PyTorch and Keras map the libraries of a GPU also where there is none
@@ -136,7 +147,11 @@ class ModelHandle(LockedProcess):
         answer = 9 + 8 * len(self.info.labels or ())
         step = max(1, min(MAX_ROWS, REQUEST_BYTES // width, ANSWER_BYTES // answer))
         starts = range(0, max(len(frame), 1), step)
-        parts = [(start, self._predict_chunk(frame.iloc[start : start + step])) for start in starts]
+        scored = len(frame) * len(self.info.labels or ()) <= MAX_SCORES
+        parts = []
+        for start in starts:
+            part = self._predict_chunk(frame.iloc[start : start + step])
+            parts.append((start, part if scored else replace(part, scores=None)))
         return _joined(parts)
 
     def predict_singly(self, frame: pd.DataFrame) -> Predictions:
@@ -151,9 +166,10 @@ class ModelHandle(LockedProcess):
         """Latency of each batch size, as measured in the model's process on rows of the frame."""
         most = max(*plan.batch_sizes, 1000)
         request = {"op": "measure", "plan": plan.model_dump(mode="json")}
+        asked = time.monotonic()
         answer = self._call("measure", request, wire.encode_frame(frame.head(most)))
         try:
-            return summarise(timed_calls(answer, plan))
+            return summarise(timed_calls(answer, plan, took_ms(asked)))
         except (KeyError, TypeError, ValueError) as error:
             raise self._bad(f"The timings are malformed ({type(error).__name__}: {error}).") from None
 
@@ -164,9 +180,10 @@ class ModelHandle(LockedProcess):
 
     def time_block(self, calls: int, seconds: float) -> np.ndarray:
         """Milliseconds of up to `calls` calls in a row, no more than one after `seconds`; (n,)."""
+        asked = time.monotonic()
         answer = self._call("measure", {"op": "block", "calls": calls, "seconds": seconds})
         try:
-            return timed_block(answer, calls)
+            return timed_block(answer, calls, took_ms(asked))
         except (KeyError, TypeError, ValueError) as error:
             raise self._bad(f"The timings are malformed ({type(error).__name__}: {error}).") from None
 
@@ -178,40 +195,18 @@ class ModelHandle(LockedProcess):
         arrays = wire.encode_frame(frame, "frame") | wire.encode_frame(background, "background")
         answer = self._call("explain", request, arrays)
         try:
-            texts = wire.array_to_json(answer.arrays["texts"])
-            found = Attributions(
-                method=text_of(texts["method"]),
-                explainer=text_of(texts["explainer"]),
-                output=text_of(texts["output"]),
-                outputs=texts_of(texts["outputs"], MAX_LABELS),
-                features=texts_of(texts["features"], MAX_LABELS),
-                values=answer.arrays["values"],
-                base=answer.arrays["base"],
-                explained=answer.arrays["explained"],
-                std_error=answer.arrays.get("std_error"),
-                notes=texts_of(texts["notes"], 50),
-            )
+            return attributions_of(answer, len(frame), list(map(str, frame.columns)))
         except (KeyError, TypeError, ValueError, BadAnswer) as error:
-            raise self._bad(f"The attributions are malformed ({type(error).__name__}).") from None
-        n, f, k = found.values.shape if found.values.ndim == 3 else (-1, -1, -1)
-        expected = {"values": (n, f, k), "base": (k,), "explained": (n, k)}
-        shaped = all(getattr(found, name).shape == shape for name, shape in expected.items())
-        counted = len(found.outputs) == k and len(found.features) == f and 0 < n <= len(frame)
-        known = set(found.features) <= {str(c) for c in frame.columns}
-        sampled = found.std_error is None or found.std_error.shape == (f,)
-        if not (shaped and counted and known and sampled and all_float(answer.arrays)):
-            raise self._bad("The attributions do not have the shape of what was asked.")
-        if not np.isfinite(found.values).all() or not np.isfinite(found.base).all():
-            raise self._bad("The attributions are not all finite numbers.")
-        return found
+            raise self._bad(f"The attributions are malformed ({type(error).__name__}: {error}).") from None
 
     def memory(self) -> Memory:
         """The highest resident memory of the process so far, in MB."""
-        header = self._call("memory", {"op": "memory"}).header
-        found: list[Any] = [header.get(key) for key in ("peak_memory_mb", "since_load_mb")]
-        if not all(is_figure(value) for value in found):
-            raise self._bad("The memory is not a number.")
-        return Memory(*map(float, found))
+        answer, most = self._call("memory", {"op": "memory"}), machine_mb()
+        try:
+            header = with_arrays(answer, set()).header
+            return Memory(*(figure_of(header[key], most) for key in ("peak_memory_mb", "since_load_mb")))
+        except (KeyError, ValueError):
+            raise self._bad("The memory is not what a process can have had.") from None
 
     def _look(self, operation: str, limit_s: float) -> None:
         """Take in what the file shows; answered before the model's code could run."""
@@ -223,22 +218,26 @@ class ModelHandle(LockedProcess):
 
     def _load(self, limit_s: float, policy: Policy) -> None:
         check_policy(self.scan, policy)  # the child refuses it too; here the verdict is out of its reach
+        asked = time.monotonic()
         answer = self._call("load", {"op": "load", "policy": policy}, limit_s=limit_s)
-        header = answer.header
         try:
+            header = with_arrays(answer, {"texts"}, {"joint"}).header
             texts = wire.array_to_json(answer.arrays["texts"])
             labels = texts["labels"]
             self.info = LoadedModel(
-                framework=text_of(header["framework"]),
-                estimator=text_of(header["estimator"]),
+                framework=text_of(header["framework"], MAX_TITLE),
+                estimator=text_of(header["estimator"], MAX_TITLE),
                 task=header["task"],
                 features=texts_of(texts["features"], 100_000),
                 n_features=header["n_features"],
                 labels=None if labels is None else texts_of(labels, MAX_LABELS),
                 class_shares=shares_of(texts["class_shares"], labels),
-                load_ms=header["load_ms"],
-                load_memory_mb=header["load_memory_mb"],
-                libraries={text_of(k): text_of(v) for k, v in list(texts["libraries"].items())[:50]},
+                load_ms=figure_of(header["load_ms"], took_ms(asked)),
+                load_memory_mb=figure_of(header["load_memory_mb"], machine_mb()),
+                libraries=dict(
+                    (text_of(k, MAX_TITLE), text_of(v, MAX_TITLE))
+                    for k, v in list(texts["libraries"].items())[:50]
+                ),
                 warnings=texts_of(texts["warnings"], 50),
             )
             self.mined = None if texts["schema"] is None else Schema.model_validate(texts["schema"])
@@ -249,43 +248,41 @@ class ModelHandle(LockedProcess):
         sound = count is None or (type(count) is int and 0 <= count <= 10_000_000)
         if not sound or self.info.task not in TASKS:
             raise self._bad("The model's description holds an impossible value.")
-        if not (is_figure(self.info.load_ms) and is_figure(self.info.load_memory_mb)):
-            raise self._bad("The load's time or memory is not a number.")
 
     def _predict_chunk(self, frame: pd.DataFrame, operation: str = "predict") -> Predictions:
         answer = self._call("predict", {"op": operation}, wire.encode_frame(frame))
         n = len(frame)
         try:
-            arrays = answer.arrays
+            arrays = with_arrays(answer, {"values", "failed", "texts"}, {"scores"}).arrays
             texts = wire.array_to_json(arrays["texts"])
-            values, flags, scores = arrays["values"].copy(), arrays["failed"], arrays.get("scores")
+            values, flags = arrays["values"].copy(), arrays["failed"]
             own = texts.get("labels")
             labels = self.info.labels if own is None else texts_of(own, MAX_LABELS)
-            found = [
-                RowError(text_of(k), text_of(m), count_of(r, n), count_of(f, n))
-                for k, m, r, f in texts["errors"]
-            ]
+            errors = row_errors_of(texts["errors"], n)
         except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
             raise self._bad(f"The predictions are malformed ({type(error).__name__}).") from None
         if (
             values.shape != (n,)
             or flags.shape != (n,)
             or values.dtype != np.float64
+            or flags.dtype != np.uint8
             or flags.max(initial=0) > 1
         ):
             raise self._bad(f"The predictions are not {n:,} numbers with their flags.")
         failed = flags.astype(bool)
         usable = values[~failed]
-        if not np.isfinite(usable).all():
-            raise self._bad("A prediction that counts as an answer is not a number.")
+        if not (np.abs(usable) <= LARGEST).all():  # neither NaN nor infinity is
+            raise self._bad("A prediction that counts as an answer is not a number, or beyond any use.")
         if labels is not None and ((usable < 0) | (usable >= len(labels)) | (usable % 1 != 0)).any():
             raise self._bad("A prediction is none of the model's classes.")
         values[failed] = np.nan
-        if scores is not None and not scores_fit(scores, n, labels, failed):
-            raise self._bad("The scores do not fit the predictions.")
+        try:
+            scores = scores_of(arrays.get("scores"), labels, failed)
+        except ValueError:
+            raise self._bad("The scores do not fit the predictions.") from None
         if own is not None and labels is not None:
             values, labels = self._stable_codes(values, labels, failed)
-        return Predictions(values, scores, labels, failed, tuple(found))
+        return Predictions(values, scores, labels, failed, errors)
 
     def _stable_codes(
         self, values: np.ndarray, labels: tuple[str, ...], failed: np.ndarray
@@ -329,5 +326,5 @@ def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
         scores=joined_scores(found),
         labels=max((part.labels for part in found if part.labels is not None), key=len, default=None),
         failed=np.concatenate([part.failed for part in found]),
-        errors=tuple(counted.values()),
+        errors=tuple(counted.values())[:MAX_ERRORS],
     )

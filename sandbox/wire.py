@@ -249,7 +249,9 @@ def _decode_column(spec: dict[str, Any], blocks: dict[str, Array], most_text: fl
     table[MISSING], table[NONE] = np.nan, None
     if kind == "text":
         return pd.array(table[codes], dtype=_type_of(spec["dtype"], "O"))
-    return pd.Series(table[codes], dtype=object)  # a bare array of texts would be taken for a str column
+    if kind == "object":
+        return pd.Series(table[codes], dtype=object)  # a bare array of texts would be taken for a str column
+    raise ValueError("a column of no known kind")
 
 
 def _unfolded(codes: Array, texts: list[str]) -> int:

@@ -25,8 +25,8 @@ from sklearn import (
 from sklearn.impute import SimpleImputer
 
 from errors import BadAnswer, InvalidPlan
-from estimators.answers import Attributions
-from explainability import MAX_OUTPUTS, additivity_error, explain, summarise
+from estimators.answers import MAX_OUTPUTS, Attributions
+from explainability import additivity_error, explain, summarise
 from explainers.shapley import shapley_values
 from model_utils import adapt
 from records.explanation import ExplainPlan
@@ -379,6 +379,18 @@ def test_many_classes_are_cut_to_a_readable_number():
     assert found.values.shape[2] == len(found.outputs) == MAX_OUTPUTS
     assert additivity_error(found) < 1e-9
     assert any("20 of 30 outputs" in note for note in found.notes)
+
+
+def test_several_outputs_leave_room_for_fewer_rows(table, monkeypatch):
+    from sklearn.cluster import KMeans
+
+    monkeypatch.setattr("explainability.MAX_ATTRIBUTIONS", 200)
+    adapter = Stand(KMeans(4, n_init=1, random_state=0).fit(table), "clustering", tuple(table.columns))
+    found = explain(adapter, table, table, PLAN, seed=0)
+    n, f, k = found.values.shape
+    assert k == 4 and n * f * k <= 200 < (n + 1) * f * k
+    assert found.explained.shape == (n, k) and additivity_error(found) < 1e-9
+    assert any("each has several outputs" in note for note in found.notes)
 
 
 def test_clusters_are_explained_by_which_one_is_chosen(table):

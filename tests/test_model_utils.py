@@ -417,10 +417,11 @@ def test_an_answer_of_the_wrong_shape_is_refused(answer: Any, says: str) -> None
         adapt(Answers(answer)).answer(models.numbers(10))
 
 
-def test_missing_and_infinite_answers_are_failed_rows() -> None:
-    found = adapt(Answers(lambda x: [1.0, np.nan, np.inf, 4.0])).answer(models.numbers(4))
-    assert found.failed.tolist() == [False, True, True, False]
-    assert {(e.kind, e.first_row) for e in found.errors} == {("MissingAnswer", 1), ("InfiniteAnswer", 2)}
+def test_missing_infinite_and_huge_answers_are_failed_rows() -> None:
+    found = adapt(Answers(lambda x: [1.0, np.nan, np.inf, -1e150, -1e151])).answer(models.numbers(5))
+    assert found.failed.tolist() == [False, True, True, False, True]
+    reasons = {("MissingAnswer", 1), ("InfiniteAnswer", 2), ("HugeAnswer", 4)}
+    assert {(e.kind, e.first_row) for e in found.errors} == reasons
 
 
 def test_texts_without_known_classes_become_labels() -> None:

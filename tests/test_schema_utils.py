@@ -74,6 +74,7 @@ BAD_FIELDS = [
     ({"name": "a", "type": "integer", "min": 0.2, "max": 0.8}, "no integer lies between", "Widen"),
     ({"name": "a", "type": "category", "categories": []}, "categories is empty", "at least one"),
     ({"name": "a", "type": "category", "categories": ["x", "x"]}, "'x' is listed twice", "once"),
+    ({"name": "a", "type": "category", "categories": [2**63]}, "integer beyond 64 bits", "as text"),
     (
         {"name": "a", "type": "category", "categories": ["x"], "weights": [1, 2]},
         "2 weights for 1",

@@ -19,7 +19,7 @@ def test_cleaned_text_can_be_stored_and_shown_and_is_cleaned_once(text: str) -> 
 
 
 def test_ordinary_text_stays_as_it_is() -> None:
-    for text in ("", "âge <b>\n\t€", "年齢", "a" * 10_000):
+    for text in ("", "âge <b>\n\t€", "5\N{NO-BREAK SPACE}km", "年齢", "a" * 10_000):
         assert clean(text) == text
 
 

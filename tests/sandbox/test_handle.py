@@ -43,6 +43,7 @@ from records.model import ScanReport
 from sandbox.handle import ModelHandle, open_model
 from sandbox.zygote import Zygote
 from settings import Settings
+from tests.support import forged_answers
 from tests.support import models_for_tests as models
 from tests.support.waiting import gone, pid_of, wait_until
 
@@ -430,6 +431,39 @@ def test_a_well_formed_forgery_is_only_a_prediction(zygote: Zygote, tmp_path: Pa
     with opened(zygote, models.save_predict(body, tmp_path / "m.pkl")) as handle:
         found = handle.predict(models.numbers(2))
     np.testing.assert_array_equal(found.values, [1.0, np.nan])
+
+
+def test_a_process_that_puts_other_bytes_into_its_pipe_costs_only_itself(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    """The first answer is its own loading's, the last a latency from another age."""
+    path = forged_answers.save_replacing({"load": b'"' * 4000}, tmp_path / "load.pkl")
+    with pytest.raises(BadAnswer), opened(zygote, path):
+        pass
+    forged = """
+def forged(operation, frame):
+    return frame[:-8] + struct.pack("<d", 1e308) if operation == "block" else frame
+"""
+    path = forged_answers.save_forging(forged.strip(), tmp_path / "block.pkl")
+    with opened(zygote, path) as handle:
+        rows = models.numbers(5)
+        np.testing.assert_allclose(handle.predict(rows).values, rows.to_numpy().sum(axis=1))
+        handle.rehearse(rows, LatencyPlan(batch_sizes=(1,), warmup=1), 1)
+        with pytest.raises(BadAnswer, match="milliseconds that were spent"):
+            handle.time_block(5, 0.05)
+        assert not handle.alive
+
+
+def test_a_model_whose_every_answer_is_mutated_is_refused_and_leaves_its_zygote_as_it_was(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    pid = zygote.pid
+    for seed in range(4):
+        path = forged_answers.save_mutating(seed, tmp_path / f"{seed}.pkl", share=1.0, largest=4096)
+        refusals = contextlib.suppress(BadAnswer, ChildDied, ChildTimeout, ModelError)
+        with refusals, opened(zygote, path, deadline_s=3) as handle:
+            handle.predict(models.numbers(5))
+    assert zygote.pid == pid
 
 
 def test_a_model_can_write_no_file(zygote: Zygote, tmp_path: Path) -> None:

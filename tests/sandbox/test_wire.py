@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import struct
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from hypothesis.extra import numpy as hnp
 
 from errors import BadAnswer, InvalidInput
 from sandbox import wire
+from tests.support.mutations import mutated, put_together, taken_apart
+from tests.support.threaded_child import frame_of
 
 
 @pytest.fixture
@@ -157,7 +160,10 @@ def test_a_header_over_its_limit_is_refused(pipe: tuple[int, int]) -> None:
         b'{"h":{},"b":[["a","f8",[1,1,1,1]]]}',
         b'{"h":{},"b":[["a","f8",[1073741824,1073741824]]]}',
         b'{"h":{},"b":[["a","u1",[0]],["a","u1",[0]]]}',
-        b'{"h":{"n":' + b"9" * 5000 + b'},"b":[]}',
+        b'{"h":{"n":' + b"9" * 400 + b'},"b":[]}',
+        b'{"h":{"n":' + b"[" * 20 + b"]" * 20 + b'},"b":[]}',
+        b'{"h":{"n":"never closed',
+        b'{"h":{"n":"\xed\xa0\x80"},"b":[]}',
         b"\xff\xfe",
     ],
 )
@@ -179,3 +185,86 @@ def test_any_bytes_end_in_an_error_of_ours(data: bytes) -> None:
         while True:
             wire.receive(read)
     os.close(read)
+
+
+def test_texts_of_a_header_and_of_a_document_are_cleaned_and_cut_as_they_arrive() -> None:
+    told = {"a\ud800": "b\0" + "c" * 5000}
+    cleaned = {"a?": ("b\ufffd" + "c" * 5000)[: wire.MAX_TEXT]}
+    assert through(wire.Message(told)).header == cleaned
+    assert wire.array_to_json(wire.json_to_array([told])) == [cleaned]
+
+
+def test_a_document_of_more_tokens_than_an_answer_may_have_is_refused() -> None:
+    most = wire.ANSWER_TOKENS // 2
+    assert len(wire.array_to_json(wire.json_to_array([0] * most))) == most
+    with pytest.raises(BadAnswer, match="1,000,000 tokens"):
+        wire.array_to_json(wire.json_to_array([0] * 2 * most))
+
+
+def described(**column: object) -> dict[str, wire.Array]:
+    """A table of one column and two rows, described so."""
+    about = {"rows": 2, "columns": [{"name": "a", "at": 0, **column}]}
+    blocks = {f"frame.{code}": np.zeros((1, 2), dtype) for code, dtype in wire.DTYPES.items()}
+    return {"frame.columns": wire.json_to_array(about), **blocks}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"kind": "number", "block": "f8", "dtype": "S1000000000"},  # a gigabyte a row
+        {"kind": "number", "block": "f8", "dtype": "O"},
+        {"kind": "number", "block": "f8", "dtype": ["f8", "f8"]},
+        {"kind": "number", "block": "f8", "dtype": "float64", "at": [0, 0]},
+        {"kind": "number", "block": "f8", "dtype": "float64", "at": 1},
+        {"kind": "number", "block": "f8", "dtype": "float64", "name": 7},
+        {"kind": "nullable", "block": "i8", "mask": 0, "dtype": "U1000000000"},
+        {"kind": "datetime", "unit": "<f8", "zone": None},
+        {"kind": "datetime", "unit": "datetime64[ns]", "zone": "dateutil//etc/passwd"},
+        {"kind": "datetime", "unit": "datetime64[ns]", "zone": "../../etc/passwd"},
+        {"kind": "datetime", "unit": "datetime64[ns]", "zone": ["UTC"]},
+        {"kind": "category", "values": ["x"], "of": "U1000000000", "ordered": False},
+        {"kind": "category", "values": [["x"]], "of": "object", "ordered": False},
+        {"kind": "category", "values": [], "of": "object", "ordered": False},
+        {"kind": "object", "values": [{}]},
+        {"kind": "text", "values": ["x"], "dtype": "U1000000000"},
+        {"kind": "unheard of", "values": []},
+        {},
+    ],
+)  # fmt: skip
+def test_a_table_is_of_types_that_a_table_has_or_refused(column: dict[str, object]) -> None:
+    with pytest.raises(BadAnswer, match="table cannot be read"):
+        wire.decode_frame(described(**column))
+
+
+def test_a_block_that_is_no_table_of_its_type_is_refused() -> None:
+    for wrong in (np.zeros(2), np.zeros((1, 2, 1)), np.zeros((1, 2), np.uint8)):
+        with pytest.raises(BadAnswer, match="another shape or type"):
+            wire.decode_frame(wire.encode_frame(FRAME[["float"]]) | {"frame.f8": wrong})
+
+
+def test_a_strangers_table_can_be_held_to_fewer_tokens() -> None:
+    arrays = wire.encode_frame(pd.DataFrame({"a": [f"text {i}" for i in range(100)]}))
+    assert len(wire.decode_frame(arrays, max_tokens=250)) == 100
+    with pytest.raises(BadAnswer, match="150 tokens"):
+        wire.decode_frame(arrays, max_tokens=150)
+
+
+@given(st.sampled_from(list(FRAME.columns)), st.integers(0, 2**32))
+def test_a_mutated_table_is_refused_or_one_of_its_own_rows(column: str, seed: int) -> None:
+    sent = frame_of(wire.Message({}, wire.encode_frame(FRAME[[column, "float"]])))
+    rng = random.Random(seed)
+    header, parts = taken_apart(sent)
+    parts = [("texts" if part[0] == "frame.columns" else part[0], *part[1:]) for part in parts]
+    changed, received = mutated(put_together(json.dumps(header), parts), rng, 4096), os.pipe()
+    os.set_blocking(received[1], False)
+    os.write(received[1], changed[:60_000])
+    os.close(received[1])
+    try:
+        arrays = wire.receive(received[0]).arrays
+        named = {"frame.columns" if name == "texts" else name: array for name, array in arrays.items()}
+        found = wire.decode_frame(named, max_tokens=10_000)
+        assert found.shape[1] <= 10_000 and found.memory_usage(deep=False).sum() < 1 << 24
+    except (BadAnswer, EOFError):
+        pass
+    finally:
+        os.close(received[0])
