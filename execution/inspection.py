@@ -71,7 +71,8 @@ def let_in(info: ModelInfo, policy: Policy) -> tuple[str, ...]:
 
 def with_file_facts(info: ModelInfo, path: Path) -> ModelInfo:
     """What the file's bytes tell, before anything in it is executed."""
-    seen = first_glance(path)
+    with path.open("rb") as file:
+        seen = first_glance(file)
     return info.model_copy(update={"format": seen.format, "scan": seen, "saved_with": seen.saved_with})
 
 

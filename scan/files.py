@@ -6,7 +6,6 @@ formats to `scan.native` and reading what is inside of arrays and graphs to thei
 
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from errors import MAX_QUOTED, MissingLibrary, NotAModel
@@ -31,17 +30,16 @@ MAY_RUN_CODE = (
 LAMBDA = "it has a Lambda layer, which carries code inside of the file"
 
 
-def first_glance(path: Path) -> ScanReport:
+def first_glance(file: BinaryIO) -> ScanReport:
     """Format, libraries and versions saved with, from a bounded part of the file; none of it executed.
 
     The whole scan is made where it can do no harm: in the locked child. Raises NotAModel, saying what the
     file looks like instead.
     """
-    with path.open("rb") as file:
-        native = identify(file)
-        if native is not None:
-            return _of_format(file, native)
-        reading = read_stream(file)
+    native = identify(file)
+    if native is not None:
+        return _of_format(file, native)
+    reading = read_stream(file)
     return ScanReport(
         format=reading.format,
         libraries=reading.libraries,
