@@ -6,14 +6,16 @@ Leaves names, calls and state to `scan.walk`, which drives it.
 
 import codecs
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from mmap import mmap
 from typing import Any
 
 from scan.formats import HIGHEST_PROTOCOL
-from scan.symbols import ITEMS, LONG_BYTES, OPAQUE, SET, List, Made
+from scan.symbols import HOLD, ITEMS, LONG_BYTES, OPAQUE, SET, STUB, Global, List, Made
 
-__all__ = ["CROSSES", "HANDLERS", "U32", "Buffer", "Damaged", "Handler", "Machine", "Stopped"]
+__all__ = [
+    "CROSSES", "HANDLERS", "MAX_CLASS_ARGUMENTS", "U32", "Buffer", "Damaged", "Handler", "Machine",
+    "Stopped"]  # fmt: skip
 
 Buffer = bytes | bytearray | mmap
 
@@ -21,6 +23,7 @@ MAX_NOTES = 20
 MAX_LITERAL = 1_000  # characters of a string; a longer one is no name, and not kept
 MAX_SHORT_BYTES = 16
 TEXT_ONLY = {str}
+MAX_CLASS_ARGUMENTS = 4  # no call that takes a class has more arguments
 CROSSES = "an opcode's argument crosses the edge of its frame"
 OTHER_KEY = 0  # stands for every key of a dict that is no string
 
@@ -48,6 +51,8 @@ class Machine:
         self.protocol = 0
         self.start = 0
         self.notes: list[str] = []
+        # Names, and short tuples of names: what these are depends on what takes them off the stack.
+        self.named: dict[int, Any] = {}  # by identity, of what it keeps alive
         self.init_stream(nested=False)
 
     def init_stream(self, *, nested: bool) -> None:
@@ -63,6 +68,20 @@ class Machine:
         """Keep what is wrong with the file, in a few words that follow 'it'."""
         if len(self.notes) < MAX_NOTES:
             self.notes.append(f"at byte {pos:,} it {text}")
+
+    def hold(self, pos: int, values: Collection[Any]) -> None:
+        """Note names among values that end up inside of something, unless the list lets them be kept."""
+        if self.named.keys().isdisjoint(map(id, values)):
+            return
+        for value in values:
+            if id(value) not in self.named:
+                continue
+            if type(value) is tuple:
+                self.hold(pos, [item for item in value if type(item) is Global])
+                continue
+            value.seen |= HOLD
+            if not value.uses & (HOLD | STUB):
+                self.note(pos, f"keeps {value} as a value, which models never do")
 
     # Frames and literals ----------------------------------------------------------------------------
 
@@ -185,23 +204,34 @@ class Machine:
         return pos
 
     def _tuple(self, pos: int) -> int:
-        self.stack.append(tuple(self._pop_mark()))
-        return pos
+        return self._push_tuple(pos, tuple(self._pop_mark()))
 
     def _tuple1(self, pos: int) -> int:
-        self.stack[-1] = (self.stack[-1],)
-        return pos
+        return self._push_tuple(pos, (self.stack.pop(),))
 
     def _tuple2(self, pos: int) -> int:
-        self.stack[-2:] = [(self.stack[-2], self.stack[-1])]
-        return pos
+        second, first = self.stack.pop(), self.stack.pop()
+        return self._push_tuple(pos, (first, second))
 
     def _tuple3(self, pos: int) -> int:
-        self.stack[-3:] = [(self.stack[-3], self.stack[-2], self.stack[-1])]
+        third, second, first = self.stack.pop(), self.stack.pop(), self.stack.pop()
+        return self._push_tuple(pos, (first, second, third))
+
+    def _push_tuple(self, pos: int, made: tuple[Any, ...]) -> int:
+        """A short tuple that names a class may be a call's arguments; whatever takes it decides."""
+        self.stack.append(made)
+        if not self.named.keys().isdisjoint(map(id, made)):
+            if len(made) <= MAX_CLASS_ARGUMENTS:
+                self.hold(pos, [item for item in made if type(item) is tuple])
+                self.named[id(made)] = made
+            else:
+                self.hold(pos, made)
         return pos
 
     def _list(self, pos: int) -> int:
-        self.stack.append(List(len(self._pop_mark())))
+        items = self._pop_mark()
+        self.hold(pos, items)
+        self.stack.append(List(len(items)))
         return pos
 
     def _empty_list(self, pos: int) -> int:
@@ -209,7 +239,7 @@ class Machine:
         return pos
 
     def _frozenset(self, pos: int) -> int:
-        self._pop_mark()
+        self.hold(pos, self._pop_mark())
         self.stack.append(SET)
         return pos
 
@@ -230,6 +260,7 @@ class Machine:
         return self._set(pos, self._pop_mark())
 
     def _set(self, pos: int, items: list[Any]) -> int:
+        self.hold(pos, items)
         target = self.stack[-1]
         if type(target) is not dict:
             self._check_items(pos, target)
@@ -244,22 +275,22 @@ class Machine:
         return pos
 
     def _append(self, pos: int) -> int:
-        self.stack.pop()
-        return self._extend(pos, 1)
+        return self._extend(pos, [self.stack.pop()])
 
     def _appends(self, pos: int) -> int:
-        return self._extend(pos, len(self._pop_mark()))
+        return self._extend(pos, self._pop_mark())
 
-    def _extend(self, pos: int, count: int) -> int:
+    def _extend(self, pos: int, items: list[Any]) -> int:
+        self.hold(pos, items)
         target = self.stack[-1]
         if type(target) is List:
-            target.count += count
+            target.count += len(items)
         else:
             self._check_items(pos, target)
         return pos
 
     def _add_items(self, pos: int) -> int:
-        self._pop_mark()
+        self.hold(pos, self._pop_mark())
         if self.stack[-1] is not SET:
             self._check_items(pos, self.stack[-1])
         return pos

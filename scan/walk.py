@@ -90,6 +90,8 @@ class Walk(Machine):
             raise Stopped("bytes follow the end of the pickle inside of its frame")
         if len(self.stack) != 1 or self.marks:
             raise Damaged("the pickle ends with values left over")
+        if self.nested:  # what it gives becomes a part of the outer one
+            self.hold(pos, self.stack)
         return pos
 
     # Names, calls and state -------------------------------------------------------------------------
@@ -101,6 +103,7 @@ class Walk(Machine):
             if not found.refused:
                 pair = (found.module, found.name)
                 found.call, found.set_state = CALL_RULES.get(pair), STATE_RULES.get(pair)
+                self.named[id(found)] = found
         self.stack.append(found)
 
     def _global(self, pos: int) -> int:
@@ -144,6 +147,10 @@ class Walk(Machine):
             return pos
         made = self.stack[-1] = Made(function)
         function.seen |= CALL
+        if function.call is None:
+            self.hold(pos, [args])
+        elif id(args) in self.named:  # the first is the class to make, which is what the rule looks at
+            self.hold(pos, args[1:])
         if type(args) is not tuple:
             self.note(pos, f"calls {function} with arguments that it puts together while it is loaded")
         elif not function.uses & CALL:
@@ -166,6 +173,7 @@ class Walk(Machine):
             return pos
         self.stack[-1] = Made(kind)
         kind.seen |= NEW
+        self.hold(pos, [args])
         if type(args) is not tuple:
             self.note(pos, f"makes a {kind} with arguments that it puts together while it is loaded")
         elif not kind.uses & NEW:
@@ -179,6 +187,7 @@ class Walk(Machine):
 
     def _build(self, pos: int) -> int:
         state = self.stack.pop()
+        self.hold(pos, [state])
         made = self.stack[-1]
         if type(made) is not Made:
             what = made if type(made) is Global else "a value"
