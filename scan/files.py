@@ -19,6 +19,7 @@ from scan.skops_nodes import nodes_in, refused_in
 __all__ = ["first_glance", "refused_in_skops", "scan"]
 
 MAX_NAMES = 100
+MAX_CONFIG = 8 << 20  # bytes of a Keras file's description: 1 kB a layer
 MAX_REFUSED = 20
 
 MAY_RUN_CODE = (
@@ -113,29 +114,29 @@ def _scan_skops(file: BinaryIO, report: ScanReport) -> ScanReport:
 
 def _scan_keras(file: BinaryIO, report: ScanReport) -> ScanReport:
     """Layers are named by module and class; anything but Keras's own is a class or code of somebody's."""
-    names = set(_layers(described(file, "config.json")))
+    names = set(_layers(described(file, "config.json", MAX_CONFIG)))
     foreign = [
         (module, name)
         for module, name in sorted(names)
         if module.partition(".")[0] not in ("keras", "builtins") or module == "builtins"
     ]
-    refused = tuple(
+    refused = [
         RefusedName(
             module=printable(module),
             name=printable(name),
             reason="is not one of Keras's own classes",
             hint="Build the model from Keras's own layers, or export it to ONNX.",
         )
-        for module, name in foreign
-    )
+        for module, name in foreign[:MAX_REFUSED]
+    ]
     findings = (LAMBDA,) if any(name in ("Lambda", "__lambda__") for _, name in names) else ()
     return report.model_copy(
         update={
             "ok": not (refused or findings),
             "globals": tuple(f"{printable(m)} {printable(n)}" for m, n in sorted(names)[:MAX_NAMES]),
             "globals_count": len(names),
-            "refused": refused[:MAX_REFUSED],
-            "refused_count": len(refused),
+            "refused": tuple(refused),
+            "refused_count": len(foreign),
             "findings": findings,
         }
     )

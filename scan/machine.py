@@ -11,16 +11,18 @@ from mmap import mmap
 from typing import Any
 
 from scan.formats import HIGHEST_PROTOCOL
-from scan.symbols import HOLD, ITEMS, LONG_BYTES, OPAQUE, SET, STUB, Global, List, Made
+from scan.symbols import ITEMS, LONG_BYTES, OPAQUE, SET, Global, List, Made
 
 __all__ = [
-    "CROSSES", "HANDLERS", "MAX_CLASS_ARGUMENTS", "U32", "Buffer", "Damaged", "Handler", "Machine",
-    "Stopped"]  # fmt: skip
+    "CROSSES", "HANDLERS", "MAX_CLASS_ARGUMENTS", "MAX_KEYS", "MAX_WIDE", "U32", "Buffer", "Damaged",
+    "Handler", "Machine", "Stopped"]  # fmt: skip
 
 Buffer = bytes | bytearray | mmap
 
 MAX_NOTES = 20
-MAX_LITERAL = 1_000  # characters of a string; a longer one is no name, and not kept
+MAX_LITERAL = 1_000  # bytes of a string; a longer one is no name, and not kept
+MAX_WIDE = 64  # characters of one that is not ASCII: no name on the list, and up to four bytes for each
+MAX_KEYS = 10_000  # of a dict; more are not kept, for no rule knows as many
 MAX_SHORT_BYTES = 16
 TEXT_ONLY = {str}
 MAX_CLASS_ARGUMENTS = 4  # no call that takes a class has more arguments
@@ -65,9 +67,10 @@ class Machine:
         self.framed = False
 
     def note(self, pos: int, text: str) -> None:
-        """Keep what is wrong with the file, in a few words that follow 'it'."""
-        if len(self.notes) < MAX_NOTES:
-            self.notes.append(f"at byte {pos:,} it {text}")
+        """Keep what is wrong with the file, in a few words that follow 'it'; raises Stopped after many."""
+        self.notes.append(f"at byte {pos:,} it {text}")
+        if len(self.notes) == MAX_NOTES:
+            raise Stopped("there is more of the kind")
 
     def hold(self, pos: int, values: Collection[Any]) -> None:
         """Note names among values that end up inside of something, unless the list lets them be kept."""
@@ -79,9 +82,11 @@ class Machine:
             if type(value) is tuple:
                 self.hold(pos, [item for item in value if type(item) is Global])
                 continue
-            value.seen |= HOLD
-            if not value.uses & (HOLD | STUB):
-                self.note(pos, f"keeps {value} as a value, which models never do")
+            self.keep(pos, value)
+
+    def keep(self, pos: int, name: Global) -> None:
+        """What `hold` does with each name that the list does not let be kept."""
+        self.note(pos, f"keeps {name} as a value, which models never do")
 
     # Frames and literals ----------------------------------------------------------------------------
 
@@ -112,10 +117,8 @@ class Machine:
         return bytes(self.data[pos : min(stop, pos + MAX_LITERAL + 1)]), stop + 1
 
     def _text(self, start: int, stop: int) -> int:
-        if stop - start <= MAX_LITERAL:
-            self.stack.append(self.data[start:stop].decode("utf-8", "surrogatepass"))
-        else:
-            self.stack.append(OPAQUE)
+        text = self.data[start:stop].decode("utf-8", "surrogatepass") if stop - start <= MAX_LITERAL else ""
+        self.stack.append(text if len(text) == stop - start or 0 < len(text) <= MAX_WIDE else OPAQUE)
         return stop
 
     def _bytes(self, start: int, stop: int) -> int:
@@ -131,7 +134,9 @@ class Machine:
 
     def _unicode_line(self, pos: int) -> int:
         line, pos = self._line(pos)
-        self.stack.append(str(line, "raw-unicode-escape") if len(line) <= MAX_LITERAL else OPAQUE)
+        text = str(line, "raw-unicode-escape") if len(line) <= MAX_LITERAL else None
+        known = text is not None and (text.isascii() or len(text) <= MAX_WIDE)
+        self.stack.append(text if known else OPAQUE)
         return pos
 
     def _string_line(self, pos: int) -> int:
@@ -264,6 +269,10 @@ class Machine:
         target = self.stack[-1]
         if type(target) is not dict:
             self._check_items(pos, target)
+            return pos
+        if len(items) > 2 * MAX_KEYS:
+            raise Stopped(f"more than {MAX_KEYS:,} entries are put into a dict at once")  # pickle puts 1,000
+        if len(target) > MAX_KEYS:
             return pos
         keys = items[::2]
         if set(map(type, keys)) <= TEXT_ONLY:

@@ -17,6 +17,7 @@ __all__ = ["nodes_in", "refused_in"]
 Pair = tuple[str, str]  # a module and a name in it
 Node = tuple[str, Pair]  # with the kind of node that names it
 
+MAX_DIFFERENT = 20_000
 LISTED = 0  # any use will do
 NEVER = -1
 # What skops does with a node's class when it makes the object (skops.io._general, _numpy, _sklearn, _scipy).
@@ -59,8 +60,13 @@ USUAL: dict[str, set[Pair]] = {
 
 
 def nodes_in(schema: Any) -> set[Node]:
-    """Every different node that names a class. Raises ValueError for one of another form."""
-    return set(_nodes(schema))
+    """Every different node that names a class. Raises ValueError for one of another form, and for too many."""
+    found: set[Node] = set()
+    for node in _nodes(schema):
+        found.add(node)
+        if len(found) > MAX_DIFFERENT:
+            raise ValueError(f"it names more than {MAX_DIFFERENT:,} different classes")
+    return found
 
 
 def refused_in(nodes: set[Node]) -> list[Pair]:

@@ -91,7 +91,7 @@ NOT_INSTALLED: dict[str, tuple[str, ...]] = {
 def observed(data: bytes) -> Uses:
     """The names that one file refers to, and what it does with them; raises what the walk raises."""
     content = b"".join(Inflation(io.BytesIO(data)))
-    walk = Walk(content, _anything)
+    walk = Observer(content, _anything)
     walk.run()
     if walk.notes:
         raise ValueError("; ".join(walk.notes))
@@ -102,10 +102,17 @@ def observed(data: bytes) -> Uses:
     return found
 
 
+class Observer(Walk):
+    """Lets every name be kept, and remembers which were."""
+
+    def keep(self, _pos: int, name: Global) -> None:
+        name.seen |= HOLD
+
+
 def _anything(module: str, name: str) -> Global:
     pair = today(module, name)
     stubbed = pair in STUBBED or pair[0] in STUBBED_MODULES
-    return Global(*pair, ANY_USE | (STUB if stubbed else 0))
+    return Global(*pair, (ANY_USE & ~HOLD) | (STUB if stubbed else 0))
 
 
 def wanted(models: Iterator[model_corpus.Fitted] | None = None) -> Uses:

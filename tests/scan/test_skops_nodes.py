@@ -131,3 +131,10 @@ SKOPS_ONLY = {
 @pytest.mark.parametrize("kept", [np.log1p, np.float64, np.float32(1), np.arange(3), {"a": (1, [2])}, {1, 2}])
 def test_what_estimators_keep_passes(kept: Any) -> None:
     assert scan(io.BytesIO(skops.io.dumps({"kept": kept}))).ok
+
+
+def test_more_classes_than_any_library_has_are_not_listed() -> None:
+    nodes = [{"__loader__": "ObjectNode", "__module__": "m", "__class__": f"C{i}"} for i in range(20_001)]
+    with pytest.raises(ValueError, match="20,000 different"):
+        nodes_in({"content": nodes})
+    assert len(nodes_in({"content": nodes[1:]})) == 20_000
