@@ -60,7 +60,7 @@ USUAL: dict[str, set[Pair]] = {
 
 
 def nodes_in(schema: Any) -> set[Node]:
-    """Every different node that names a class. Raises ValueError for one of another form, and for too many."""
+    """Every different node that names a class. Raises ValueError for other forms, and for too many."""
     found: set[Node] = set()
     for node in _nodes(schema):
         found.add(node)
