@@ -8,6 +8,7 @@ installs it. Leaves what networks answer to `estimators.networks`, and what such
 import ctypes.util
 import importlib
 import importlib.util
+import io
 import os
 import tempfile
 from collections.abc import Callable, Collection
@@ -131,13 +132,12 @@ def _catboost(data: bytes, policy: Policy) -> Any:
 def _skops(data: bytes, policy: Policy) -> Any:
     from skops.io import get_untrusted_types, loads
 
-    unknown = get_untrusted_types(data=data)
-    if policy == "strict" and (refused := refused_in_skops(iter(unknown))):
+    if policy == "strict" and (refused := refused_in_skops(io.BytesIO(data))):
         raise ModelRefused(
             f"The file refers to {refused[0].module}.{refused[0].name}, which {refused[0].reason}.",
             hint=OWN_RISK,
         )
-    return loads(data, trusted=unknown)
+    return loads(data, trusted=get_untrusted_types(data=data))
 
 
 def _onnx(data: bytes, policy: Policy) -> Any:

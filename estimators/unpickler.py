@@ -1,14 +1,14 @@
 """An unpickler for plain pickles and joblib files that knows no name but those on the allow-list.
 
-Promises: every name, in nested pickles too, is an exact pair of the list; what is called, made and filled is
-one of them; scipy's distributions stay inert. Enforces this alone, without the scan before it.
+Promises: every name, in nested pickles too, is an exact pair of the list; what is called, made, filled and
+kept as a value is one of them; scipy's distributions stay inert. Enforces this alone, without the scan.
 """
 
 import io
 import math
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, BinaryIO, ClassVar
 
@@ -17,8 +17,10 @@ from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
 from errors import ModelRefused
 from scan.allow_list import allowed, today, why_refused
+from scan.arrays import CALL_RULES
 from scan.formats import CHUNK, MAX_INFLATED, Inflation
-from scan.symbols import CALL, ITEMS, NEW, STUB
+from scan.machine import MAX_CLASS_ARGUMENTS
+from scan.symbols import CALL, HOLD, ITEMS, NEW, STUB
 
 __all__ = ["InertDistribution", "RestrictedUnpickler", "load_restricted"]
 
@@ -45,6 +47,8 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
         self._nested = nested
         self._uses: dict[int, int] = {}  # by identity, of what find_class has given
         self._found: dict[tuple[str, str], Any] = {}  # keeps it alive, so that identities stay
+        self._unkept: dict[int, Any] = {}  # names that may not be kept as a value, and tuples of them
+        self._takes_class: set[int] = set()  # functions whose first argument is the class to make
 
     def find_class(self, module: str, name: str) -> Any:
         """What the exact pair stands for: an attribute of the module itself, never one of another."""
@@ -60,7 +64,14 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
                 __import__(pair[0])
                 found = getattr(sys.modules[pair[0]], pair[1])
             self._found[pair] = found
-            self._uses[id(found)] = self._uses.get(id(found), 0) | uses
+            uses |= self._uses.get(id(found), 0)
+            self._uses[id(found)] = uses
+            if uses & (HOLD | STUB):
+                self._unkept.pop(id(found), None)
+            else:
+                self._unkept[id(found)] = found
+            if pair in CALL_RULES:
+                self._takes_class.add(id(found))
         return self._found[pair]
 
     def get_extension(self, code: int) -> Any:
@@ -74,16 +85,41 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
             name = getattr(target, "__name__", type(target).__name__)
             raise ModelRefused(f"The file {doing} {str(name)[:100]}, which no model's file does.")
 
+    def check_kept(self, values: Collection[Any]) -> None:
+        """Values that end up inside of something: no name among them, unless the list lets it be kept."""
+        if self._unkept.keys().isdisjoint(map(id, values)):
+            return
+        value = next(value for value in values if id(value) in self._unkept)
+        while type(value) is tuple:
+            value = next(item for item in value if id(item) in self._unkept)
+        name = str(getattr(value, "__name__", type(value).__name__))[:100]
+        raise ModelRefused(f"The file keeps {name} as a value, which no model's file does.")
+
+    def check_made(self) -> None:
+        """The tuple, list, dict or set just made. A short tuple may yet be a call's arguments."""
+        made = self.stack[-1]
+        if isinstance(made, dict):
+            self.check_kept([*made, *made.values()])
+        elif type(made) is not tuple or len(made) > MAX_CLASS_ARGUMENTS:
+            self.check_kept(made)
+        elif not self._unkept.keys().isdisjoint(map(id, made)):
+            self.check_kept([item for item in made if type(item) is tuple])
+            self._unkept[id(made)] = made
+
     def load_reduce(self) -> None:
-        self._check(self.stack[-2], CALL, "calls")
+        function, args = self.stack[-2], self.stack[-1]
+        self._check(function, CALL, "calls")
+        self.check_kept(args[1:] if id(function) in self._takes_class and type(args) is tuple else [args])
         super().load_reduce()
 
     def load_newobj(self) -> None:
         self._check(self.stack[-2], NEW, "makes a")
+        self.check_kept(self.stack[-1:])
         super().load_newobj()
 
     def load_newobj_ex(self) -> None:
         self._check(self.stack[-3], NEW, "makes a")
+        self.check_kept(self.stack[-2:])
         super().load_newobj_ex()
 
     def load_old_instance(self) -> None:
@@ -91,6 +127,7 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
 
     def load_build(self) -> None:
         target = self.stack[-2]
+        self.check_kept(self.stack[-1:])
         if isinstance(target, type | FunctionType | BuiltinFunctionType | ModuleType | np.ufunc):
             raise ModelRefused("The file sets the state of a class or function, which no model's file does.")
         if isinstance(target, NumpyArrayWrapper):
@@ -116,7 +153,9 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
         ):
             raise ModelRefused("The file describes an array in a way that joblib does not.")
         if dtype.hasobject:
-            self.stack[-1] = RestrictedUnpickler(self.file_handle, self._size, nested=True).load()
+            inner = RestrictedUnpickler(self.file_handle, self._size, nested=True)
+            self.stack[-1] = inner.load()
+            inner.check_kept(self.stack[-1:])
             return
         declared = math.prod(shape) * dtype.itemsize
         if declared > self._size:
@@ -145,7 +184,19 @@ def _filling(code: bytes, place: int | None) -> Callable[[RestrictedUnpickler], 
     def load(unpickler: RestrictedUnpickler) -> None:
         target = unpickler.metastack[-1][-1] if place is None else unpickler.stack[place]
         unpickler.check_container(target)
+        unpickler.check_kept(unpickler.stack if place is None else unpickler.stack[place + 1 :])
         plain(unpickler)
+
+    return load
+
+
+def _making(code: bytes) -> Callable[[RestrictedUnpickler], None]:
+    """The handler of an opcode that makes a container out of what is on the stack."""
+    plain = NumpyUnpickler.dispatch[code[0]]
+
+    def load(unpickler: RestrictedUnpickler) -> None:
+        plain(unpickler)
+        unpickler.check_made()
 
     return load
 
@@ -163,6 +214,13 @@ RestrictedUnpickler.dispatch |= {
     pickle.APPENDS[0]: _filling(pickle.APPENDS, None),
     pickle.SETITEMS[0]: _filling(pickle.SETITEMS, None),
     pickle.ADDITEMS[0]: _filling(pickle.ADDITEMS, None),
+    pickle.TUPLE[0]: _making(pickle.TUPLE),
+    pickle.TUPLE1[0]: _making(pickle.TUPLE1),
+    pickle.TUPLE2[0]: _making(pickle.TUPLE2),
+    pickle.TUPLE3[0]: _making(pickle.TUPLE3),
+    pickle.LIST[0]: _making(pickle.LIST),
+    pickle.DICT[0]: _making(pickle.DICT),
+    pickle.FROZENSET[0]: _making(pickle.FROZENSET),
 }
 
 

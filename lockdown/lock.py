@@ -56,6 +56,9 @@ Those in /proc hold until the kernel, short of memory, forgets the file: then th
 COMMON = ("process of its own", "clean environment", "wall clock")
 LIMITS = ("cpu limit", "no file growth", "descriptor limit", "no core dump")
 LINUX_LIMITS = ("memory limit", "no locked memory", "no message queues")
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+OOM_FIRST = 1000  # the kernel's highest: taken before any process that has not asked for it
+FIRST = "first to go when the machine's memory ends"
 CLOSED, NOT_TRACEABLE, DIES = "inherited descriptors closed", "not traceable", "dies with its worker"
 NO_PRIVILEGES, FILES, CALLS = "no new privileges", "Landlock", "seccomp"
 
@@ -101,7 +104,8 @@ def layers() -> tuple[str, ...]:
         return common
     offer = probe()
     filters = [name for name, held in ((FILES, offer.landlock), (CALLS, offer.seccomp)) if held]
-    return (*common, *LINUX_LIMITS, DIES, NOT_TRACEABLE, NO_PRIVILEGES, *filters)
+    first = (FIRST,) if OOM_SCORE.exists() else ()
+    return (*common, *LINUX_LIMITS, DIES, *first, NOT_TRACEABLE, NO_PRIVILEGES, *filters)
 
 
 def lock(
@@ -126,6 +130,8 @@ def lock(
     take(DIES, die_with_parent(parent))
     _close_descriptors(keep)
     take(CLOSED, True)
+    if _go_first():  # never required: it protects the machine's other processes, not what the model may reach
+        applied.append(FIRST)
     take(NOT_TRACEABLE, kernel.prctl(PR_SET_DUMPABLE, 0))
     limits = apply_limits(memory_mb, cpu_s, threads)
     for name in dict.fromkeys((*LIMITS, *LINUX_LIMITS, *limits)):
@@ -210,6 +216,17 @@ def _leave_root() -> bool:
     except OSError:
         return False
     return kernel.drop_capabilities()
+
+
+def _go_first() -> bool:
+    """Offer this process to the kernel before the worker and all others: the limits bound each model alone.
+
+    Anybody may raise their own score; what cannot be traced any more may no longer write it.
+    """
+    with suppress(OSError):
+        OOM_SCORE.write_text(str(OOM_FIRST))
+        return True
+    return False
 
 
 def _readable() -> Iterator[Path]:

@@ -6,6 +6,7 @@ clock, pipes and cancellation to `sandbox.process`, and what is done in the chil
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from scan.symbols import USE_NAMES, Global
+from scan.symbols import STUB, USE_NAMES, Global
 
 __all__ = [
     "DENIED", "LIST_FILE", "STUBBED", "STUBBED_MODULES", "Refused", "allowed", "lookup", "today", "warm_up",
@@ -169,6 +169,13 @@ def why_refused(module: str, name: str) -> Refused:
         )
     if (found := DENIED.get((module, name))) is not None:
         return Refused(found, _NEVER)
+    if (uses := allowed().get((module, name))) is not None:  # for something else than what the file does
+        if uses & STUB:
+            return Refused(
+                "runs a text out of the file when skops loads it",
+                "Save the search's best_estimator_ alone, or the whole search with joblib.",
+            )
+        return Refused("is put to a use that fitted models have none for", _NEVER)
     if "." in name:
         return Refused("reaches through one name to another", _NEVER)
     if library in RUNS_THINGS:

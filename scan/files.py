@@ -4,24 +4,23 @@ Promises: a report or one of our errors, in time linear in the file's descriptio
 formats to `scan.native` and reading what is inside of arrays and graphs to their libraries.
 """
 
-import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from errors import MAX_QUOTED, MissingLibrary, NotAModel
+from errors import MAX_QUOTED, NotAModel
 from records.model import NativeFormat, RefusedName, ScanReport
 from scan import pickles
-from scan.allow_list import allowed, today
+from scan.archives import described, objects_in
 from scan.formats import DAMAGED_HINT, read_stream
-from scan.native import identify, json_entry, versions
+from scan.native import identify, skops_versions, versions
 from scan.pickles import printable, refused_name
+from scan.skops_nodes import nodes_in, refused_in
 
 __all__ = ["first_glance", "refused_in_skops", "scan"]
 
 MAX_NAMES = 100
+MAX_CONFIG = 8 << 20  # bytes of a Keras file's description: 1 kB a layer
 MAX_REFUSED = 20
-MAX_DEPTH = 200
-DAMAGED = (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 MAY_RUN_CODE = (
     "PyTorch reads parts of a torch.export program as pickles and evaluates its expressions, so that such a "
@@ -51,8 +50,8 @@ def first_glance(file: BinaryIO) -> ScanReport:
 def scan(file: BinaryIO) -> ScanReport:
     """Follow the whole file, whatever its format.
 
-    Raises NotAModel for what is no model and for damaged descriptions, MissingLibrary where looking into
-    the format takes a library that is not installed.
+    Raises NotAModel for what is no model and for damaged descriptions, MissingLibrary where unpacking takes a
+    library that is not installed.
     """
     native = identify(file)
     if native is None:
@@ -67,7 +66,7 @@ def scan(file: BinaryIO) -> ScanReport:
             found = report.model_copy(update={"ok": False, "findings": (MAY_RUN_CODE,)})
         else:  # numbers and a closed set of operations: there is nothing in them that names code
             found = report.model_copy(update={"ok": True})
-    except DAMAGED as error:
+    except ValueError as error:
         raise NotAModel(
             f"The file looks like {native.title} but is damaged: {str(error)[:MAX_QUOTED]}.",
             hint=DAMAGED_HINT,
@@ -76,10 +75,13 @@ def scan(file: BinaryIO) -> ScanReport:
     return found
 
 
-def refused_in_skops(names: Iterator[str]) -> tuple[RefusedName, ...]:
-    """Those of a skops file's types ("module.Class") that the list of allowed names does not hold."""
-    pairs = [(module, name) for module, _, name in (full.rpartition(".") for full in names)]
-    return tuple(refused_name(*pair) for pair in pairs if today(*pair) not in allowed())
+def refused_in_skops(file: BinaryIO) -> tuple[RefusedName, ...]:
+    """The first names in a skops file that the list does not hold, or not for what the file does with them.
+
+    Raises ValueError for a damaged description.
+    """
+    nodes = nodes_in(described(file, "schema.json"))
+    return tuple(refused_name(*pair) for pair in refused_in(nodes)[:MAX_REFUSED])
 
 
 def _of_format(file: BinaryIO, native: NativeFormat) -> ScanReport:
@@ -91,89 +93,64 @@ def _of_format(file: BinaryIO, native: NativeFormat) -> ScanReport:
 
 
 def _scan_skops(file: BinaryIO, report: ScanReport) -> ScanReport:
-    """skops itself tells which types it does not know as harmless: those must be on our list."""
-    described = json_entry(file, "schema.json")
-    names = sorted({f"{module} {name}" for module, name in _skops_names(described)})
-    libraries = {name.partition(" ")[0].partition(".")[0] for name in names} - {"builtins"}
-    try:
-        from skops.io import get_untrusted_types
-    except ImportError:
-        raise MissingLibrary(
-            "The file is a skops file, and the library 'skops' is not installed here.",
-            hint="Install it for the server (pip install skops) and restart, or save the model with joblib.",
-        ) from None
-    file.seek(0)
-    refused = refused_in_skops(iter(get_untrusted_types(data=file.read())))
+    schema = described(file, "schema.json")
+    nodes = nodes_in(schema)
+    names = sorted({pair for _, pair in nodes})
+    libraries = {module.partition(".")[0] for module, _ in names} - {"builtins"}
+    refused = refused_in(nodes)
     return report.model_copy(
         update={
             "ok": not refused,
+            "saved_with": skops_versions(schema),
             "libraries": tuple(sorted({"skops", *map(printable, libraries)})[:MAX_NAMES]),
-            "globals": tuple(printable(name) for name in names[:MAX_NAMES]),
+            "globals": tuple(printable(f"{module} {name}") for module, name in names[:MAX_NAMES]),
             "globals_count": len(names),
-            "refused": refused[:MAX_REFUSED],
+            "refused": tuple(refused_name(*pair) for pair in refused[:MAX_REFUSED]),
             "refused_count": len(refused),
         }
     )
 
 
-def _skops_names(node: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
-    if depth > MAX_DEPTH:
-        raise ValueError("its objects are nested too deeply")
-    if isinstance(node, dict):
-        module, name = node.get("__module__"), node.get("__class__")
-        if isinstance(module, str) and isinstance(name, str):
-            yield module, name
-        for value in node.values():
-            yield from _skops_names(value, depth + 1)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _skops_names(value, depth + 1)
-
-
 def _scan_keras(file: BinaryIO, report: ScanReport) -> ScanReport:
     """Layers are named by module and class; anything but Keras's own is a class or code of somebody's."""
-    names: set[tuple[str, str]] = set()
-    _collect_layers(json_entry(file, "config.json"), names, 0)
+    names = set(_layers(described(file, "config.json", MAX_CONFIG)))
     foreign = [
         (module, name)
         for module, name in sorted(names)
         if module.partition(".")[0] not in ("keras", "builtins") or module == "builtins"
     ]
-    refused = tuple(
+    refused = [
         RefusedName(
             module=printable(module),
             name=printable(name),
             reason="is not one of Keras's own classes",
             hint="Build the model from Keras's own layers, or export it to ONNX.",
         )
-        for module, name in foreign
-    )
+        for module, name in foreign[:MAX_REFUSED]
+    ]
     findings = (LAMBDA,) if any(name in ("Lambda", "__lambda__") for _, name in names) else ()
     return report.model_copy(
         update={
             "ok": not (refused or findings),
             "globals": tuple(f"{printable(m)} {printable(n)}" for m, n in sorted(names)[:MAX_NAMES]),
             "globals_count": len(names),
-            "refused": refused[:MAX_REFUSED],
-            "refused_count": len(refused),
+            "refused": tuple(refused),
+            "refused_count": len(foreign),
             "findings": findings,
         }
     )
 
 
-def _collect_layers(node: Any, names: set[tuple[str, str]], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ValueError("its layers are nested too deeply")
-    if isinstance(node, dict):
-        name = node.get("class_name")
-        if isinstance(name, str):
-            # Keras's history entries and tensors have a class and no module of their own.
-            module = node.get("module") or ("keras" if name.startswith("__") else "")
-            names.add((module if isinstance(module, str) else "", name))
-            if node.get("registered_name") not in (None, name) and not str(module).startswith("keras"):
-                names.add((str(module), str(node["registered_name"])))
-        for value in node.values():
-            _collect_layers(value, names, depth + 1)
-    elif isinstance(node, list):
-        for value in node:
-            _collect_layers(value, names, depth + 1)
+def _layers(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(module, class) of everything that a Keras config makes. Raises ValueError for what names no class."""
+    for node in objects_in(config):
+        if "class_name" not in node:
+            continue
+        name, module, registered = (node.get(key) for key in ("class_name", "module", "registered_name"))
+        if not isinstance(name, str) or not all(isinstance(one, str | None) for one in (module, registered)):
+            raise ValueError("a layer's class, or its module, is no text")
+        # Keras's history entries and tensors have a class and no module of their own.
+        module = module or ("keras" if name.startswith("__") else "")
+        yield module, name
+        if registered not in (None, name) and not module.startswith("keras"):
+            yield module, registered

@@ -23,14 +23,14 @@ __all__ = [
     "FileReading", "Inflation", "check_is_pickle", "compression_of", "read_stream", "same_version",
     "versions_in"]  # fmt: skip
 
-HEAD = 1 << 20  # decompressed bytes whose opcodes are walked; the rest is searched, not parsed
+HEAD = 1 << 20  # decompressed bytes that a first glance takes in
 MAX_OPCODES = 200_000
 CHUNK = 1 << 20
-OVERLAP = 256  # no searched pattern is longer
 MAX_INFLATED = 2 << 30
 MAX_RATIO = 500  # fitted forests compress 3 to 10 times; gzip's worst is 1,032
 RATIO_FLOOR = 64 << 20
 HIGHEST_PROTOCOL = 5
+MAX_MARKERS = 1_000  # places where a version may be told; the first one does in models' files
 
 SAVE_HINT = "Save the fitted model with joblib.dump(model, 'model.pkl') and upload that file."
 DAMAGED_HINT = "The upload was cut or the file is damaged: save the model again and upload the new file."
@@ -99,28 +99,31 @@ class FileReading:
 
 
 def read_stream(file: BinaryIO) -> FileReading:
-    """Read what the file says about itself, from its start; raises NotAModel for what is no pickle."""
+    """Read what the file's first MiB, decompressed, says about it; raises NotAModel for what is no pickle.
+
+    Libraries and versions that show further on are found by the whole scan.
+    """
     content = Inflation(file)
     compression = content.compression
     if compression == "lz4" and importlib.util.find_spec("lz4") is None:  # loading says what is missing
         return FileReading("joblib", "lz4", None, (), {})
-    chunks = iter(content)
     head = b""
-    for chunk in chunks:
+    for chunk in content:
         head += chunk
         if len(head) >= HEAD:
             break
     if not head:
         raise NotAModel("The file is empty.", hint=DAMAGED_HINT)
     walk = _walk(head, compression)
-    libraries, saved_with = set(walk.libraries), dict[str, str]()
-    tail = b""
-    for chunk in _chain(head, chunks):
-        _search(tail + chunk, libraries, saved_with)
-        tail = chunk[-OVERLAP:]
+    # By plain search too: it works behind raw arrays, where opcodes cannot be followed.
+    libraries = {*walk.libraries, *(m.group(1).decode() for m in LIBRARY.finditer(head))}
     is_joblib = compression is not None or "joblib" in libraries
     return FileReading(
-        "joblib" if is_joblib else "pickle", compression, walk.protocol, tuple(sorted(libraries)), saved_with
+        "joblib" if is_joblib else "pickle",
+        compression,
+        walk.protocol,
+        tuple(sorted(libraries)),
+        versions_in(head, libraries),
     )
 
 
@@ -204,13 +207,6 @@ def _number(argument: Any) -> int:
     return argument if isinstance(argument, int) else -1
 
 
-def _search(data: bytes, libraries: set[str], saved_with: dict[str, str]) -> None:
-    """Names and versions by plain search: it works behind raw arrays, where opcodes cannot be followed."""
-    libraries.update(m.group(1).decode() for m in LIBRARY.finditer(data))
-    for library, version in versions_in(data, libraries).items():
-        saved_with.setdefault(library, version)
-
-
 def versions_in(data: Content, libraries: Collection[str]) -> dict[str, str]:
     """The versions that saved the model, as far as its bytes hold them.
 
@@ -241,7 +237,9 @@ def same_version(saved: str, here: str) -> bool:
 def _first(pattern: re.Pattern[bytes], data: Content, marker: bytes) -> re.Match[bytes] | None:
     """The pattern's first match, looked for at its marker only: far faster than a search by pattern."""
     at = data.find(marker)
-    while at >= 0:
+    for _ in range(MAX_MARKERS):
+        if at < 0:
+            break
         if match := pattern.match(data, at):
             return match
         at = data.find(marker, at + 1)
@@ -367,8 +365,3 @@ class Inflation:
             ) from None
         self.whole = engine.eof
         self.trailing = bool(engine.unused_data) or bool(self._file.read(1))
-
-
-def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from rest

@@ -6,21 +6,26 @@ Leaves names, calls and state to `scan.walk`, which drives it.
 
 import codecs
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from mmap import mmap
 from typing import Any
 
 from scan.formats import HIGHEST_PROTOCOL
-from scan.symbols import ITEMS, LONG_BYTES, OPAQUE, SET, List, Made
+from scan.symbols import ITEMS, LONG_BYTES, OPAQUE, SET, Global, List, Made
 
-__all__ = ["CROSSES", "HANDLERS", "U32", "Buffer", "Damaged", "Handler", "Machine", "Stopped"]
+__all__ = [
+    "CROSSES", "HANDLERS", "MAX_CLASS_ARGUMENTS", "MAX_KEYS", "MAX_WIDE", "U32", "Buffer", "Damaged",
+    "Handler", "Machine", "Stopped"]  # fmt: skip
 
 Buffer = bytes | bytearray | mmap
 
 MAX_NOTES = 20
-MAX_LITERAL = 1_000  # characters of a string; a longer one is no name, and not kept
+MAX_LITERAL = 1_000  # bytes of a string; a longer one is no name, and not kept
+MAX_WIDE = 64  # characters of one that is not ASCII: no name on the list, and up to four bytes for each
+MAX_KEYS = 10_000  # of a dict; more are not kept, for no rule knows as many
 MAX_SHORT_BYTES = 16
 TEXT_ONLY = {str}
+MAX_CLASS_ARGUMENTS = 4  # no call that takes a class has more arguments
 CROSSES = "an opcode's argument crosses the edge of its frame"
 OTHER_KEY = 0  # stands for every key of a dict that is no string
 
@@ -48,6 +53,8 @@ class Machine:
         self.protocol = 0
         self.start = 0
         self.notes: list[str] = []
+        # Names, and short tuples of names: what these are depends on what takes them off the stack.
+        self.named: dict[int, Any] = {}  # by identity, of what it keeps alive
         self.init_stream(nested=False)
 
     def init_stream(self, *, nested: bool) -> None:
@@ -60,9 +67,26 @@ class Machine:
         self.framed = False
 
     def note(self, pos: int, text: str) -> None:
-        """Keep what is wrong with the file, in a few words that follow 'it'."""
-        if len(self.notes) < MAX_NOTES:
-            self.notes.append(f"at byte {pos:,} it {text}")
+        """Keep what is wrong with the file, in a few words that follow 'it'; raises Stopped after many."""
+        self.notes.append(f"at byte {pos:,} it {text}")
+        if len(self.notes) == MAX_NOTES:
+            raise Stopped("there is more of the kind")
+
+    def hold(self, pos: int, values: Collection[Any]) -> None:
+        """Note names among values that end up inside of something, unless the list lets them be kept."""
+        if self.named.keys().isdisjoint(map(id, values)):
+            return
+        for value in values:
+            if id(value) not in self.named:
+                continue
+            if type(value) is tuple:
+                self.hold(pos, [item for item in value if type(item) is Global])
+                continue
+            self.keep(pos, value)
+
+    def keep(self, pos: int, name: Global) -> None:
+        """What `hold` does with each name that the list does not let be kept."""
+        self.note(pos, f"keeps {name} as a value, which models never do")
 
     # Frames and literals ----------------------------------------------------------------------------
 
@@ -93,10 +117,8 @@ class Machine:
         return bytes(self.data[pos : min(stop, pos + MAX_LITERAL + 1)]), stop + 1
 
     def _text(self, start: int, stop: int) -> int:
-        if stop - start <= MAX_LITERAL:
-            self.stack.append(self.data[start:stop].decode("utf-8", "surrogatepass"))
-        else:
-            self.stack.append(OPAQUE)
+        text = self.data[start:stop].decode("utf-8", "surrogatepass") if stop - start <= MAX_LITERAL else ""
+        self.stack.append(text if len(text) == stop - start or 0 < len(text) <= MAX_WIDE else OPAQUE)
         return stop
 
     def _bytes(self, start: int, stop: int) -> int:
@@ -112,7 +134,9 @@ class Machine:
 
     def _unicode_line(self, pos: int) -> int:
         line, pos = self._line(pos)
-        self.stack.append(str(line, "raw-unicode-escape") if len(line) <= MAX_LITERAL else OPAQUE)
+        text = str(line, "raw-unicode-escape") if len(line) <= MAX_LITERAL else None
+        known = text is not None and (text.isascii() or len(text) <= MAX_WIDE)
+        self.stack.append(text if known else OPAQUE)
         return pos
 
     def _string_line(self, pos: int) -> int:
@@ -185,23 +209,34 @@ class Machine:
         return pos
 
     def _tuple(self, pos: int) -> int:
-        self.stack.append(tuple(self._pop_mark()))
-        return pos
+        return self._push_tuple(pos, tuple(self._pop_mark()))
 
     def _tuple1(self, pos: int) -> int:
-        self.stack[-1] = (self.stack[-1],)
-        return pos
+        return self._push_tuple(pos, (self.stack.pop(),))
 
     def _tuple2(self, pos: int) -> int:
-        self.stack[-2:] = [(self.stack[-2], self.stack[-1])]
-        return pos
+        second, first = self.stack.pop(), self.stack.pop()
+        return self._push_tuple(pos, (first, second))
 
     def _tuple3(self, pos: int) -> int:
-        self.stack[-3:] = [(self.stack[-3], self.stack[-2], self.stack[-1])]
+        third, second, first = self.stack.pop(), self.stack.pop(), self.stack.pop()
+        return self._push_tuple(pos, (first, second, third))
+
+    def _push_tuple(self, pos: int, made: tuple[Any, ...]) -> int:
+        """A short tuple that names a class may be a call's arguments; whatever takes it decides."""
+        self.stack.append(made)
+        if not self.named.keys().isdisjoint(map(id, made)):
+            if len(made) <= MAX_CLASS_ARGUMENTS:
+                self.hold(pos, [item for item in made if type(item) is tuple])
+                self.named[id(made)] = made
+            else:
+                self.hold(pos, made)
         return pos
 
     def _list(self, pos: int) -> int:
-        self.stack.append(List(len(self._pop_mark())))
+        items = self._pop_mark()
+        self.hold(pos, items)
+        self.stack.append(List(len(items)))
         return pos
 
     def _empty_list(self, pos: int) -> int:
@@ -209,7 +244,7 @@ class Machine:
         return pos
 
     def _frozenset(self, pos: int) -> int:
-        self._pop_mark()
+        self.hold(pos, self._pop_mark())
         self.stack.append(SET)
         return pos
 
@@ -230,9 +265,14 @@ class Machine:
         return self._set(pos, self._pop_mark())
 
     def _set(self, pos: int, items: list[Any]) -> int:
+        self.hold(pos, items)
         target = self.stack[-1]
         if type(target) is not dict:
             self._check_items(pos, target)
+            return pos
+        if len(items) > 2 * MAX_KEYS:
+            raise Stopped(f"more than {MAX_KEYS:,} entries are put into a dict at once")  # pickle puts 1,000
+        if len(target) > MAX_KEYS:
             return pos
         keys = items[::2]
         if set(map(type, keys)) <= TEXT_ONLY:
@@ -244,22 +284,22 @@ class Machine:
         return pos
 
     def _append(self, pos: int) -> int:
-        self.stack.pop()
-        return self._extend(pos, 1)
+        return self._extend(pos, [self.stack.pop()])
 
     def _appends(self, pos: int) -> int:
-        return self._extend(pos, len(self._pop_mark()))
+        return self._extend(pos, self._pop_mark())
 
-    def _extend(self, pos: int, count: int) -> int:
+    def _extend(self, pos: int, items: list[Any]) -> int:
+        self.hold(pos, items)
         target = self.stack[-1]
         if type(target) is List:
-            target.count += count
+            target.count += len(items)
         else:
             self._check_items(pos, target)
         return pos
 
     def _add_items(self, pos: int) -> int:
-        self._pop_mark()
+        self.hold(pos, self._pop_mark())
         if self.stack[-1] is not SET:
             self._check_items(pos, self.stack[-1])
         return pos

@@ -4,23 +4,22 @@ Promises: reads names and lengths only, a bounded part of the file, and executes
 to `scan.formats`, what the formats may hold to `scan.files`, and loading them to `estimators.native`.
 """
 
-import json
 import re
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
 from records.model import FORMATS, FormatName, NativeFormat
+from scan.archives import described, entry_names
 
-__all__ = ["catboost_is_cut", "identify", "json_entry", "versions"]
+__all__ = ["catboost_is_cut", "identify", "skops_versions", "versions"]
 
 
 START = 1 << 16
+MAX_VERSION = 60  # characters
 END = 1 << 12
-MAX_ENTRIES = 100_000  # of a zip archive
 MAX_FIELDS = 10_000  # at the top of a protobuf message; a model has a dozen
-MAX_JSON = 64 << 20  # unpacked bytes of a description inside of an archive
+MAX_GLANCED = 1 << 20  # bytes of a description inside of an archive; larger ones are left to the whole scan
 
 # onnx.proto, ModelProto: how each field is written (0: a number; 2: a length and bytes), by its number.
 ONNX_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
@@ -37,7 +36,10 @@ _BY_NAME = {found.name: found for found in FORMATS}
 
 
 def identify(file: BinaryIO) -> NativeFormat | None:
-    """The format that a file is in by its content, whatever its name; None for a pickle or anything else."""
+    """The format that a file is in by its content, whatever its name; None for a pickle or anything else.
+
+    Raises NotAModel for a zip archive that is damaged or has absurdly many entries.
+    """
     file.seek(0)
     start = file.read(START)
     found: FormatName | None = None
@@ -60,27 +62,10 @@ def identify(file: BinaryIO) -> NativeFormat | None:
 def versions(file: BinaryIO, native: NativeFormat) -> dict[str, str]:
     """The versions that saved the file, as far as it tells; {} when it does not or is damaged."""
     found: dict[str, str] = {}
-    with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+    with suppress(OSError, ValueError):
         found = dict(_VERSIONS[native.name](file)) if native.name in _VERSIONS else {}
     file.seek(0)
-    return {library[:60]: version[:60] for library, version in found.items()}
-
-
-def json_entry(file: BinaryIO, name: str) -> Any:
-    """A JSON document inside of a zip archive. Raises ValueError for what is too large or no JSON."""
-    file.seek(0)
-    with zipfile.ZipFile(file) as archive:
-        entry = archive.getinfo(name)
-        if entry.file_size > MAX_JSON:
-            raise ValueError(f"{name} unpacks to more than {MAX_JSON >> 20} MB")
-        with archive.open(entry) as stream:  # what it declares is not believed
-            data = stream.read(MAX_JSON + 1)
-    if len(data) > MAX_JSON:
-        raise ValueError(f"{name} unpacks to more than {MAX_JSON >> 20} MB")
-    try:
-        return json.loads(data)
-    except RecursionError:
-        raise ValueError(f"{name} is nested too deeply") from None
+    return {library[:MAX_VERSION]: version[:MAX_VERSION] for library, version in found.items()}
 
 
 def catboost_is_cut(data: bytes) -> bool:
@@ -141,14 +126,7 @@ def _number(data: bytes, at: int, width: int = 4, *, signed: bool = False) -> in
 
 def _archive(file: BinaryIO) -> FormatName | None:
     """What a zip archive holds, by the names of its entries."""
-    file.seek(0)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return None
-    if len(names) > MAX_ENTRIES:
-        return None
+    names = entry_names(file)
     if "schema.json" in names:
         return "skops"
     if "config.json" in names and "metadata.json" in names:
@@ -213,12 +191,18 @@ def _onnx_versions(file: BinaryIO) -> dict[str, str]:
 
 
 def _skops_versions(file: BinaryIO) -> dict[str, str]:
-    schema = json_entry(file, "schema.json")
-    return {"skops": str(schema["_skops_version"])} if "_skops_version" in schema else {}
+    return skops_versions(described(file, "schema.json", MAX_GLANCED))
+
+
+def skops_versions(schema: dict[str, Any]) -> dict[str, str]:
+    """The version of skops that a file's description tells."""
+    found = schema.get("_skops_version")
+    return {"skops": found[:MAX_VERSION]} if isinstance(found, str) else {}
 
 
 def _keras_versions(file: BinaryIO) -> dict[str, str]:
-    return {"keras": str(json_entry(file, "metadata.json")["keras_version"])}
+    found = described(file, "metadata.json", MAX_GLANCED).get("keras_version")
+    return {"keras": found} if isinstance(found, str) else {}
 
 
 def _xgboost_versions(file: BinaryIO) -> dict[str, str]:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "ANY_USE", "CALL", "ITEMS", "LONG_BYTES", "NEW", "OPAQUE", "SET", "STATE", "STUB", "USE_NAMES", "Call",
-    "Global", "List", "Made", "SetState",
+    "ANY_USE", "CALL", "HOLD", "ITEMS", "LONG_BYTES", "NEW", "OPAQUE", "SET", "STATE", "STUB", "USE_NAMES",
+    "Call", "Global", "List", "Made", "SetState",
 ]  # fmt: skip
 
 # What a pickle may do with a name, beyond referring to it.
@@ -18,8 +18,9 @@ NEW = 2  # NEWOBJ, NEWOBJ_EX, or copyreg's reconstructor of protocols 0 and 1
 ITEMS = 4  # APPEND, SETITEM, ADDITEMS on what it made
 STUB = 8  # never resolved: an inert class stands in
 STATE = 16  # BUILD on what a call gave; what NEWOBJ made may always have one
-ANY_USE = CALL | NEW | ITEMS | STATE
-USE_NAMES = {"call": CALL, "state": STATE, "new": NEW, "items": ITEMS, "stub": STUB}
+HOLD = 32  # keep it as a value, which an estimator may call later: in a list, a tuple, a dict, a state
+ANY_USE = CALL | NEW | ITEMS | STATE | HOLD
+USE_NAMES = {"call": CALL, "state": STATE, "new": NEW, "items": ITEMS, "stub": STUB, "hold": HOLD}
 
 
 class Symbol:

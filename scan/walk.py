@@ -5,19 +5,25 @@ the file. Leaves which names are allowed to its `lookup`, and the shapes of nump
 """
 
 import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 from scan import machine
 from scan.arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, usual_template
 from scan.formats import MAX_INFLATED
-from scan.machine import CROSSES, U32, Buffer, Damaged, Handler, Machine, Stopped
-from scan.symbols import CALL, NEW, STATE, STUB, Global, Made
+from scan.machine import CROSSES, MAX_KEYS, MAX_WIDE, U32, Buffer, Damaged, Handler, Machine, Stopped
+from scan.symbols import CALL, HOLD, NEW, OPAQUE, STATE, STUB, Global, Made
 
 __all__ = ["Lookup", "Walk"]
 
 Lookup = Callable[[str, str], Global]
 
+# A vocabulary of a million words takes three million opcodes and a million values; a forest far fewer.
+MAX_OPCODES = 16_000_000
+MAX_VALUES = 4_000_000  # in blocks of Python's own memory, of some 64 bytes
+TICKS = 1 << 18
 CALLED_BY_PYTHON = ("__class__", "__dict__", "__setstate__", "__reduce__", "__reduce_ex__", "__call__")
 BROKEN = (IndexError, struct.error, UnicodeError, ValueError, OverflowError)
 
@@ -29,6 +35,11 @@ class Walk(Machine):
         super().__init__(data)
         self.lookup = lookup
         self.globals: dict[tuple[str, str], Global] = {}
+        self.ticks: Iterator[None] = repeat(
+            None, TICKS
+        )  # one for each opcode, before the next look at limits
+        self.followed = 0
+        self.blocks_before = sys.getallocatedblocks()
 
     def run(self) -> None:
         """Walk the whole file; raises Damaged or Stopped where it cannot be followed to its end."""
@@ -50,38 +61,52 @@ class Walk(Machine):
         stack, memo, limit = self.stack, self.memo, self.limit
         push, memoize = stack.append, memo.append
         while True:
-            if pos >= limit:
-                if pos > limit:
-                    self.at = min(pos, end)
-                    if self.framed:
-                        raise Stopped(CROSSES)
-                    raise Damaged("the file ends in the middle")
-                self.limit = limit = end
-                self.framed = False
-            op = data[pos]
-            pos += 1
-            if op == 0x68:  # BINGET
-                push(memo[data[pos]])
+            for _ in (ticks := self.ticks):
+                if pos >= limit:
+                    if pos > limit:
+                        self.at = min(pos, end)
+                        if self.framed:
+                            raise Stopped(CROSSES)
+                        raise Damaged("the file ends in the middle")
+                    self.limit = limit = end
+                    self.framed = False
+                op = data[pos]
                 pos += 1
-            elif op == 0x94:  # MEMOIZE
-                memoize(stack[-1])
-            elif op == 0x4B:  # BININT1
-                push(data[pos])
-                pos += 1
-            elif op == 0x6A:  # LONG_BINGET
-                push(memo[U32(data, pos)[0]])
-                pos += 4
-            elif op == 0x8C:  # SHORT_BINUNICODE
-                start, pos = pos + 1, pos + 1 + data[pos]
-                push(data[start:pos].decode("utf-8", "surrogatepass"))
-            elif op == 0x28:  # MARK
-                self.marks.append(len(stack))
-            elif op == 0x2E:  # STOP
-                return self._stop(pos)
-            else:
-                self.at = pos - 1
-                pos = handlers[op](self, pos)
-                limit = self.limit
+                if op == 0x68:  # BINGET
+                    push(memo[data[pos]])
+                    pos += 1
+                elif op == 0x94:  # MEMOIZE
+                    memoize(stack[-1])
+                elif op == 0x4B:  # BININT1
+                    push(data[pos])
+                    pos += 1
+                elif op == 0x6A:  # LONG_BINGET
+                    push(memo[U32(data, pos)[0]])
+                    pos += 4
+                elif op == 0x8C:  # SHORT_BINUNICODE
+                    start, pos = pos + 1, pos + 1 + data[pos]
+                    text = data[start:pos].decode("utf-8", "surrogatepass")
+                    push(text if len(text) == pos - start or len(text) <= MAX_WIDE else OPAQUE)
+                elif op == 0x28:  # MARK
+                    self.marks.append(len(stack))
+                elif op == 0x2E:  # STOP
+                    return self._stop(pos)
+                else:
+                    self.at = pos - 1
+                    pos = handlers[op](self, pos)
+                    limit = self.limit
+            self._account(ticks)
+
+    def _account(self, ticks: Iterator[None]) -> None:
+        """Give more ticks, unless the file has had its share; nested pickles take theirs from the same."""
+        if self.ticks is not ticks:
+            return
+        self.ticks = repeat(None, TICKS)
+        self.followed += TICKS
+        if self.followed > MAX_OPCODES:
+            raise Stopped(f"it has more than {MAX_OPCODES:,} opcodes")
+        if sys.getallocatedblocks() - self.blocks_before > MAX_VALUES or len(self.named) > MAX_VALUES // 4:
+            raise Stopped(f"it holds more than {MAX_VALUES:,} values")
 
     def _stop(self, pos: int) -> int:
         if pos > self.limit:
@@ -90,6 +115,8 @@ class Walk(Machine):
             raise Stopped("bytes follow the end of the pickle inside of its frame")
         if len(self.stack) != 1 or self.marks:
             raise Damaged("the pickle ends with values left over")
+        if self.nested:  # what it gives becomes a part of the outer one
+            self.hold(pos, self.stack)
         return pos
 
     # Names, calls and state -------------------------------------------------------------------------
@@ -101,6 +128,8 @@ class Walk(Machine):
             if not found.refused:
                 pair = (found.module, found.name)
                 found.call, found.set_state = CALL_RULES.get(pair), STATE_RULES.get(pair)
+                if not found.uses & (HOLD | STUB):
+                    self.named[id(found)] = found
         self.stack.append(found)
 
     def _global(self, pos: int) -> int:
@@ -144,6 +173,10 @@ class Walk(Machine):
             return pos
         made = self.stack[-1] = Made(function)
         function.seen |= CALL
+        if function.call is None:
+            self.hold(pos, [args])
+        elif id(args) in self.named:  # the first is the class to make, which is what the rule looks at
+            self.hold(pos, args[1:])
         if type(args) is not tuple:
             self.note(pos, f"calls {function} with arguments that it puts together while it is loaded")
         elif not function.uses & CALL:
@@ -166,6 +199,7 @@ class Walk(Machine):
             return pos
         self.stack[-1] = Made(kind)
         kind.seen |= NEW
+        self.hold(pos, [args])
         if type(args) is not tuple:
             self.note(pos, f"makes a {kind} with arguments that it puts together while it is loaded")
         elif not kind.uses & NEW:
@@ -179,6 +213,7 @@ class Walk(Machine):
 
     def _build(self, pos: int) -> int:
         state = self.stack.pop()
+        self.hold(pos, [state])
         made = self.stack[-1]
         if type(made) is not Made:
             what = made if type(made) is Global else "a value"
@@ -193,7 +228,9 @@ class Walk(Machine):
         kind.seen |= STATE
         if not kind.uses & (NEW | STATE):
             self.note(pos, f"sets the state of what {kind} gave, which models never do")
-        if kind.set_state is not None:
+        if type(state) is dict and len(state) > MAX_KEYS and (kind.set_state is not None or kind.uses & STUB):
+            self.note(pos, f"gives a {kind} a state of more than {MAX_KEYS:,} parts")
+        elif kind.set_state is not None:
             if (complaint := kind.set_state(made, state)) is not None:
                 self.note(pos, complaint)
             if kind.set_state is describes_array:
@@ -251,7 +288,9 @@ class Walk(Machine):
 def _replaces_methods(state: Any) -> bool:
     """Whether the state sets attributes one by one (its second part) that Python itself calls."""
     slots = state[1] if type(state) is tuple and len(state) == 2 else None
-    return type(slots) is dict and any(name in slots for name in CALLED_BY_PYTHON)
+    if type(slots) is not dict:
+        return False
+    return len(slots) > MAX_KEYS or any(name in slots for name in CALLED_BY_PYTHON)
 
 
 _OWN: dict[bytes, Handler] = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from scan.allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today
 from scan.formats import Inflation
-from scan.symbols import ANY_USE, CALL, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
+from scan.symbols import ANY_USE, CALL, HOLD, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
 from scan.walk import Walk
 from tests.support import model_corpus
 
@@ -20,7 +20,7 @@ Uses = dict[tuple[str, str], int]
 
 HEAD = """# Names that a model's pickle may refer to: module, name, and what the file may do with it:
 # call (REDUCE), state (BUILD on what the call gave), new (NEWOBJ), items (fill a container), stub (an inert
-# class stands in for it).
+# class stands in for it), hold (keep it as a value, which may be called later).
 # Written by scripts/allow_list.py out of fitted models' own files; do not edit, review the difference.
 """
 
@@ -91,7 +91,7 @@ NOT_INSTALLED: dict[str, tuple[str, ...]] = {
 def observed(data: bytes) -> Uses:
     """The names that one file refers to, and what it does with them; raises what the walk raises."""
     content = b"".join(Inflation(io.BytesIO(data)))
-    walk = Walk(content, _anything)
+    walk = Observer(content, _anything)
     walk.run()
     if walk.notes:
         raise ValueError("; ".join(walk.notes))
@@ -102,10 +102,17 @@ def observed(data: bytes) -> Uses:
     return found
 
 
+class Observer(Walk):
+    """Lets every name be kept, and remembers which were."""
+
+    def keep(self, _pos: int, name: Global) -> None:
+        name.seen |= HOLD
+
+
 def _anything(module: str, name: str) -> Global:
     pair = today(module, name)
     stubbed = pair in STUBBED or pair[0] in STUBBED_MODULES
-    return Global(*pair, ANY_USE | (STUB if stubbed else 0))
+    return Global(*pair, (ANY_USE & ~HOLD) | (STUB if stubbed else 0))
 
 
 def wanted(models: Iterator[model_corpus.Fitted] | None = None) -> Uses:
@@ -141,6 +148,13 @@ def complete(found: Uses) -> Uses:
 OLDER_USES = {  # what older versions did with names that are still written
     ("numpy.random._pickle", "__generator_ctor"): CALL | STATE,  # numpy before 1.24
     ("numpy.random", "__RandomState_ctor"): CALL | STATE,  # numpy before 1.17
+    ("numpy.random._pickle", "__bit_generator_ctor"): HOLD,  # the second argument of the others
+    **{  # the argument of a `newObj` that is gone
+        (module, name): HOLD
+        for module, names in LEGACY.items()
+        for name in names
+        if names is DISTANCES and name != "newObj"
+    },
 }
 CONTAINERS = {
     ("collections", "OrderedDict"), ("collections", "defaultdict"), ("collections", "Counter"),

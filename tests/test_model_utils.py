@@ -6,6 +6,7 @@ import json
 import pickle
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from estimators.loading import load
 from estimators.traits import label_text
 from model_utils import Adapter, adapt
 from records.model import ScanReport
-from scan import files
+from scan.files import first_glance, scan
 from tests.support import models_for_tests as models
 
 NUMPY = np.__version__.partition(".")[0] + ".x"  # of numpy a file tells the first number only
@@ -33,52 +34,52 @@ def loaded(data: bytes) -> Any:
     return load(io.BytesIO(data), "contained")
 
 
-def first_glance(path: Path) -> ScanReport:
-    with path.open("rb") as file:
-        return files.first_glance(file)
-
-
 def written(tmp_path: Path, data: bytes) -> Path:
     path = tmp_path / "upload"
     path.write_bytes(data)
     return path
 
 
+def glanced(path: Path) -> ScanReport:
+    with path.open("rb") as file:
+        return first_glance(file)
+
+
 @pytest.mark.parametrize("compress", [0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
 def test_a_joblib_file_tells_its_libraries_and_version_unread(tmp_path: Path, compress: Any) -> None:
     path = models.save(models.forest_pipeline(), tmp_path / "m.pkl", compress=compress)
-    scan = first_glance(path)
-    file_format, saved_with = scan.format, scan.saved_with
+    seen = glanced(path)
+    file_format, saved_with = seen.format, seen.saved_with
     assert file_format == "joblib"
-    assert scan.compression == (compress[0] if compress else None)
-    assert {"sklearn", "numpy", "joblib"} <= set(scan.libraries)
+    assert seen.compression == (compress[0] if compress else None)
+    assert {"sklearn", "numpy", "joblib"} <= set(seen.libraries)
     assert saved_with == {"scikit-learn": sklearn.__version__, "numpy": NUMPY}
 
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_pickle_of_any_protocol_tells_its_version(tmp_path: Path, protocol: int) -> None:
     path = written(tmp_path, pickle.dumps(models.logistic(), protocol=protocol))
-    scan = first_glance(path)
-    file_format, saved_with = scan.format, scan.saved_with
-    assert (file_format, scan.compression) == ("pickle", None)
-    assert scan.protocol == (protocol if protocol >= 2 else 0)
-    assert {"sklearn", "numpy"} <= set(scan.libraries)
+    seen = glanced(path)
+    file_format, saved_with = seen.format, seen.saved_with
+    assert (file_format, seen.compression) == ("pickle", None)
+    assert seen.protocol == (protocol if protocol >= 2 else 0)
+    assert {"sklearn", "numpy"} <= set(seen.libraries)
     assert saved_with == {"scikit-learn": sklearn.__version__, "numpy": NUMPY}
 
 
 def test_an_xgboost_model_tells_the_version_that_saved_it(tmp_path: Path) -> None:
     import xgboost
 
-    scan = first_glance(models.save(models.xgboost_classifier(), tmp_path / "m.pkl"))
-    saved_with = scan.saved_with
-    assert "xgboost" in scan.libraries
+    seen = glanced(models.save(models.xgboost_classifier(), tmp_path / "m.pkl"))
+    saved_with = seen.saved_with
+    assert "xgboost" in seen.libraries
     assert saved_with["xgboost"] == xgboost.__version__
 
 
 def test_inspection_executes_nothing(tmp_path: Path) -> None:
     witness = tmp_path / "executed"
     source = f"open({str(witness)!r}, 'w').close(); model = 1"
-    assert first_glance(models.save_source(source, tmp_path / "m.pkl")).libraries == ()
+    assert glanced(models.save_source(source, tmp_path / "m.pkl")).libraries == ()
     assert not witness.exists()
 
 
@@ -107,17 +108,35 @@ def zipped(name: str) -> bytes:
         (b"\x00\x01\x02garbage", "not known here"),
     ],
 )
-def test_what_is_no_model_is_named_for_what_it_is(tmp_path: Path, data: bytes, says: str) -> None:
+def test_what_is_no_model_is_named_for_what_it_is(data: bytes, says: str) -> None:
     with pytest.raises(NotAModel) as caught:
-        first_glance(written(tmp_path, data))
+        first_glance(io.BytesIO(data))
     assert says in caught.value.message
     assert caught.value.hint
 
 
-def test_a_file_that_unpacks_to_absurd_size_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_unpacks_to_absurd_size_is_refused() -> None:
     bomb = gzip.compress(b"\x80\x04" + bytes(100 << 20), 9)
     with pytest.raises(NotAModel, match="times its size"):
-        first_glance(written(tmp_path, bomb))
+        scan(io.BytesIO(bomb))
+
+
+def test_a_first_glance_takes_in_the_start_of_the_file_alone() -> None:
+    class Counting(io.BytesIO):
+        taken = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            self.taken += len(data)
+            return data
+
+    model = pickle.dumps({"padding": bytes(40 << 20), "model": models.logistic()})
+    for data in (model, zlib.compress(model, 0)):
+        file = Counting(data)
+        seen = first_glance(file)
+        assert seen.libraries == () and seen.protocol == 4
+        assert file.taken < 3 << 20
+        assert scan(file).saved_with["scikit-learn"] == sklearn.__version__
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.95])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import runs
+from execution.heartbeat import Heartbeat
 from records.run import RunPlan, RunReport
 from reports.exports import to_html, to_junit, to_markdown
 from sandbox.zygote import Zygote
@@ -51,7 +52,7 @@ def report_of(services: Services, model: Any, change: Change, tmp_path: Path) ->
     job = services.jobs.claim("test")
     assert job is not None
     zygote = ThreadZygote(changing(change))
-    Worker(services)._work(job, cast(Zygote, zygote))
+    Worker(services, Heartbeat())._work(job, cast(Zygote, zygote))
     zygote.join()
     over = runs.get_run(services, row.id)
     assert over.state not in ("queued", "running")

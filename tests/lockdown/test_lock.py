@@ -446,6 +446,36 @@ def test_a_locked_process_dies_with_its_parent(zygote: Zygote, tmp_path: Path) -
         wait_until(lambda: gone(child))
 
 
+LOCKED_WITHOUT_A_SCORE = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from lockdown import lock
+lock.OOM_SCORE = Path({score!r})
+told = os.dup(1)
+applied = lock.lock((told,), parent=os.getppid(), memory_mb=2048, cpu_s=9, threads=1)
+os.write(told, repr(applied).encode())
+"""
+
+
+def test_the_kernel_takes_a_model_first_when_memory_ends(zygote: Zygote, tmp_path: Path) -> None:
+    path = models.save(models.logistic(), tmp_path / "m.pkl")
+    with open_model(zygote, path, name="m", deadline_s=60) as handle:
+        score = Path(f"/proc/{pid_of(handle)}/oom_score_adj").read_text()
+        assert int(score) == 1000
+        assert lock.FIRST in handle.isolation and lock.FIRST in lock.layers()
+    assert int(Path("/proc/self/oom_score_adj").read_text()) < 1000
+    assert int(Path(f"/proc/{zygote.pid}/oom_score_adj").read_text()) < 1000
+
+
+@pytest.mark.parametrize("score", ["/proc/self/no_such_file", "/proc/self/oom_score_adj"])
+def test_a_machine_where_the_score_cannot_be_set_still_locks(score: str) -> None:
+    code = LOCKED_WITHOUT_A_SCORE.format(root=str(PROJECT_ROOT), score=score)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (lock.FIRST in done.stdout) is score.endswith("score_adj")
+    assert "seccomp" in done.stdout
+
+
 # The same as somebody else -----------------------------------------------------------------------
 
 
@@ -464,7 +494,7 @@ def test_attacks_and_workloads_come_out_the_same_for_an_ordinary_user() -> None:
             [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", f"--inh-caps={reading}",
              f"--ambient-caps={reading}", sys.executable, "-B", "-m", "pytest", "-q", "-rs",
              "-p", "no:cacheprovider", f"--basetemp={folder}/base", __file__,
-             "-k", "attack_happens or explained or listed or parent"],
+             "-k", "attack_happens or explained or listed or parent or memory_ends"],
             cwd=PROJECT_ROOT, env=ours | {IN_A_RERUN: "1", "HOME": "/"}, capture_output=True, text=True,
             timeout=300, check=False,
         )  # fmt: skip

@@ -235,6 +235,14 @@ def replaced_setstate(witness: Path) -> bytes:
     return b"\x80\x02csklearn.dummy\nDummyClassifier\n)\x81" + first + text(touch(witness)) + b"b."
 
 
+def held_class(_witness: Path) -> bytes:
+    """Reads any file of the machine when it is asked to transform."""
+    import xgboost
+    from sklearn.preprocessing import FunctionTransformer
+
+    return pickle.dumps(FunctionTransformer(xgboost.Booster, kw_args={"model_file": "/etc/passwd"}), 4)
+
+
 def after_compressed(witness: Path) -> bytes:
     return zlib.compress(pickle.dumps([1, 2], 4)) + pickle.dumps(exploit(witness), 4)
 
@@ -277,6 +285,7 @@ HOSTILE: dict[str, Hostile] = {
     "array inside of a frame": Hostile(wrapper_in_frame, "does not end its frame", loader="pickle"),
     "getattr": Hostile(getattr_call, "reaches for an attribute by its name"),
     "a replaced __setstate__": Hostile(replaced_setstate, "os.system"),
+    "a class that is called later": Hostile(held_class, "keeps xgboost.core.Booster as a value", fires=False),
     "after the compressed data": Hostile(
         after_compressed, "follow the compressed pickle", refused_alone=False, fires=False
     ),

@@ -334,14 +334,14 @@ def _kept_values(frame: pd.DataFrame, target: Any) -> Iterator[Fitted]:
 
 
 def _functions() -> Iterator[Fitted]:
-    """Functions that a pipeline may name: NumPy's universal ones, and scikit-learn's own."""
+    """Functions that a pipeline may name: NumPy's and SciPy's universal ones, and scikit-learn's own."""
+    import scipy.special
     import sklearn.feature_selection as selection
     from sklearn import preprocessing
     from sklearn.compose import make_column_selector
     from sklearn.metrics import pairwise
 
-    for name in dir(np):
-        function = getattr(np, name)
+    for name, function in (*vars(np).items(), *vars(scipy.special).items()):
         if isinstance(function, np.ufunc):
             transformer = preprocessing.FunctionTransformer(function)
             transformer.inverse_func = function
