@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         4096, ge=1024, description="Address space of the process that holds a model, in MB."
     )
     sample_mb: int = Field(
-        64, ge=1, le=1024, description="What a sample may take unfolded, in MB; rows beyond are left out."
+        32, ge=1, le=1024, description="What a sample may take unfolded, in MB; rows beyond are left out."
     )
     sample_memory_mb: int = Field(
         3072, ge=2560, description="Address space of the process that reads a sample, in MB."

@@ -18,7 +18,7 @@ class Limits:
     rows: int = MAX_ROWS
     columns: int = 10_000
     value: int = 100_000
-    decoded: int = 64 << 20
+    decoded: int = 32 << 20
 
     def rows_of(self, columns: int) -> int:
         """The most rows of so many columns, each value of at least a number's size."""

@@ -54,7 +54,7 @@ def read_parquet(file: BinaryIO, name: str, limits: Limits) -> pd.DataFrame:
         frame = (
             pa.Table.from_batches(batches).slice(0, rows).to_pandas(ignore_metadata=True, use_threads=False)
         )
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         if isinstance(error, pa.ArrowMemoryError):
             raise
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -6,6 +6,7 @@ and `rows.parquet_files`, what the columns mean to `schema_utils`, memory and ti
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -113,7 +114,8 @@ def _as_sent(column: "pd.Series[Any]") -> "pd.Series[Any] | None":
     if kind == "date":
         return pd.to_datetime(column, errors="coerce")
     if kind in ("decimal", "integer", "floating", "mixed-integer-float"):  # beyond 64 bits, or with None
-        return column.astype(np.float64)
+        with suppress(OverflowError):  # whole numbers of hundreds of digits are text
+            return column.astype(np.float64)
     if kind in ("string", "boolean", "empty"):
         return None
     return column.map(str, na_action="ignore")

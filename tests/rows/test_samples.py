@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal, assert_series_equal
 
@@ -216,6 +218,19 @@ def test_lines_without_end_are_refused_unread() -> None:
         read("a,b\n" + "1," * 3_000_000)
     with pytest.raises(InvalidSample, match="more than 1,000,000 empty lines"):
         read("a,b\n" + "\n" * 1_100_000)
+
+
+def test_whole_numbers_of_any_length_are_read() -> None:
+    frame = read("a,b\n" + "9" * 25 + "," + "9" * 400 + "\n1,2\n")
+    assert frame["a"].tolist() == [1e25, 1.0] and frame["b"].tolist() == ["9" * 400, "2"]
+
+
+def test_metadata_nested_without_end_are_refused() -> None:
+    table = pa.table({"a": [1.0]}).replace_schema_metadata({"pandas": "[" * 100_000})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    with pytest.raises(InvalidSample, match="The Parquet sample 'x' cannot be read"):
+        read_sample(buffer.getvalue(), "x")
 
 
 def test_a_parquet_column_of_lists_is_named_unread() -> None:

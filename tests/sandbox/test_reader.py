@@ -69,7 +69,7 @@ def saved(folder: Path, data: bytes) -> Path:
 def test_the_frame_is_what_reading_it_here_gives(
     zygote: Zygote, tmp_path: Path, written: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.reader.PART_BYTES", (64 << 20) // 7)  # eight answers
+    monkeypatch.setattr("sandbox.reader.PART_BYTES", (32 << 20) // 7)  # eight answers
     path = saved(tmp_path, written(TABLE))
     with open_sample(zygote, path, "rows") as sample:
         frame = sample.frame()
