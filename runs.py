@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Literal
 
+from pydantic import ValidationError
+
 from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
 from example_models import EXAMPLES
 from records.base import Record
@@ -158,10 +160,18 @@ def get_run(services: Services, run_id: str) -> RunRow:
 
 
 def get_report(services: Services, run_id: str) -> RunReport | None:
-    """The report of a finished run; None while it is queued or running."""
+    """The report of a finished run; None while it is queued or running. NotFound for one of before reports
+    were read back when they are stored, which may hold what no reader takes."""
     get_run(services, run_id)
     document = services.store.runs.report(run_id)
-    return None if document is None else RunReport.model_validate(document)
+    try:
+        return None if document is None else RunReport.model_validate(document)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+        raise NotFound(
+            f"The report of run {run_id} is stored but cannot be read: {place} is at fault.",
+            hint="Delete the run, and test the model again.",
+        ) from None
 
 
 def list_runs(services: Services, query: RunQuery) -> RunPage:
