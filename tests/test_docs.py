@@ -20,6 +20,13 @@ PAGES += sorted(PROJECT_ROOT.glob("docs/*.md"))
 SOURCES = listed("*.py")
 TICKED = re.compile(r"`([A-Za-z_][\w./]*)`")
 MADE = (".json", ".parquet")  # files that runs make
+# What takes apart bytes that may be a stranger's: parsers of ours and of libraries, forms, uploads.
+READS = re.compile(
+    r"bounded_json\.parse|json\.loads?|csv\.reader|pd\.read_\w+|base64\.b64decode|request\.(form|body|stream)|Form"
+    r"|(\w+\.)*(loads|load|load_model\w*|InferenceSession|ZipFile|decompressobj|\w*Decompressor|mmap|frombuffer"
+    r"|ParquetFile|genops|file_uploader|unpack|unpack_from|get_untrusted_types)"
+    r"|struct\.Struct\(.*\)\.unpack(_from)?|RestrictedUnpickler\(.*\)\.load"
+)
 # "Leaves this to `one`, and that to `another`." and what it hands on must be modules.
 LEAVES = re.compile(r"\bLeaves\s.*?(?=\.\s|\.$|\n\n|\Z)", re.DOTALL)
 
@@ -34,6 +41,22 @@ def test_every_setting_is_documented_with_its_own_words(name: str) -> None:
 def test_no_setting_is_documented_that_does_not_exist() -> None:
     documented = {name.lower() for name in re.findall(r"^\| `([A-Z0-9_]+)`", SETTINGS_PAGE, re.MULTILINE)}
     assert documented == set(Settings.model_fields)
+
+
+def test_every_place_that_takes_bytes_apart_is_in_the_table_of_limits() -> None:
+    page = (PROJECT_ROOT / "docs" / "security.md").read_text("utf-8")
+    table = page.partition("## What is read where")[2]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| ")][1:]
+    told = {name for row in rows for name in TICKED.findall(row[3])}
+    used = {
+        module: [ast.unparse(node.func if isinstance(node, ast.Call) else node)
+                 for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                 if isinstance(node, ast.Call | ast.Attribute)]
+        for module, path in MODULES.items()
+        if not module.startswith("example_client")
+    }  # fmt: skip
+    reading = {module for module, names in used.items() if any(map(READS.fullmatch, names))}
+    assert reading == told
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
