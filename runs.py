@@ -19,7 +19,7 @@ from records.base import Record
 from records.run import RunPlan, RunReport, Source
 from records.sample import SampleFacts
 from records.schema import Schema
-from rows.samples import check_target
+from rows.columns import check_target
 from schema_utils import check_complete, combine
 from services import Services
 from store.jobs import JobKind, JobRow

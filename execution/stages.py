@@ -41,9 +41,10 @@ from records.schema import Schema
 from records.thresholds import monitoring_thresholds
 from robustness import examination
 from robustness.monotonicity import check_declared
+from rows.columns import features_of, split_target
 from rows.fit import check_agrees, check_fits_model
 from rows.joint import joint_for
-from rows.samples import features_of, split_target
+from rows.limits import MAX_ROWS
 from sandbox.handle import ModelHandle
 from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
@@ -388,7 +389,8 @@ class Execution:
             frame = sample.frame()
         if sample.cut_at is not None:
             self.warnings.append(
-                f"The sample holds more than is taken of one: its first {sample.cut_at:,} rows were used."
+                f"Of the sample the first {sample.cut_at:,} rows were used: of one no more are taken than "
+                f"{MAX_ROWS:,} rows, or {self.services.settings.sample_mb} MB unfolded (SAMPLE_MB)."
             )
         return (frame, None) if self.row.target is None else split_target(frame, self.row.target)
 

@@ -2,10 +2,9 @@
 
 Promises: nothing in the file is executed; no more of it is unfolded than `Limits` allow; a file that is
 not a clean table is refused with the line, the column and what to do. Leaves the formats to `rows.csv_files`
-and `rows.parquet_files`, what the columns mean to `schema_utils`, memory and time to the process around it.
+and `rows.parquet_files`, the label to `rows.columns`, and memory and time to the process around it.
 """
 
-from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -14,10 +13,10 @@ import pandas as pd
 
 from errors import InvalidSample
 from rows.csv_files import chunks, read_csv
-from rows.limits import STANDARD, Limits, listed
+from rows.limits import STANDARD, Limits
 from rows.parquet_files import is_parquet, read_parquet
 
-__all__ = ["check_target", "features_of", "read_sample", "split_target"]
+__all__ = ["read_sample"]
 
 
 def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.DataFrame:
@@ -50,49 +49,6 @@ def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.Data
         frame = frame.iloc[:cut_at].copy()
     frame.attrs = {} if cut_at is None else {"cut_at": cut_at}
     return frame
-
-
-def split_target(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, "pd.Series[Any]"]:
-    """Features and labels, without the rows whose label is missing; both with a new RangeIndex.
-
-    Raises InvalidSample when there is no such column, no other column, or no label at all.
-    """
-    empty = [target] if target in frame.columns and frame[target].isna().all() else []
-    check_target(target, [str(column) for column in frame.columns], empty)
-    labelled = frame[frame[target].notna()].reset_index(drop=True)
-    return labelled.drop(columns=[target]), labelled[target]
-
-
-def check_target(target: str, columns: Sequence[str], empty: Collection[str]) -> None:
-    """Raises InvalidSample as `split_target`; empty: the columns without any value."""
-    if target not in columns:
-        raise InvalidSample(
-            f"The sample has no column {target!r} to use as target.",
-            hint=f"Its columns are: {listed(list(columns))}.",
-            field="target",
-        )
-    if target in empty:
-        raise InvalidSample(
-            f"Every value of the target column {target!r} is missing.",
-            hint="Choose another target.",
-            field="target",
-        )
-    if len(columns) == 1:
-        raise InvalidSample(
-            f"The sample has no column beside the target {target!r}.", hint="Add the columns the model takes."
-        )
-
-
-def features_of(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The columns that a model takes, in its order. Raises InvalidSample for those that the sample lacks."""
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
-        raise InvalidSample(
-            f"The sample lacks {listed(missing)}, which the model takes.",
-            hint=f"Its columns are: {listed([str(column) for column in frame.columns])}.",
-            field="sample",
-        )
-    return frame[list(names)]
 
 
 def _sendable(frame: pd.DataFrame) -> pd.DataFrame:

@@ -152,7 +152,7 @@ def test_a_longer_sample_than_is_taken_is_cut_and_said(server: LiveServer, tmp_p
     long = pd.concat([X.assign(label=y)] * 700, ignore_index=True)
     report = post(server, model, sample=long.to_csv(index=False).encode(), target="label").json()
     assert report["accuracy"]["value"]["rows"] == 100_000
-    assert any("its first 100,000 rows were used" in warning for warning in report["warnings"])
+    assert any("the first 100,000 rows were used" in warning for warning in report["warnings"])
 
 
 def test_a_sample_that_lacks_columns_of_the_model_still_gets_a_report(

@@ -15,8 +15,8 @@ from pandas.testing import assert_frame_equal, assert_series_equal
 
 from errors import InvalidSample, TooLarge
 from rows import samples
+from rows.columns import split_target
 from rows.limits import Limits
-from rows.samples import split_target
 from sandbox import wire
 
 PLAIN = pd.DataFrame({"age": [41, 7], "città": ["Forlì", "Orléans"], "share": [0.5, 1.25]})
