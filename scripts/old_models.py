@@ -20,13 +20,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FOLDER", "RELEASES", "answers", "asked", "main", "models", "read", "rows"]
+__all__ = ["FOLDER", "RELEASES", "answers", "asked", "main", "models", "read", "rows", "same"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "old_models"
 RELEASES = (
     "0.20.4", "0.22.2.post1", "0.23.2", "0.24.2", "1.0.2", "1.1.3", "1.2.2", "1.3.2", "1.4.2", "1.5.2",
     "1.6.1", "1.7.2", "1.8.0",
 )  # fmt: skip
+DOCS = FOLDER.parents[1] / "docs" / "models.md"
+BEGIN, END = "<!-- Written by scripts/old_models.py. -->", "<!-- Until here. -->"
 WORDS = ("good", "bad", "slow", "quick", "cheap", "dear", "late", "broken")
 TRAINED, ASKED = 80, 20  # rows
 
@@ -362,6 +364,16 @@ def read(release: str) -> tuple[dict[str, bytes], dict[str, Any]]:
     return {name[: -len(".pkl")]: data for name, data in files.items()}, told
 
 
+def same(got: Any, want: Any) -> bool:
+    """Whether labels are alike and values to 1e-9 of each."""
+    if isinstance(got, list) and got and isinstance(got[0], list) and isinstance(got[0][0], list):
+        return all(same(a, b) for a, b in zip(got, want, strict=True))  # of several outputs, one by one
+    a, b = np.asarray(got), np.asarray(want)
+    if a.shape != b.shape:
+        return False
+    return bool(np.allclose(a, b, rtol=1e-9, atol=1e-12)) if b.dtype.kind == "f" else bool((a == b).all())
+
+
 def make(release: str) -> None:
     """In the release's own environment: fit, save, load again, answer, write the bundle."""
     import sklearn
@@ -393,11 +405,36 @@ def make(release: str) -> None:
             archive.addfile(member, io.BytesIO(data))
 
 
+def shown() -> str:
+    """The table of docs/models.md: each kind of model by release, as its answers compare today."""
+    from estimators.unpickler import load_restricted
+
+    found: dict[str, dict[str, str]] = {}
+    for release in RELEASES:
+        files, told = read(release)
+        for kind, data in sorted(files.items()):
+            got = answers(load_restricted(io.BytesIO(data)), asked(kind))
+            other = [name for name, old in told[kind].items() if not same(got.get(name), old)]
+            found.setdefault(kind, {})[release] = ", ".join(other) or "same"
+    short = [".".join(release.split(".")[:2]) for release in RELEASES]
+    lines = [f"| model | {' | '.join(short)} |", "|---" * (len(RELEASES) + 1) + "|"]
+    for kind, by_release in sorted(found.items()):
+        lines.append(f"| {kind} | {' | '.join(by_release.get(r, '') for r in RELEASES)} |")
+    return "\n".join(lines)
+
+
+def write_table() -> None:
+    before, _, rest = DOCS.read_text("utf-8").partition(BEGIN)
+    DOCS.write_text(f"{before}{BEGIN}\n\n{shown()}\n\n{END}{rest.partition(END)[2]}", "utf-8")
+
+
 def main() -> int:
+    warnings.simplefilter("ignore")
     folder = Path(sys.argv[1])
     for release in sys.argv[2:] or RELEASES:
         python = folder / release / "bin" / "python"
         subprocess.run([str(python), "-W", "ignore", __file__, "--make", release], check=True)
+    write_table()
     return 0
 
 

@@ -15,7 +15,8 @@ __all__ = ["STEPS", "NearestCentroid"]
 # Where a model's width stands that kept no `n_features_in_` (new in 0.23): the last axis of the first found.
 WIDE = (
     "coef_", "cluster_centers_", "theta_", "feature_log_prob_", "_fit_X", "centroids_", "means_", "X_train_",
-    "statistics_", "components_", "scale_", "scores_", "lambdas_", "support_vectors_",
+    "statistics_", "components_", "scale_", "scores_", "X_fit_", "n_bins_", "quantiles_",
+    "support_vectors_",
 )  # fmt: skip
 INSIDE = ("estimators_", "calibrated_classifiers_")
 
@@ -113,9 +114,9 @@ def eliminations_have_a_width(_made: Any, state: State) -> None:
         state.setdefault("n_features_in_", len(state["support_"]))
 
 
-@step("sklearn.base.BaseEstimator", before="0.24")
+@step("sklearn.base.BaseEstimator", before="1.1")
 def width_is_that_of_what_was_learnt(_made: Any, state: State) -> None:
-    """`n_features_in_` is new in 0.23, inside of ensembles in 0.24."""
+    """`n_features_in_` is new in 0.23, in some classes 0.24 or 1.0."""
     if "n_features_in_" in state:
         return
     if (width := _width(state)) is not None:

@@ -13,7 +13,7 @@ import sklearn
 from estimators.loading import load
 from scan.files import scan
 from scripts import old_models
-from scripts.old_models import RELEASES, asked, read
+from scripts.old_models import RELEASES, asked, read, same
 from upgrades.steps import Upgrade
 from upgrades.telling import COMPARED, DIFFERS, told_of
 from upgrades.upgrading import STEPS
@@ -100,6 +100,17 @@ def test_every_step_of_a_release_is_needed_by_one_of_its_models() -> None:
     assert {step.name for step in STEPS} == used
 
 
+def test_the_table_in_the_docs_is_that_of_the_files() -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X has feature names")
+        assert old_models.shown() in old_models.DOCS.read_text("utf-8")
+
+
+def test_a_width_that_was_not_kept_is_found_in_what_was_learnt() -> None:
+    for kind in ("forest", "neighbours", "network", "ridge", "k means", "kernel PCA", "quantiles", "mixture"):
+        assert brought_forward(read("0.20.4")[0][kind]).n_features_in_ == 5, kind
+
+
 def test_the_report_says_in_one_line_what_was_done() -> None:
     upgrade = Upgrade()
     brought_forward(read("1.3.2")[0]["forest"], upgrade)
@@ -147,13 +158,3 @@ def brought_forward(data: bytes, told: Upgrade | None = None) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return load(file, "strict", report, told)
-
-
-def same(got: Any, want: Any) -> bool:
-    """Labels alike, values to 1e-9 of the largest."""
-    if isinstance(got, list) and got and isinstance(got[0], list) and isinstance(got[0][0], list):
-        return all(same(a, b) for a, b in zip(got, want, strict=True))  # of several outputs, one by one
-    a, b = np.asarray(got), np.asarray(want)
-    if a.shape != b.shape:
-        return False
-    return bool(np.allclose(a, b, rtol=1e-9, atol=1e-12)) if b.dtype.kind == "f" else bool((a == b).all())
