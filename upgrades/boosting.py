@@ -38,7 +38,7 @@ def boosting_keeps_one_width(_made: Any, state: State) -> None:
         state["criterion"] = "squared_error"
 
 
-@step(GB, before="1.4")
+@step(GB, before="1.4", needs="estimators_")
 def rounds_have_several_trees(_made: Any, state: State) -> None:
     """`n_trees_per_iteration_` is new in 1.4: the second axis of `estimators_`."""
     state.setdefault("n_trees_per_iteration_", state["estimators_"].shape[1])
@@ -78,6 +78,8 @@ def _dummy(held: State, kind: str, state: State) -> Any:
 def losses_are_made_anew(made: Any, state: State) -> None:
     """Python classes until 1.0 and 1.3, Cython's by the name `_loss` until 1.8."""
     state.pop("loss_", None)
+    if "estimators_" not in state and "_predictors" not in state:
+        return
     bare = object.__new__(type(made))  # of the class that has the state, and that nothing else holds
     vars(bare).update(state)
     state["_loss"] = type(made)._get_loss(bare, sample_weight=None)
@@ -86,11 +88,12 @@ def losses_are_made_anew(made: Any, state: State) -> None:
 @step(GB_CLASSIFIER, before="1.8")
 def own_start_models_are_clipped_as_before(_made: Any, state: State) -> None:
     """Shares of an `init` of the user's own were cut at float32's epsilon, since 1.8 at float64's."""
-    from sklearn.base import is_classifier
+    from sklearn.base import BaseEstimator, is_classifier
     from sklearn.dummy import DummyClassifier
 
     start = state.get("init_")
-    if is_classifier(start) and not isinstance(start, DummyClassifier):
+    own = isinstance(start, BaseEstimator) and is_classifier(start)
+    if own and not isinstance(start, DummyClassifier):
         state["init_"] = ClippedStart(start)
 
 
@@ -111,7 +114,7 @@ class ClippedStart:
 # Histograms ---------------------------------------------------------------------------------------
 
 
-@step(HIST, before="0.24")
+@step(HIST, before="0.24", needs="_predictors")
 def what_is_private_has_an_underscore(_made: Any, state: State) -> None:
     """0.22 and 0.23 called them `bin_mapper_` and so on; `early_stopping` was no parameter in 0.22."""
     rename(state, bin_mapper_="_bin_mapper", n_features_="_n_features", scorer_="_scorer")
@@ -123,19 +126,21 @@ def what_is_private_has_an_underscore(_made: Any, state: State) -> None:
 def categories_were_told_not_guessed(_made: Any, state: State) -> None:
     """Without a preprocessor, 1.4's, codes go straight to the bins; none are guessed."""
     state.setdefault("categorical_features", None)
+    if "_predictors" not in state:
+        return
     state.setdefault("is_categorical_", None)
     state.setdefault("_preprocessor", None)
     state.setdefault("_is_categorical_remapped", None)
 
 
-@step(HIST, before="1.1")
+@step(HIST, before="1.1", needs="_baseline_prediction")
 def start_values_are_a_row(_made: Any, state: State) -> None:
     """A number or a column of classes until 1.0."""
     start = np.asarray(state["_baseline_prediction"], dtype=np.float64)
     state["_baseline_prediction"] = start.reshape((1, -1))
 
 
-@step(HIST_CLASSIFIER, before="1.7")
+@step(HIST_CLASSIFIER, before="1.7", needs="classes_")
 def classes_have_an_encoder(_made: Any, state: State) -> None:
     """`_label_encoder` is new in 1.7 (ensemble/_hist_gradient_boosting/gradient_boosting.py)."""
     from sklearn.preprocessing import LabelEncoder
@@ -146,7 +151,7 @@ def classes_have_an_encoder(_made: Any, state: State) -> None:
         state["_label_encoder"] = encoder
 
 
-@step(HIST, before="1.9")
+@step(HIST, before="1.9", needs="_predictors")
 def fitting_tools_are_left_behind(_made: Any, state: State) -> None:
     """A scorer, and from 1.4 on the model's own bound method, were kept from early stopping."""
     state["_scorer"] = None
@@ -170,7 +175,7 @@ def nodes_know_categories(_made: Any, state: State) -> None:
         state.setdefault(name, np.zeros((0, 8), dtype=X_BITSET_INNER_DTYPE))
 
 
-@step("sklearn.ensemble._hist_gradient_boosting.binning._BinMapper", before="1.0")
+@step("sklearn.ensemble._hist_gradient_boosting.binning._BinMapper", before="1.0", needs="bin_thresholds_")
 def bins_know_categories(_made: Any, state: State) -> None:
     """0.24 added them, 1.0 the number of threads."""
     width = len(state["bin_thresholds_"])

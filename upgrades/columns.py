@@ -31,14 +31,14 @@ def imputers_know_their_types(_made: Any, state: State) -> None:
 @step("sklearn.impute._base._BaseImputer", before="0.24")
 def indicators_are_given_the_gaps(_made: Any, state: State) -> bool:
     """Inside of an imputer an indicator is handed a mask since 0.24, and says so in `_precomputed`."""
-    indicator: Any = state.setdefault("indicator_", None)
+    indicator: Any = state.get("indicator_")
     if type(indicator).__name__ != "MissingIndicator":
         return False
     indicator._precomputed = True
     return True
 
 
-@step("sklearn.impute._knn.KNNImputer", before="1.1")
+@step("sklearn.impute._knn.KNNImputer", before="1.1", needs="_mask_fit_X")
 def imputers_know_their_empty_columns(_made: Any, state: State) -> None:
     """`_valid_mask` is new in 1.1: columns that were not wholly blank."""
     if "_mask_fit_X" in state:
@@ -69,7 +69,7 @@ def one_hot_encoders_of_0_20(_made: Any, state: State) -> None:
         state["categories"] = "auto"
 
 
-@step(ONE_HOT, before="1.2")
+@step(ONE_HOT, before="1.2", needs="categories_")
 def one_hot_encoders_group_rare_categories(_made: Any, state: State) -> None:
     """New in 1.1; `_drop_idx_after_grouping` in 1.2."""
     state.setdefault("_infrequent_enabled", False)

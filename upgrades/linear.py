@@ -122,7 +122,7 @@ def losses_of_gradient_descent_stay_behind(_made: Any, state: State) -> None:
     state.pop("loss_function_", None)
 
 
-@step("sklearn.linear_model._glm.glm._GeneralizedLinearRegressor", before="1.9")
+@step("sklearn.linear_model._glm.glm._GeneralizedLinearRegressor", before="1.9", needs="coef_")
 def links_are_made_anew(made: Any, state: State) -> None:
     """Families and links until 1.0, Cython's losses by the name `_loss` until 1.8."""
     state.pop("_family_instance", None)

@@ -36,7 +36,7 @@ def neighbours_count_their_rows(_made: Any, state: State) -> None:
         state.setdefault("n_samples_fit_", state["_fit_X"].shape[0])
 
 
-@step("sklearn.neighbors._classification.RadiusNeighborsClassifier", before="0.22")
+@step("sklearn.neighbors._classification.RadiusNeighborsClassifier", before="0.22", needs="classes_")
 def outliers_have_a_label(_made: Any, state: State) -> None:
     """`outlier_label_` is new in 0.22."""
     state.setdefault("outlier_label_", state.get("outlier_label"))

@@ -19,13 +19,14 @@ Change = Callable[[Any, State], Any]  # returns True for a change that it made i
 @dataclass(frozen=True)
 class Step:
     """One change. of: full names of the classes, and of those that derive from them. before: the first
-    release that needs it no more; None where the state itself tells.
+    release that needs it no more; None where the state itself tells. needs: what only a fitted one has.
     """
 
     name: str
     of: tuple[str, ...]
     before: Release | None
     change: Change
+    needs: str | None = None
 
 
 @dataclass
@@ -55,11 +56,11 @@ def release_of(text: Any) -> Release | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def step(*of: str, before: str | None) -> Callable[[Change], Step]:
+def step(*of: str, before: str | None, needs: str | None = None) -> Callable[[Change], Step]:
     """A function as a step that is called as it is, in words."""
 
     def made(change: Change) -> Step:
-        return Step(change.__name__.strip("_").replace("_", " "), of, release_of(before), change)
+        return Step(change.__name__.strip("_").replace("_", " "), of, release_of(before), change, needs)
 
     return made
 

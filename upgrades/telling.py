@@ -36,6 +36,7 @@ COMPARED: frozenset[str] = frozenset({
     "TfidfVectorizer", "TruncatedSVD", "TweedieRegressor", "VotingClassifier", "VotingRegressor",
     "_BinMapper", "_SigmoidCalibration",
 })  # fmt: skip
+AS_THERE = "it answers as it did there"
 _BLANKS = "rows with missing values are answered here, where that release refused them"
 _SHIFTED = (
     "decision_function of three or more classes is another number; labels and probabilities are the same"
@@ -65,10 +66,12 @@ def told_of(upgrade: Upgrade) -> tuple[str, ...]:
     elif strange:
         verdict = f"{', '.join(strange[:5])} of that release were not compared with it: answers may differ"
     else:
-        verdict = "it answers as it did there"
-    said = [f"Saved with scikit-learn {saved} and brought forward to {sklearn.__version__}: {verdict}."]
+        verdict = AS_THERE
+    known = []
     for names, before, what in DIFFERS:
         found = [name for name in names if name in upgrade.classes]
         if found and release is not None and release < before:
-            said.append(f"{found[0]} of scikit-learn {saved}: {what}.")
-    return tuple(said)
+            known.append(f"{found[0]} of scikit-learn {saved}: {what}.")
+    but = ", but for what follows" if known and verdict == AS_THERE else ""
+    line = f"Saved with scikit-learn {saved} and brought forward to {sklearn.__version__}: {verdict}{but}."
+    return (line, *known)

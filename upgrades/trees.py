@@ -98,7 +98,7 @@ def stacking_names_its_label_encoder(_made: Any, state: State) -> None:
     rename(state, _le="_label_encoder")
 
 
-@step("sklearn.ensemble._iforest.IsolationForest", before="1.3")
+@step("sklearn.ensemble._iforest.IsolationForest", before="1.3", needs="estimators_")
 def isolation_forests_keep_their_paths(forest: Any, state: State) -> None:
     """Tables of each tree's path lengths since 1.3, filled by the release's formula."""
     from sklearn.ensemble._iforest import _average_path_length

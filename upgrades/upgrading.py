@@ -68,6 +68,8 @@ def _changed(made: Any, state: Any, steps: tuple[Step, ...], told: Upgrade) -> A
         return state
     state = dict(state)
     for step in steps:
+        if step.needs is not None and step.needs not in state:
+            continue  # not fitted: what a search or an ensemble makes copies of
         before, kind = dict(state), type(made)
         inside = step.change(made, state)
         same = before.keys() == state.keys() and all(state[name] is before[name] for name in state)

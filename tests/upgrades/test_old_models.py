@@ -1,5 +1,6 @@
 """Models of older scikit-learn answer as their own release answered: the oracle is that release itself."""
 
+import inspect
 import io
 import pickle
 import warnings
@@ -9,8 +10,10 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from sklearn.utils import all_estimators
 
 from estimators.loading import load
+from estimators.unpickler import load_restricted
 from scan.files import scan
 from scripts import old_models
 from scripts.old_models import RELEASES, asked, read, same
@@ -106,6 +109,34 @@ def test_the_table_in_the_docs_is_that_of_the_files() -> None:
         assert old_models.shown() in old_models.DOCS.read_text("utf-8")
 
 
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning")
+@pytest.mark.parametrize("release", ["0.20.4", "0.23.2", "1.3.2", "1.8.0"])
+def test_what_was_not_fitted_stays_so(release: str) -> None:
+    """A search keeps a copy that was never fitted beside the one that was."""
+    here = sklearn.__version__.encode()
+    seen = 0
+    for name, kind in all_estimators():
+        if any(p.default is p.empty for p in inspect.signature(kind).parameters.values()):
+            continue  # made of others
+        data = pickle._dumps(kind(), 3)  # type: ignore[attr-defined]  # no frames, whose length would change
+        if b"_sklearn_version" not in data:
+            continue
+        data = data.replace(written(here), written(release.encode()))
+        upgrade = Upgrade()
+        made = load_restricted(io.BytesIO(data), upgrade)
+        assert upgrade.saved_by == release and is_fitted(made) == is_fitted(kind()), name
+        seen += 1
+    assert seen > 60
+
+
+def written(text: bytes) -> bytes:
+    return b"X" + len(text).to_bytes(4, "little") + text
+
+
+def is_fitted(model: Any) -> bool:
+    return any(name.endswith("_") and not name.startswith("__") for name in vars(model))
+
+
 def test_a_width_that_was_not_kept_is_found_in_what_was_learnt() -> None:
     for kind in ("forest", "neighbours", "network", "ridge", "k means", "kernel PCA", "quantiles", "mixture"):
         assert brought_forward(read("0.20.4")[0][kind]).n_features_in_ == 5, kind
@@ -115,7 +146,10 @@ def test_the_report_says_in_one_line_what_was_done() -> None:
     upgrade = Upgrade()
     brought_forward(read("1.3.2")[0]["forest"], upgrade)
     line = f"Saved with scikit-learn 1.3.2 and brought forward to {sklearn.__version__}: "
-    assert told_of(upgrade)[0] == line + "it answers as it did there."
+    assert told_of(upgrade)[0] == line + "it answers as it did there, but for what follows."
+    assert told_of(upgrade)[1].endswith(
+        "rows with missing values are answered here, where that release refused them."
+    )
     assert list(upgrade.steps) == ["leaves hold shares of classes", "base estimator is estimator"]
 
 
