@@ -35,6 +35,7 @@ from records.schema import MAX_NAME
 from scan.files import scan
 from scan.formats import DAMAGED_HINT, SAVE_HINT
 from scan.policy import RESAVE, check_policy, mismatches
+from upgrades.steps import Upgrade
 
 __all__ = ["load"]
 
@@ -54,11 +55,17 @@ PACKAGES = {  # where the name to install is not the name to import
 }
 
 
-def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = None) -> Any:
+def load(
+    file: BinaryIO,
+    policy: Policy = "strict",
+    report: ScanReport | None = None,
+    told: Upgrade | None = None,
+) -> Any:
     """The object a model file holds, checked to have `predict`. Executes a pickle: child only.
 
     policy: `strict` refuses a file that the scan does not allow and resolves no name off the list; the
-    others load whatever the file asks for. report: the file's scan, where there is one already.
+    others load whatever the file asks for, as it is. report: the file's scan, where there is one already.
+    told: is filled with what was done to bring a model of an older scikit-learn forward.
     Raises NotAModel (cut or damaged), ModelRefused (by the scan, or by the lock), MissingLibrary,
     VersionMismatch, NoPredict, ModelError.
     """
@@ -73,7 +80,7 @@ def load(file: BinaryIO, policy: Policy = "strict", report: ScanReport | None = 
         except Exception as error:
             raise _native_error(error, report) from None
     try:
-        loaded = load_restricted(file) if policy == "strict" else _load_anything(file)
+        loaded = load_restricted(file, told) if policy == "strict" else _load_anything(file)
     except DashboardError:
         raise
     except Exception as error:

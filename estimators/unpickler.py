@@ -1,7 +1,8 @@
 """An unpickler for plain pickles and joblib files that knows no name but those on the allow-list.
 
 Promises: every name, in nested pickles too, is an exact pair of the list; what is called, made, filled and
-kept as a value is one of them; scipy's distributions stay inert. Enforces this alone, without the scan.
+kept as a value is one of them; distributions and old losses stay inert. Enforces this alone, without the
+scan. Leaves bringing old states forward to `upgrades`.
 """
 
 import io
@@ -21,28 +22,24 @@ from scan.arrays import CALL_RULES
 from scan.formats import CHUNK, MAX_INFLATED, Inflation
 from scan.machine import MAX_CLASS_ARGUMENTS
 from scan.symbols import CALL, HOLD, ITEMS, NEW, STUB
+from upgrades.stand_ins import STAND_INS, Inert
+from upgrades.steps import Upgrade
+from upgrades.upgrading import upgraded
 
-__all__ = ["InertDistribution", "RestrictedUnpickler", "load_restricted"]
-
-
-class InertDistribution:
-    """Stands in for a distribution of scipy.stats: takes any arguments and any state, and does nothing."""
-
-    def __new__(cls, *_args: Any, **_named: Any) -> "InertDistribution":
-        return object.__new__(cls)
-
-    def __init__(self, *_args: Any, **_named: Any) -> None: ...
-
-    def __setstate__(self, _state: Any) -> None: ...
+__all__ = ["RestrictedUnpickler", "load_restricted"]
 
 
 class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is not typed
-    """joblib's unpickler with a find_class of its own. size: bytes that the file can hold at most."""
+    """joblib's unpickler with a find_class of its own. size: bytes that the file can hold at most.
+
+    told: is filled with what was done to bring an older model forward.
+    """
 
     dispatch: ClassVar[dict[int, Any]] = dict(NumpyUnpickler.dispatch)
 
-    def __init__(self, file: BinaryIO, size: int, *, nested: bool = False) -> None:
+    def __init__(self, file: BinaryIO, size: int, told: Upgrade, *, nested: bool = False) -> None:
         super().__init__("", file, ensure_native_byte_order=True)
+        self._told = told
         self._size = size
         self._nested = nested
         self._uses: dict[int, int] = {}  # by identity, of what find_class has given
@@ -59,7 +56,9 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
             raise ModelRefused(f"The file refers to {module}.{name}, which {why.reason}.", hint=why.hint)
         if pair not in self._found:
             if uses & STUB:
-                found: Any = InertDistribution
+                found: Any = Inert
+            elif pair in STAND_INS:
+                found = STAND_INS[pair]
             else:
                 __import__(pair[0])
                 found = getattr(sys.modules[pair[0]], pair[1])
@@ -135,6 +134,7 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
             return
         if isinstance(target, np.ndarray) and _is_short(self.stack[-1]):
             raise ModelRefused("The file declares an array of more objects than it lists.")
+        self.stack[-1] = upgraded(target, self.stack[-1], self._told)
         pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
         if isinstance(target, np.dtype) and _hides_objects(target):
             raise ModelRefused("The file declares a numpy dtype that hides that it holds objects.")
@@ -153,7 +153,7 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
         ):
             raise ModelRefused("The file describes an array in a way that joblib does not.")
         if dtype.hasobject:
-            inner = RestrictedUnpickler(self.file_handle, self._size, nested=True)
+            inner = RestrictedUnpickler(self.file_handle, self._size, self._told, nested=True)
             self.stack[-1] = inner.load()
             inner.check_kept(self.stack[-1:])
             return
@@ -172,7 +172,7 @@ class RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is no
     def check_container(self, target: Any) -> None:
         """Adding items calls methods: only of the built-in containers and of those on the list."""
         kind = type(target)
-        known = kind in (list, dict, set, InertDistribution) or self._uses.get(id(kind), 0) & ITEMS
+        known = kind in (list, dict, set, Inert) or self._uses.get(id(kind), 0) & ITEMS
         if not known:
             raise ModelRefused(f"The file adds items to a {kind.__name__[:100]}, which is no container.")
 
@@ -224,15 +224,19 @@ RestrictedUnpickler.dispatch |= {
 }
 
 
-def load_restricted(file: BinaryIO) -> Any:
-    """The object in a pickle or joblib file, of any compression that `scan.formats` knows."""
+def load_restricted(file: BinaryIO, told: Upgrade | None = None) -> Any:
+    """The object in a pickle or joblib file, of any compression that `scan.formats` knows.
+
+    told: is filled with what was done to bring a model of an older scikit-learn forward.
+    """
+    told = Upgrade() if told is None else told
     content = Inflation(file)
     if content.compression is None:
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
-        return RestrictedUnpickler(file, size).load()
+        return RestrictedUnpickler(file, size, told).load()
     with io.BufferedReader(_Inflated(content), buffer_size=CHUNK) as stream:
-        return RestrictedUnpickler(stream, MAX_INFLATED).load()
+        return RestrictedUnpickler(stream, MAX_INFLATED, told).load()
 
 
 class _Inflated(io.RawIOBase):

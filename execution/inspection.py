@@ -93,6 +93,8 @@ def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
             "n_features": loaded.n_features,
             "classes": loaded.labels or (),
             "class_shares": loaded.class_shares,
+            "upgraded_from": loaded.upgraded_from,
+            "upgrades": loaded.upgrades,
             "load_ms": loaded.load_ms,
             "load_memory_mb": loaded.load_memory_mb,
         }
@@ -100,13 +102,18 @@ def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
 
 
 def version_skew(info: ModelInfo) -> tuple[str, ...]:
-    """A sentence for each library whose version here is not the one that saved the model."""
+    """A sentence for each library whose version here is not the one that saved the model.
+
+    None for scikit-learn, nor for what its models hold arrays of, where the model was brought forward: the
+    upgrade has its own.
+    """
+    brought = {"scikit-learn", "numpy", "scipy", "joblib", "pandas"} if info.upgraded_from else set()
     installed = installed_versions()
     return tuple(
         f"The model was saved with {library} {saved}; {installed[library]} is installed here. "
         "Its answers may differ from those of the version that trained it."
         for library, saved in sorted(info.saved_with.items())
-        if not same_version(saved, installed.get(library, saved))
+        if library not in brought and not same_version(saved, installed.get(library, saved))
     )
 
 

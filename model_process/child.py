@@ -40,6 +40,8 @@ from rows.joint import Joint
 from sandbox import wire
 from scan import files
 from scan.policy import installed_versions
+from upgrades.steps import Upgrade
+from upgrades.telling import told_of
 
 __all__ = ["child_main"]
 
@@ -134,24 +136,27 @@ class _Child:
         return _seen(self.report)
 
     def _load(self, request: wire.Message) -> wire.Message:
+        upgrade = Upgrade()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if self.report is not None:
                 native.import_libraries(self.report.libraries)
             started = time.perf_counter()
-            estimator = load(self.file, request.header["policy"], self.report)
+            estimator = load(self.file, request.header["policy"], self.report, upgrade)
             load_ms = (time.perf_counter() - started) * 1000
             adapter = model_utils.adapt(estimator)
         self.loaded_mb = _peak_memory_mb()
         memory = max(0.0, self.loaded_mb - self.before_mb)
         mined, joint, complaint = _mined(estimator)
-        said = [*adapter.notes, *_warnings(caught), *complaint]
+        said = [*adapter.notes, *told_of(upgrade), *_warnings(caught), *complaint]
         self.adapter = adapter
         texts = {
             "features": list(adapter.features),
             "labels": None if adapter.labels is None else list(adapter.labels),
             "class_shares": class_shares(estimator) if adapter.labels is not None else None,
             "warnings": list(dict.fromkeys(said))[:MAX_WARNINGS],
+            "upgraded_from": upgrade.saved_by,
+            "upgrades": list(upgrade.steps) if upgrade.saved_by else [],
             "libraries": installed_versions(),
             "schema": mined,
             "joint": None if joint is None else list(joint.names),

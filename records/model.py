@@ -86,7 +86,11 @@ Task = Literal["classification", "regression", "clustering", "outlier", "unknown
 
 
 class ModelInfo(Record):
-    """Identity of one model; filled from the bytes first, completed once it is loaded."""
+    """Identity of one model; filled from the bytes first, completed once it is loaded.
+
+    upgraded_from: the older scikit-learn that saved it, where it was brought forward to the one installed;
+    upgrades: the steps that changed something, by name.
+    """
 
     name: str
     sha256: str
@@ -100,6 +104,8 @@ class ModelInfo(Record):
     classes: tuple[str, ...] = ()
     class_shares: tuple[float, ...] | None = None  # of the training data, where the model kept them
     saved_with: dict[str, str] = Field(default_factory=dict)
+    upgraded_from: str | None = None
+    upgrades: tuple[str, ...] = ()
     scan: ScanReport = ScanReport()
     load_ms: Figure = None
     load_memory_mb: Figure = None

@@ -80,6 +80,8 @@ class LoadedModel:
     load_memory_mb: float
     libraries: dict[str, str]
     warnings: tuple[str, ...]
+    upgraded_from: str | None = None
+    upgrades: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ class ModelHandle(LockedProcess):
         try:
             header = with_arrays(answer, {"texts"}, {"joint"}).header
             texts = wire.array_to_json(answer.arrays["texts"])
-            labels = texts["labels"]
+            labels, upgraded_from = texts["labels"], texts["upgraded_from"]
             self.info = LoadedModel(
                 framework=text_of(header["framework"], MAX_TITLE),
                 estimator=text_of(header["estimator"], MAX_TITLE),
@@ -240,6 +242,8 @@ class ModelHandle(LockedProcess):
                     for k, v in list(texts["libraries"].items())[:50]
                 ),
                 warnings=texts_of(texts["warnings"], 50),
+                upgraded_from=upgraded_from and text_of(upgraded_from, MAX_TITLE),
+                upgrades=texts_of(texts["upgrades"], 100),
             )
             self.mined = None if texts["schema"] is None else Schema.model_validate(texts["schema"])
             self.joint = joint_of(texts["joint"], answer.arrays.get("joint"), self.mined)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from scan.renamed import INERT, RENAMED
 from scan.symbols import STUB, USE_NAMES, Global
 
 __all__ = [
@@ -51,11 +52,12 @@ MOVED: dict[tuple[str, str], tuple[str, str]] = {
     ("pandas.core.arrays.boolean", "BooleanDtype"): ("pandas", "BooleanDtype"),
     ("pandas.core.dtypes.dtypes", "CategoricalDtype"): ("pandas", "CategoricalDtype"),
     ("pandas.core.dtypes.dtypes", "DatetimeTZDtype"): ("pandas", "DatetimeTZDtype"),
-}
+} | RENAMED
 
 # Distributions execute a text out of their state when they are unpickled. Searches keep them and no
-# prediction asks for them: an inert class stands in, for them and for what discrete ones are made with.
-STUBBED = {("builtins", "getattr"), ("numpy", "vectorize")}
+# prediction asks for them: an inert class stands in, for them and for what discrete ones are made with; and
+# for what older scikit-learn had fitted and scored with.
+STUBBED = {("builtins", "getattr"), ("numpy", "vectorize"), *INERT}
 STUBBED_MODULES = {
     "scipy.stats._continuous_distns", "scipy.stats._discrete_distns", "scipy.stats._distn_infrastructure",
     "scipy.stats._levy_stable",

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from scan.renamed import INERT
 from scan.symbols import LONG_BYTES, NEW, STUB, Call, Global, List, Made, SetState
 
 __all__ = ["CALL_RULES", "STATE_RULES", "ArrayHere", "describes_array", "usual_template"]
@@ -16,6 +17,7 @@ __all__ = ["CALL_RULES", "STATE_RULES", "ArrayHere", "describes_array", "usual_t
 WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 RECONSTRUCT = ("numpy._core.multiarray", "_reconstruct")
 CODECS_ENCODE = ("_codecs", "encode")
+HIST_BOOSTING = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
 
 DTYPE_CODE = re.compile(r"(?:([biufcOMm])(\d{1,2})|([SUV])(\d{1,9}))")
 HAS_OBJECT, LIST_PICKLE = 1, 2  # numpy's NPY_ITEM_HASOBJECT and NPY_LIST_PICKLE
@@ -172,9 +174,14 @@ def _own_class(made: Made, args: tuple[Any, ...]) -> str | None:
 
 
 def _getattr(_made: Made, args: tuple[Any, ...]) -> str | None:
-    """A distribution's own methods, as it takes itself apart; none of it is ever looked up."""
-    if len(args) == 2 and type(args[0]) is Made and args[0].of.uses & STUB and type(args[1]) is str:
-        return None
+    """A distribution's own methods, as it takes itself apart; none of it is ever looked up.
+
+    Nor is the method by which histogram boosting of 1.4 to 1.8 stopped early, and which it keeps.
+    """
+    if len(args) == 2 and type(args[0]) is Made and type(args[1]) is str:
+        of = args[0].of
+        if of.uses & STUB or (of.module == HIST_BOOSTING and args[1] == "_raw_predict"):
+            return None
     return "reaches for an attribute by its name (getattr)"
 
 
@@ -329,7 +336,7 @@ CALL_RULES: dict[tuple[str, str], Call] = {
     ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): _own_class,
     ("pandas.core.indexes.timedeltas", "_new_TimedeltaIndex"): _own_class,
     ("pandas.core.indexes.interval", "_new_IntervalIndex"): _own_class,
-}
+} | {pair: _own_class for pair in INERT if pair[1].startswith("__pyx_unpickle_")}
 STATE_RULES: dict[tuple[str, str], SetState] = {
     ("numpy", "dtype"): _dtype_state,
     ("numpy", "vectorize"): _vectorize_state,

@@ -11,6 +11,7 @@ from itertools import repeat
 from typing import Any
 
 from scan import machine
+from scan.allow_list import STUBBED_MODULES
 from scan.arrays import CALL_RULES, STATE_RULES, ArrayHere, describes_array, usual_template
 from scan.formats import MAX_INFLATED
 from scan.machine import CROSSES, MAX_KEYS, MAX_WIDE, U32, Buffer, Damaged, Handler, Machine, Stopped
@@ -236,7 +237,9 @@ class Walk(Machine):
             if kind.set_state is describes_array:
                 return self._array_here(pos, made.detail)
         elif kind.uses & STUB:
-            if type(state) is not dict or not usual_template(state.get("_parse_arg_template")):
+            if kind.module in STUBBED_MODULES and not (
+                type(state) is dict and usual_template(state.get("_parse_arg_template"))
+            ):
                 self.note(pos, "gives a scipy distribution code of its own to execute")
         elif _replaces_methods(state):
             self.note(pos, f"replaces what Python calls of a {kind}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from scan.allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today
 from scan.formats import Inflation
+from scan.renamed import INERT
 from scan.symbols import ANY_USE, CALL, HOLD, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
 from scan.walk import Walk
 from tests.support import model_corpus
@@ -24,58 +25,20 @@ HEAD = """# Names that a model's pickle may refer to: module, name, and what the
 # Written by scripts/allow_list.py out of fitted models' own files; do not edit, review the difference.
 """
 
-DISTANCES = ("EuclideanDistance", "ManhattanDistance", "MinkowskiDistance", "newObj")
-
-# What versions before those installed here wrote, where a class has moved or gone since. Allowing a name that
-# does not exist here lets the load say "version mismatch" in place of "refused".
+# What versions before those installed here wrote, where a class has gone since and `upgrades.stand_ins` holds
+# its state; or where nothing does: allowing a name that does not exist here lets the load say "version
+# mismatch" in place of "refused". Names that only moved are in `scan.renamed`.
 LEGACY: dict[str, tuple[str, ...]] = {
-    "sklearn.tree.tree": (
-        "DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor",
-    ),
-    "sklearn.ensemble.forest": (
-        "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor",
-    ),
     "sklearn.ensemble.gradient_boosting": (
-        "GradientBoostingClassifier", "GradientBoostingRegressor", "BinomialDeviance", "MultinomialDeviance",
-        "LeastSquaresError", "QuantileEstimator", "LogOddsEstimator", "MeanEstimator",
+        "LogOddsEstimator", "ScaledLogOddsEstimator", "PriorProbabilityEstimator", "MeanEstimator",
+        "QuantileEstimator", "ZeroEstimator",
     ),
-    "sklearn.ensemble._gb_losses": (
-        "BinomialDeviance", "MultinomialDeviance", "ExponentialLoss", "LeastSquaresError",
-        "LeastAbsoluteError", "HuberLossFunction", "QuantileLossFunction",
-    ),
-    "sklearn.ensemble._hist_gradient_boosting.loss": (
-        "BinaryCrossEntropy", "CategoricalCrossEntropy", "LeastSquares", "LeastAbsoluteDeviation", "Poisson",
-    ),
-    "sklearn.linear_model.base": ("LinearRegression",),
-    "sklearn.linear_model.logistic": ("LogisticRegression",),
-    "sklearn.linear_model.ridge": ("Ridge",),
-    "sklearn.linear_model.coordinate_descent": ("Lasso", "ElasticNet"),
-    "sklearn.linear_model.stochastic_gradient": ("SGDClassifier", "SGDRegressor"),
-    "sklearn.linear_model.sgd_fast": ("Hinge", "Log", "SquaredLoss", "Huber", "ModifiedHuber"),
-    "sklearn.linear_model._sgd_fast": (
-        "Hinge", "Log", "SquaredLoss", "Huber", "ModifiedHuber", "SquaredHinge", "EpsilonInsensitive",
-        "SquaredEpsilonInsensitive",
-    ),
-    "sklearn.svm.classes": ("SVC", "SVR", "LinearSVC", "LinearSVR", "NuSVC", "OneClassSVM"),
-    "sklearn.neighbors.classification": ("KNeighborsClassifier",),
-    "sklearn.neighbors.regression": ("KNeighborsRegressor",),
-    "sklearn.neighbors._dist_metrics": DISTANCES,
-    "sklearn.neighbors.dist_metrics": DISTANCES,
-    "sklearn.metrics._dist_metrics": DISTANCES,
-    "sklearn.preprocessing.data": ("StandardScaler", "MinMaxScaler", "OneHotEncoder", "PolynomialFeatures"),
-    "sklearn.preprocessing.label": ("LabelEncoder", "LabelBinarizer"),
+    "sklearn.utils.deprecation": ("DeprecationDict",),
     "sklearn.preprocessing.imputation": ("Imputer",),
-    "sklearn.feature_extraction.text": ("CountVectorizer", "TfidfTransformer", "TfidfVectorizer"),
-    "sklearn.naive_bayes": ("GaussianNB", "MultinomialNB", "BernoulliNB"),
-    "sklearn.neural_network.multilayer_perceptron": ("MLPClassifier", "MLPRegressor"),
-    "sklearn.cluster.k_means_": ("KMeans", "MiniBatchKMeans"),
-    "sklearn.decomposition.pca": ("PCA",),
     "sklearn.compose._column_transformer": ("_RemainderColsList",),
     "pandas.core.indexes.numeric": ("Int64Index", "UInt64Index", "Float64Index"),
     "pandas.core.internals.managers": ("SingleBlockManager",),
     "xgboost.compat": ("XGBoostLabelEncoder",),
-    "scipy.sparse.csr": ("csr_matrix",),
-    "scipy.sparse.csc": ("csc_matrix",),
 }  # fmt: skip
 # Libraries that models are made of and that are not installed where the list is made.
 NOT_INSTALLED: dict[str, tuple[str, ...]] = {
@@ -135,6 +98,9 @@ def complete(found: Uses) -> Uses:
         for module, names in table.items():
             for name in names:
                 found.setdefault((module, name), CALL | NEW if table is LEGACY else NEW)
+    found.setdefault(MINKOWSKI, 0)
+    for pair in INERT:
+        found.setdefault(pair, CALL | NEW)
     for pair, uses in OLDER_USES.items():
         found[pair] = found.get(pair, 0) | uses
     for module, name in found:
@@ -149,16 +115,12 @@ OLDER_USES = {  # what older versions did with names that are still written
     ("numpy.random._pickle", "__generator_ctor"): CALL | STATE,  # numpy before 1.24
     ("numpy.random", "__RandomState_ctor"): CALL | STATE,  # numpy before 1.17
     ("numpy.random._pickle", "__bit_generator_ctor"): HOLD,  # the second argument of the others
-    **{  # the argument of a `newObj` that is gone
-        (module, name): HOLD
-        for module, names in LEGACY.items()
-        for name in names
-        if names is DISTANCES and name != "newObj"
-    },
 }
+MINKOWSKI = ("sklearn.metrics._dist_metrics", "MinkowskiDistance64")  # what no search tree of the corpus has
 CONTAINERS = {
     ("collections", "OrderedDict"), ("collections", "defaultdict"), ("collections", "Counter"),
     ("collections", "deque"), ("sklearn.utils._bunch", "Bunch"),
+    ("sklearn.utils.deprecation", "DeprecationDict"),
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
     "lockdown": set(),
     "scan": set(),
+    "upgrades": set(),
     "rows": set(),
     "schema_utils": set(),
     "example_models": set(),
@@ -47,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services": {"jobs", "settings", "storage", "store"},
     "runs": {"example_models", "rows", "schema_utils", "services", "store"},
     # the engines
-    "estimators": {"scan"},
+    "estimators": {"scan", "upgrades"},
     "synthetic_data": {"rows", "schema_utils"},
     "mining": {"estimators", "rows", "schema_utils"},
     "model_utils": {"estimators"},
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": {"estimators.answers", "metrics", "rows", "scan", "settings"},
     "model_process": {
         "estimators", "explainability", "explainers", "lockdown", "mining", "model_utils", "rows",
-        "sandbox.wire", "scan", "schema_utils",
+        "sandbox.wire", "scan", "schema_utils", "upgrades",
     },
     # the doors
     "execution": ENGINES | {"checks", "sandbox", "services", "settings", "store"},
@@ -101,7 +102,7 @@ WORKER_HOLDS_NONE_OF = {
 CHILD_HOLDS_ONLY = {
     "errors", "estimators", "explainability", "explainers", "lockdown", "mining", "model_process",
     "model_utils", "records", "rows.csv_files", "rows.joint", "rows.limits", "rows.parquet_files",
-    "rows.samples", "sandbox.wire", "scan", "schema_utils",
+    "rows.samples", "sandbox.wire", "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 

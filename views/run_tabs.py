@@ -157,6 +157,11 @@ def _model_facts(report: RunReport) -> dict[str, str]:
         "Features": str(model.n_features if model.n_features is not None else ui.NONE),
         "Classes": ", ".join(_classes(model)) or ui.NONE,
         "Saved with": saved or "not recorded in the file",
+        **(
+            {"Brought forward by": ", ".join(model.upgrades) or "nothing had to change"}
+            if model.upgraded_from
+            else {}
+        ),
         "Libraries named": ", ".join(model.scan.libraries) or ui.NONE,
         "Scan": _scan_facts(model.scan),
     }

@@ -375,6 +375,8 @@ def test_an_error_that_a_process_tells_is_cleaned_and_cut(classifier: Played) ->
         {"labels": ["x" * 2000] * 5_000},
         {"features": ["x"] * 100_001},
         {"warnings": ["w"] * 51},
+        {"upgrades": ["s"] * 101},
+        {"upgraded_from": 1},
         {"labels": ["a", 1]},
         {"class_shares": [1e308, 1e308]},
         {"class_shares": [2, -1]},

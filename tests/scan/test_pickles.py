@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from errors import DashboardError, MissingLibrary, ModelRefused, NotAModel
 from estimators.loading import load
-from estimators.unpickler import InertDistribution, load_restricted
+from estimators.unpickler import load_restricted
 from records.model import ScanReport
 from scan.allow_list import DENIED, LIST_FILE, allowed, lookup
 from scan.pickles import scan_pickle
@@ -29,6 +29,7 @@ from scripts import allow_list
 from tests.support import model_corpus
 from tests.support import models_for_tests as models
 from tests.support.hostile_pickles import HOSTILE
+from upgrades.stand_ins import Inert
 
 # Hostile files ------------------------------------------------------------------------------------
 
@@ -234,7 +235,7 @@ def test_a_distribution_in_a_search_is_inert_and_the_search_still_predicts() -> 
         search = RandomizedSearchCV(LogisticRegression(), {"C": drawn}, n_iter=2, cv=2, random_state=0)
         search.fit(frame, models.positive(frame))
         again = load(io.BytesIO(pickle.dumps(search)), "strict")
-        assert isinstance(again.param_distributions["C"], InertDistribution)
+        assert isinstance(again.param_distributions["C"], Inert)
         np.testing.assert_array_equal(again.predict(frame), search.predict(frame))
 
 
@@ -243,7 +244,7 @@ def test_nothing_that_is_a_stub_is_ever_resolved() -> None:
     assert ("builtins", "getattr") in stubs
     for module, name in stubs:
         data = b"\x80\x02c" + f"{module}\n{name}\n".encode() + b"."
-        assert load_restricted(io.BytesIO(data)) is InertDistribution
+        assert load_restricted(io.BytesIO(data)) is Inert
 
 
 def test_names_that_moved_are_found_where_they_are_now() -> None:

@@ -247,7 +247,33 @@ def after_compressed(witness: Path) -> bytes:
     return zlib.compress(pickle.dumps([1, 2], 4)) + pickle.dumps(exploit(witness), 4)
 
 
+def old_name(module: str, name: str, argument: bytes) -> Callable[[Path], bytes]:
+    """A call of a name that only moved."""
+    return lambda _: b"\x80\x02c" + f"{module}\n{name}\n".encode() + argument + b"\x85R."
+
+
 HOSTILE: dict[str, Hostile] = {
+    "an old name of a class, called": Hostile(
+        old_name("sklearn.ensemble.forest", "RandomForestClassifier", b"K\x01"),
+        "calls sklearn.ensemble._forest.RandomForestClassifier",
+        fires=False,
+    ),
+    "an old module's other function": Hostile(
+        old_name("sklearn.preprocessing.data", "scale", b"K\x01"),
+        "sklearn.preprocessing.data.scale",
+        fires=False,
+    ),
+    "a metric's old name, called": Hostile(
+        old_name("sklearn.metrics.classification", "log_loss", b"K\x01"),
+        "calls sklearn.metrics._classification.log_loss",
+        fires=False,
+    ),
+    "an old newObj that makes a table": Hostile(
+        old_name("sklearn.neighbors.dist_metrics", "newObj", b"cpandas\nDataFrame\n"),
+        "make something else than one of its own classes",
+        fires=False,
+        refused_alone=False,
+    ),
     "os.system by GLOBAL": Hostile(by_global, "os.system"),
     "os.system by INST": Hostile(by_inst, "os.system"),
     "os.system by OBJ": Hostile(by_obj, "os.system"),

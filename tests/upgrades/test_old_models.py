@@ -1,0 +1,194 @@
+"""Models of older scikit-learn answer as their own release answered: the oracle is that release itself."""
+
+import inspect
+import io
+import pickle
+import warnings
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from sklearn.utils import all_estimators
+
+from estimators.loading import load
+from estimators.unpickler import load_restricted
+from scan.files import scan
+from scripts import old_models
+from scripts.old_models import RELEASES, asked, read, same
+from upgrades.steps import Upgrade
+from upgrades.telling import COMPARED, DIFFERS, told_of
+from upgrades.upgrading import STEPS
+
+OLDER = tuple(r for r in RELEASES if r < "1.4")
+# What is another number than the old one: release, kind and method, and why (told in the report as well).
+SHIFTED = "a number that is the same for all classes of a row is left out since 1.4"
+BETWEEN = "scikit-learn 0.22 scales scores of one against one in another way"
+ENDS = "uniform quantiles are no longer cut at 1e-7 from 0 and 1"
+CUT = "behaviour='old' compared with a cut that is part of the offset since"
+EXPECTED = {
+    **{(r, "boosting, three classes", "decision_function"): SHIFTED for r in OLDER},
+    ("0.20.4", "isolation forest", "decision_function"): CUT,
+    ("0.20.4", "quantiles", "predict_proba"): ENDS,
+    ("0.20.4", "quantiles", "decision_function"): ENDS,
+    ("0.20.4", "support vectors, 3 classes", "decision_function"): BETWEEN,
+    ("0.20.4", "support vectors with shares", "decision_function"): BETWEEN,
+}
+
+
+def test_the_releases_are_those_that_the_files_are_of() -> None:
+    assert len(RELEASES) == 13 and sum(len(read(release)[0]) for release in RELEASES) > 1_200
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_models_answer_as_their_own_release_answered(release: str) -> None:
+    files, told = read(release)
+    other = set()
+    for kind, data in files.items():
+        got = answers(brought_forward(data), asked(kind))
+        other |= {(release, kind, name) for name, old in told[kind].items() if not same(got.get(name), old)}
+    assert other == {key for key in EXPECTED if key[0] == release}
+
+
+@pytest.mark.parametrize("release", OLDER)
+def test_where_scores_are_shifted_the_order_of_classes_is_not(release: str) -> None:
+    files, told = read(release)
+    kind = "boosting, three classes"
+    got = answers(brought_forward(files[kind]), asked(kind))
+    shift = np.subtract(got["decision_function"], told[kind]["decision_function"])
+    assert np.allclose(shift, shift[:, :1]) and abs(shift).max() > 0.1
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_upgraded_model_is_saved_read_and_copied_like_any_other(release: str) -> None:
+    from sklearn.base import clone
+
+    files, told = read(release)
+    for kind, data in files.items():
+        model = brought_forward(data)
+        again = pickle.loads(pickle.dumps(model))
+        assert same(answers(again, asked(kind))["predict"], told[kind]["predict"]), kind
+        assert repr(clone(model)), kind
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_joblib_file_is_brought_forward_like_a_pickle(release: str) -> None:
+    """Written here out of the old objects' pickle: arrays come apart from their owners, as joblib does it."""
+    files, told = read(release)
+    stream = io.BytesIO()
+    joblib.dump(brought_forward(files["mixed columns, ordinal, forest"]), stream, compress=1)
+    got = answers(brought_forward(stream.getvalue()), asked("mixed columns, ordinal, forest"))
+    assert same(got["predict_proba"], told["mixed columns, ordinal, forest"]["predict_proba"])
+
+
+def test_every_class_that_is_called_compared_was() -> None:
+    found: set[str] = set()
+    for release in RELEASES:
+        for data in read(release)[0].values():
+            upgrade = Upgrade()
+            brought_forward(data, upgrade)
+            found |= set(upgrade.classes)
+    assert found == COMPARED
+
+
+def test_every_step_of_a_release_is_needed_by_one_of_its_models() -> None:
+    """A step that no fixture needs is one that no test would miss."""
+    used: set[str] = set()
+    for release in RELEASES:
+        for data in read(release)[0].values():
+            upgrade = Upgrade()
+            brought_forward(data, upgrade)
+            used |= set(upgrade.steps)
+    assert {step.name for step in STEPS} == used
+
+
+def test_the_table_in_the_docs_is_that_of_the_files() -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X has feature names")
+        assert old_models.shown() in old_models.DOCS.read_text("utf-8")
+
+
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning")
+@pytest.mark.parametrize("release", ["0.20.4", "0.23.2", "1.3.2", "1.8.0"])
+def test_what_was_not_fitted_stays_so(release: str) -> None:
+    """A search keeps a copy that was never fitted beside the one that was."""
+    here = sklearn.__version__.encode()
+    seen = 0
+    for name, kind in all_estimators():
+        if any(p.default is p.empty for p in inspect.signature(kind).parameters.values()):
+            continue  # made of others
+        data = pickle._dumps(kind(), 3)  # type: ignore[attr-defined]  # no frames, whose length would change
+        if b"_sklearn_version" not in data:
+            continue
+        data = data.replace(written(here), written(release.encode()))
+        upgrade = Upgrade()
+        made = load_restricted(io.BytesIO(data), upgrade)
+        assert upgrade.saved_by == release and is_fitted(made) == is_fitted(kind()), name
+        seen += 1
+    assert seen > 60
+
+
+def written(text: bytes) -> bytes:
+    return b"X" + len(text).to_bytes(4, "little") + text
+
+
+def is_fitted(model: Any) -> bool:
+    return any(name.endswith("_") and not name.startswith("__") for name in vars(model))
+
+
+def test_a_width_that_was_not_kept_is_found_in_what_was_learnt() -> None:
+    for kind in ("forest", "neighbours", "network", "ridge", "k means", "kernel PCA", "quantiles", "mixture"):
+        assert brought_forward(read("0.20.4")[0][kind]).n_features_in_ == 5, kind
+
+
+def test_the_report_says_in_one_line_what_was_done() -> None:
+    upgrade = Upgrade()
+    brought_forward(read("1.3.2")[0]["forest"], upgrade)
+    line = f"Saved with scikit-learn 1.3.2 and brought forward to {sklearn.__version__}: "
+    assert told_of(upgrade)[0] == line + "it answers as it did there, but for what follows."
+    assert told_of(upgrade)[1].endswith(
+        "rows with missing values are answered here, where that release refused them."
+    )
+    assert list(upgrade.steps) == ["leaves hold shares of classes", "base estimator is estimator"]
+
+
+def test_answers_that_cannot_be_the_old_ones_are_named_with_their_release() -> None:
+    upgrade = Upgrade()
+    brought_forward(read("1.2.2")[0]["boosting, three classes"], upgrade)
+    assert told_of(upgrade)[1].startswith(
+        "GradientBoostingClassifier of scikit-learn 1.2.2: decision_function"
+    )
+    assert {name for names, _, _ in DIFFERS for name in names} >= {"IsolationForest", "SVC"}
+
+
+def test_a_class_that_was_never_compared_is_not_said_to_answer_as_before() -> None:
+    upgrade = Upgrade(releases={"1.2.2": None}, classes={"Birch": None})
+    assert "Birch of that release were not compared" in told_of(upgrade)[0]
+    upgrade = Upgrade(releases={"0.21.3": None}, classes={"Ridge": None})
+    assert "not compared" in told_of(upgrade)[0]
+
+
+def test_nothing_is_told_of_a_model_of_today() -> None:
+    from sklearn.tree import DecisionTreeClassifier
+
+    upgrade = Upgrade()
+    model = DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1])
+    brought_forward(pickle.dumps(model), upgrade)
+    assert told_of(upgrade) == () and not upgrade.steps and upgrade.saved_by is None
+
+
+def answers(model: Any, given: Any) -> dict[str, Any]:
+    with warnings.catch_warnings():  # no names were kept before 1.0, of columns that a table has
+        warnings.filterwarnings("ignore", message="X has feature names")
+        return old_models.answers(model, given)
+
+
+def brought_forward(data: bytes, told: Upgrade | None = None) -> Any:
+    """Loaded as a model's process loads it: scanned, and strict. A warning would be an error."""
+    file = io.BytesIO(data)
+    report = scan(file)
+    assert report.ok, (report.refused, report.findings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return load(file, "strict", report, told)

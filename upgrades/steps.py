@@ -1,0 +1,73 @@
+"""What one upgrade is: a change of one class's state, for models saved before a release.
+
+Promises: a step sees the state of one object alone, after everything inside of it was brought forward. Leaves
+the order of steps, and when they are applied, to `upgrades.upgrading`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Change", "Release", "State", "Step", "Upgrade", "release_of", "rename", "step"]
+
+State = dict[str, Any]
+Release = tuple[int, int]
+Change = Callable[[Any, State], Any]  # returns True for a change that it made in place, inside of a value
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change. of: full names of the classes, and of those that derive from them. before: the first
+    release that needs it no more; None where the state itself tells. needs: what only a fitted one has.
+    """
+
+    name: str
+    of: tuple[str, ...]
+    before: Release | None
+    change: Change
+    needs: str | None = None
+
+
+@dataclass
+class Upgrade:
+    """What was done to one model: steps by name, in their order, and the releases and classes it holds.
+
+    releases: older ones alone. classes: scikit-learn's own, by name, that an older release saved.
+    """
+
+    releases: dict[str, None] = field(default_factory=dict)
+    steps: dict[str, None] = field(default_factory=dict)
+    classes: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def saved_by(self) -> str | None:
+        """The oldest release that saved a part of the model; None where that is the one installed here."""
+        return min(self.releases, key=lambda text: release_of(text) or (0, 0), default=None)
+
+
+def release_of(text: Any) -> Release | None:
+    """Major and minor number of a version text; None where it is none.
+
+    >>> release_of("0.22.2.post1")
+    (0, 22)
+    """
+    found = re.match(r"(\d{1,3})\.(\d{1,3})(\D|$)", text) if type(text) is str else None
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def step(*of: str, before: str | None, needs: str | None = None) -> Callable[[Change], Step]:
+    """A function as a step that is called as it is, in words."""
+
+    def made(change: Change) -> Step:
+        return Step(change.__name__.strip("_").replace("_", " "), of, release_of(before), change, needs)
+
+    return made
+
+
+def rename(state: State, **names: str) -> None:
+    """Old names to today's, where today's is not there yet."""
+    for old, new in names.items():
+        if old in state:
+            value = state.pop(old)
+            state.setdefault(new, value)
