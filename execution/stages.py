@@ -28,6 +28,7 @@ from execution.inspection import environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
 from execution.results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
+from interruption import in_one_piece, listening
 from records.base import Section
 from records.checks import Check, RunStatus
 from records.drift import DriftAnalysis
@@ -148,7 +149,8 @@ class Execution:
         """The stages in order. An error outside a stage's own boundary ends the run, with what it has."""
         fatal = False
         try:
-            self._stages()
+            with listening(self.cancelled, self.deadline, self.plan.timeout_s):
+                self._stages()
         except Cancelled:
             return self._outcome("cancelled")
         except DashboardError as error:
@@ -347,10 +349,23 @@ class Execution:
             raise Cancelled("The run was cancelled.")
         if now > self.deadline:
             raise ChildTimeout(
-                f"The run passed its limit of {self.plan.timeout_s:g} s before the stage {stage!r}.",
+                f"The run passed its limit of {self.plan.timeout_s:g} s before the stage {stage!r}; "
+                f"not reached: {', '.join(self._not_reached())}.",
                 hint="Raise `timeout_s` in the run's config, or lower `rows`.",
             )
         self.report_progress(stage, STAGE_STARTS[stage])
+
+    def _not_reached(self) -> list[str]:
+        """The sections that nothing was done for, as the report calls them."""
+        sections = {
+            "likeness": self.likeness,
+            "metrics": self.metrics,
+            "accuracy": self.accuracy,
+            "drift": self.drift,
+            "robustness": self.robustness,
+            "explanation": self.explanation,
+        }
+        return [name for name, section in sections.items() if section.reason == _NOT_REACHED]
 
     def _section(self, stage: Stage, work: Callable[[], T]) -> Section[T]:
         """Run one stage; what goes wrong in it fails its section, not the run."""
@@ -404,7 +419,7 @@ class Execution:
 
     def _keep(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False, row_group_size=GROUP_ROWS)
+        in_one_piece(lambda: frame.to_parquet(buffer, index=False, row_group_size=GROUP_ROWS))
         self._keep_bytes(name, buffer.getvalue(), PARQUET)
 
     def _keep_bytes(self, name: str, content: bytes, media_type: str) -> None:

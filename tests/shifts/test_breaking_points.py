@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm
 
-from distances.changes import MAX_CALL_ROWS
+from distances.changes import call_rows
 from distances.subject import Subject
 from drift import compare
 from errors import PredictFailed
@@ -224,7 +224,7 @@ class TestSearch:
 
         schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
         points, notes = find_breaking_points(Subject.of(frame, schema, counted, predict(frame), 0), plan())
-        assert max(calls) <= MAX_CALL_ROWS
+        assert max(calls) <= call_rows(3)
         # The ladder for every feature on a few rows, and little more for the one that matters.
         assert sum(calls) <= 64 + 120 * 2 * 5 * 64 + 20 * 256
         assert len(calls) < 25
