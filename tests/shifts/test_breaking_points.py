@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -414,3 +415,35 @@ def test_the_default_plan_searches_and_takes_apart() -> None:
     assert result.decomposition is not None
     assert result.decomposition.kind == "mean_shift"
     assert ScenarioPlan(kind="mean_shift", magnitude=result.decomposition.magnitude) in DriftPlan().scenarios
+
+
+class TestManyFeatures:
+    def test_the_table_is_cut_once_and_no_call_holds_more_cells_than_allowed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cut for each feature's search, and 20,000 rows a call, cost the square of the features."""
+        names = [f"f{i}" for i in range(40)]
+        frame = pd.DataFrame(np.random.default_rng(0).normal(size=(256, 40)), columns=names)
+        schema = Schema(features=tuple(FieldSpec(name=name) for name in names))
+        cells: list[int] = []
+        made: list[ChangedAnswers] = []
+
+        def function(rows: pd.DataFrame) -> np.ndarray:
+            cells.append(rows.size)
+            return (rows["f0"].to_numpy() > 0).astype(float)
+
+        make = ChangedAnswers.__init__
+
+        def noted(criterion: ChangedAnswers, *values: Any, **named: Any) -> None:
+            made.append(criterion)
+            make(criterion, *values, **named)
+
+        predict = classes(function)
+        subject = Subject.of(frame, schema, predict, predict(frame), 0)
+        monkeypatch.setattr(ChangedAnswers, "__init__", noted)
+        whole, _ = find_breaking_points(subject, plan())
+        assert len(made) <= 4  # of all rows, the first 64, and as many as the budget allows
+        cells.clear()
+        monkeypatch.setattr("distances.changes.MAX_CALL_CELLS", 40 * 300)
+        assert find_breaking_points(subject, plan())[0] == whole
+        assert max(cells) <= 40 * 300
