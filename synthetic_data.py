@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from errors import InvalidPlan
-from interruption import check
+from interruption import check, in_one_piece
 from records.schema import FieldSpec, Schema
 from rows.joint import Joint
 from schema_utils import check_complete
@@ -69,8 +69,10 @@ def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -
     check_complete(schema)
     donors = None if joint is None else joint.donors(rows, seed)
     columns = {field.name: _column(field, rows, seed, joint, donors) for field in schema.features}
+    if len(columns) <= MANY_COLUMNS:
+        return SyntheticData(pd.DataFrame(columns, copy=False), schema, seed)
     # A column by itself is a block of its own, and each later cut or copy takes as long as blocks are many.
-    return SyntheticData(pd.DataFrame(columns, copy=len(columns) > MANY_COLUMNS), schema, seed)
+    return SyntheticData(in_one_piece(lambda: pd.DataFrame(columns, copy=True)), schema, seed)
 
 
 def _column(

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from distances.formulas import spread
 from errors import InvalidPlan
-from interruption import check
+from interruption import check, in_one_piece
 from records.drift import ScenarioKind, ScenarioPlan
 from records.schema import FieldSpec, Schema
 
@@ -92,7 +92,8 @@ def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.Da
     if 2 * len(columns) < frame.shape[1]:
         return frame.assign(**columns)
     every = {place: columns.get(name, frame[name]) for place, name in enumerate(frame.columns)}
-    changed = pd.DataFrame(every, index=frame.index)
+    # Seconds for ten thousand columns; a thread is nothing beside that, and little beside one.
+    changed = in_one_piece(lambda: pd.DataFrame(every, index=frame.index))
     changed.columns = frame.columns
     return changed
 
@@ -233,11 +234,11 @@ def _main_axis(table: Numbers) -> tuple[Numbers, float]:
         values, vectors = eigsh(_Correlations(table), k=1, v0=np.ones(columns))
         axis = vectors[:, 0]
     elif rows < columns:
-        values, vectors = np.linalg.eigh(table @ table.T / rows)
+        values, vectors = in_one_piece(lambda: np.linalg.eigh(table @ table.T / rows))
         axis = table.T @ vectors[:, -1]
         axis /= np.linalg.norm(axis)
     else:
-        values, vectors = np.linalg.eigh(table.T @ table / rows)
+        values, vectors = in_one_piece(lambda: np.linalg.eigh(table.T @ table / rows))
         axis = vectors[:, -1]
     axis = axis * np.sign(axis[np.argmax(np.abs(axis))])
     return axis, float(values[-1])
