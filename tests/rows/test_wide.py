@@ -41,7 +41,7 @@ def names() -> tuple[str, ...]:
 
 
 def test_a_schema_is_held_against_the_models_names_once_each(names: tuple[str, ...]) -> None:
-    info = ModelInfo.model_construct(features=names, n_features=MANY)
+    info = ModelInfo.model_construct(name="m", sha256="", bytes=0, features=names, n_features=MANY)
     check_fits_model(cast(Schema, SimpleNamespace(names=tuple(map(str, names)))), info)
     assert 0 < Name.looks <= EACH * MANY
 
