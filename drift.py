@@ -15,6 +15,7 @@ from distances.columns import ColumnFigures, ReferenceColumn, measure
 from distances.decisions import decide
 from distances.formulas import kolmogorov_p
 from errors import InvalidInput
+from interruption import check
 from records.drift import ColumnDrift, Decision, DriftReport, DriftRules
 
 __all__ = ["compare", "measured_columns"]
@@ -86,6 +87,7 @@ def measured_columns(
     names = names if only is None else list(only)
 
     def one(name: Hashable) -> ColumnFigures:
+        check()
         return measure(reference.column(name), current[name])
 
     cells = (len(reference.frame) + len(current)) * len(names)
@@ -94,7 +96,11 @@ def measured_columns(
         return {name: one(name) for name in names}
     # numpy's sorting, counting, searching and selecting all let other threads run
     with ThreadPoolExecutor(threads) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+        found = {}
+        for name, figures in zip(names, pool.map(one, names), strict=True):
+            check()  # of this thread: the pool's do not know for whom they work
+            found[name] = figures
+        return found
 
 
 def _ks_p_values(found: Sequence[ColumnFigures]) -> list[float | None]:

@@ -16,6 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from errors import InvalidSample, InvalidSchema
+from interruption import check
 from records import bounded_json
 from records.schema import (
     MAX_CATEGORY,
@@ -257,6 +258,7 @@ def _label(feature: Any, position: int) -> str:
 
 
 def _infer_field(name: str, column: "pd.Series[Any]") -> FieldSpec:
+    check()
     missing = float(column.isna().mean())
     known: dict[str, Any] = {"name": name, "origin": "sample", "nullable": missing > 0}
     known["missing_share"] = min(missing, ALL_MISSING_SHARE)

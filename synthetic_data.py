@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from errors import InvalidPlan
+from interruption import check, in_one_piece
 from records.schema import FieldSpec, Schema
 from rows.joint import Joint
 from schema_utils import check_complete
@@ -27,6 +28,7 @@ __all__ = ["MAX_ROWS", "SyntheticData", "generate"]
 Floats = npt.NDArray[np.float64]
 
 MAX_ROWS = 1_000_000
+MANY_COLUMNS = 500  # fewer are left where they were drawn, which saves the memory of a second table
 FIRST_DAY = "2024-01-01"  # of a datetime without bounds; fixed, so that a seed means the same next year
 DEFAULT_SPAN = timedelta(days=366)
 FIT_STEPS = 60  # of the truncated normal; it is within 1 % after about ten where a fit exists
@@ -67,16 +69,20 @@ def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -
     check_complete(schema)
     donors = None if joint is None else joint.donors(rows, seed)
     columns = {field.name: _column(field, rows, seed, joint, donors) for field in schema.features}
-    return SyntheticData(pd.DataFrame(columns, copy=False), schema, seed)
+    if len(columns) <= MANY_COLUMNS:
+        return SyntheticData(pd.DataFrame(columns, copy=False), schema, seed)
+    # A column by itself is a block of its own, and each later cut or copy takes as long as blocks are many.
+    return SyntheticData(in_one_piece(lambda: pd.DataFrame(columns, copy=True)), schema, seed)
 
 
 def _column(
     field: FieldSpec, rows: int, seed: int, joint: Joint | None, donors: npt.NDArray[np.int64] | None
 ) -> "pd.Series[Any]":
+    check()
     name = int.from_bytes(hashlib.sha256(field.name.encode()).digest()[:16], "little")
     values_seed, missing_seed = np.random.SeedSequence([seed, name]).spawn(2)
     shares = np.random.default_rng(values_seed).random(rows)
-    if joint is not None and donors is not None and field.name in joint.names:
+    if joint is not None and donors is not None and field.name in joint.places:
         shares = joint.shares(field.name, donors, shares)
         if field.type == "boolean":
             shares = 1 - shares  # the lowest shares are drawn as true, which is the higher value

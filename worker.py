@@ -28,7 +28,7 @@ from typing import Any, Self
 
 import example_models
 from distances import domain
-from errors import Cancelled, DashboardError
+from errors import Cancelled, DashboardError, NotFound
 from execution.housekeeping import tidy
 from execution.inspection import describe_sample, inspect_model
 from execution.results import as_stored, summary_of
@@ -50,6 +50,7 @@ READING: tuple[JobKind, ...] = ("read",)  # samples are read beside the runs, fo
 WORK = tuple(kind for kind in KINDS if kind not in READING)
 READERS = 2
 POLL_S = 0.1
+LISTEN_S = 0.25  # between looks whether a job is to be cancelled; what is then left of a second ends its work
 TIDY_S = 3600.0
 _LOG = logging.getLogger("worker")
 
@@ -65,7 +66,7 @@ class Hold:
         self.stop = threading.Event()
         self.lost = False
         self._jobs = jobs
-        self._interval = min(lease_s / 3, 1.0)  # a second, so that a cancelled run ends soon
+        self._interval = min(lease_s / 3, 1.0)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"lease-{job.id[:8]}", daemon=True)
 
@@ -80,9 +81,15 @@ class Hold:
         self._thread.join()
 
     def _renew(self) -> None:
-        while not self._over.wait(self._interval):
+        extended = time.monotonic()
+        while not self._over.wait(min(LISTEN_S, self._interval)):
             try:
+                # Looking costs a tenth of a write, which waits for the disk and for other writers.
+                due = time.monotonic() - extended >= self._interval
+                if not due and self._is_wanted():
+                    continue
                 lease = self._jobs.extend(self.job.id, self.job.attempt)
+                extended = time.monotonic()
             except Exception:  # a busy database costs one renewal, not the job
                 _LOG.exception("could not renew the lease of job %s", self.job.id)
                 continue
@@ -92,6 +99,12 @@ class Hold:
                 return
             if lease.cancel_requested:
                 self.stop.set()
+
+    def _is_wanted(self) -> bool:
+        try:
+            return not self._jobs.get(self.job.id).cancel_requested
+        except NotFound:  # deleted with its run: the lease will say so
+            return False
 
 
 class Worker:

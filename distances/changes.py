@@ -11,16 +11,18 @@ import pandas as pd
 from distances.formulas import spread
 from errors import BadAnswer
 from estimators.answers import Predict, Predictions
+from interruption import check
 
 __all__ = [
-    "MAX_CALL_ROWS", "ask", "change_tolerance", "changed_answers", "in_labels_of", "in_parts", "rounding",
+    "ask", "call_rows", "change_tolerance", "changed_answers", "in_labels_of", "in_parts", "rounding",
     "subset",
 ]  # fmt: skip
 
 Numbers = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-MAX_CALL_ROWS = 20_000  # of what several questions put together ask in one call
+# Of what several questions put together ask in one call: as many as these cells are, 64 MB.
+MAX_CALL_ROWS, MAX_CALL_CELLS = 20_000, 8_000_000
 TOLERANCE_SHARE = 0.1  # of the reference predictions' standard deviation
 # Relative. The same sum comes out otherwise when its rows lie elsewhere in memory, or are cut in other parts:
 # by 1e-15 in double precision, by 1e-6 in single precision, and no model tells which of the two it works in.
@@ -30,6 +32,7 @@ NOUGHT = 1e-15  # what terms of size one leave when they cancel
 
 def ask(predict: Predict, frame: pd.DataFrame) -> Predictions:
     """The model's answers for `frame`; BadAnswer when there is not one for each row."""
+    check()
     answers = predict(frame)
     if len(answers.values) != len(frame) or len(answers.failed) != len(frame):
         raise BadAnswer(
@@ -37,6 +40,15 @@ def ask(predict: Predict, frame: pd.DataFrame) -> Predictions:
             hint="predict must return one answer for each row.",
         )
     return answers
+
+
+def call_rows(columns: int) -> int:
+    """How many rows of so many columns are asked about in one call.
+
+    >>> call_rows(400), call_rows(10_000)
+    (20000, 800)
+    """
+    return min(MAX_CALL_ROWS, max(1, MAX_CALL_CELLS // max(columns, 1)))
 
 
 def change_tolerance(reference: Predictions) -> float:

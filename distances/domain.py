@@ -7,6 +7,7 @@ by column to `drift`.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ import pandas as pd
 from distances.columns import category_codes_of_both, common_kind, numbers
 from distances.formulas import Numbers
 from errors import InvalidInput
+from interruption import check, in_one_piece
 from records.drift import DomainColumn, DomainDrift
 
 __all__ = ["MIN_ROWS", "Effort", "auc_with_variance", "domain_drift", "warm_up"]
 
 MIN_ROWS = 20  # a side; fewer leave nothing to learn from
 MAX_CATEGORIES = 200  # scikit-learn takes 255 a column; rarer ones are taken together
+ONE_PIECE_CELLS = 200_000
 Z = 1.959963984540054  # of a 95 % interval
 
 
@@ -141,6 +144,7 @@ def _drawn(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataF
 def _encoded(r: pd.DataFrame, c: pd.DataFrame, names: list[Any], categories: int) -> _Encoded:
     columns, categorical = [], []
     for name in names:
+        check()
         kind = common_kind(r[name], c[name])
         categorical.append(kind == "category")
         if kind == "category":
@@ -174,7 +178,10 @@ def _cross_validated(
         )
         rows = table.values[seen]
         rows[:, np.isnan(rows).all(axis=0)] = 0.0  # scikit-learn cannot bin a column without any value
-        model.fit(rows, labels[seen])
+        fit = partial(model.fit, rows, labels[seen])
+        # Trees of many columns take seconds each; of few, a thread would cost more than it is good for.
+        in_one_piece(fit) if rows.size > ONE_PIECE_CELLS else fit()
+        check()
         auc, variance = auc_with_variance(labels[unseen], model.decision_function(table.values[unseen]))
         found.append(_Fold(model, unseen, auc, variance))
     return found
@@ -202,6 +209,7 @@ def _losses(
     for i in _likeliest(table.values, labels, most):
         lost = []
         for fold in outcomes:
+            check()
             rows = table.values[fold.unseen]
             rows[:, i] = rng.permutation(rows[:, i])
             auc, _ = auc_with_variance(labels[fold.unseen], fold.model.decision_function(rows))
@@ -216,6 +224,7 @@ def _likeliest(values: Numbers, labels: npt.NDArray[np.int64], most: int) -> lis
         return list(range(values.shape[1]))
     apart = []
     for column in values.T:
+        check()
         missing = np.isnan(column)
         auc, _ = auc_with_variance(labels, np.where(missing, -np.inf, column))
         gone = abs(float(missing[labels == 1].mean() - missing[labels == 0].mean()))

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
 import metrics
 from checks import judge, verdict
 from distances.subject import Subject
-from errors import Cancelled, ChildTimeout, DashboardError, ModelError
+from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
 from estimators.answers import Predictions
 from execution import latency_trials
 from execution.explanation import Explained, explain_rows, with_effects, worst_shift
@@ -28,6 +28,8 @@ from execution.inspection import environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
 from execution.results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
+from execution.wide_reports import bounded
+from interruption import in_one_piece, listening
 from records.base import Section
 from records.checks import Check, RunStatus
 from records.drift import DriftAnalysis
@@ -148,7 +150,8 @@ class Execution:
         """The stages in order. An error outside a stage's own boundary ends the run, with what it has."""
         fatal = False
         try:
-            self._stages()
+            with listening(self.cancelled, self.deadline, self.plan.timeout_s):
+                self._stages()
         except Cancelled:
             return self._outcome("cancelled")
         except DashboardError as error:
@@ -291,7 +294,15 @@ class Execution:
 
         def scored() -> Accuracy:
             columns = features_of(inputs, schema.names) if schema else inputs
-            return metrics.score(labels, self.model.open().predict(columns), self.model.info.task, target)
+            answers = self.model.open().predict(columns)
+            found = metrics.score(labels, answers, self.model.info.task, target)
+            if answers.failed.all():  # no wrong answers: none
+                why = f" {answers.errors[0].kind}: {answers.errors[0].message}" if answers.errors else ""
+                raise PredictFailed(
+                    f"The model answered none of the sample's {len(labels):,} labelled rows.{why}"[:500],
+                    hint="Predict with the model on rows of the sample; they may lack a step before it.",
+                )
+            return found
 
         return self._section("accuracy", scored)
 
@@ -347,10 +358,23 @@ class Execution:
             raise Cancelled("The run was cancelled.")
         if now > self.deadline:
             raise ChildTimeout(
-                f"The run passed its limit of {self.plan.timeout_s:g} s before the stage {stage!r}.",
+                f"The run passed its limit of {self.plan.timeout_s:g} s before the stage {stage!r}; "
+                f"not reached: {', '.join(self._not_reached())}.",
                 hint="Raise `timeout_s` in the run's config, or lower `rows`.",
             )
         self.report_progress(stage, STAGE_STARTS[stage])
+
+    def _not_reached(self) -> list[str]:
+        """The sections that nothing was done for, as the report calls them."""
+        sections: dict[str, Section[Any]] = {
+            "likeness": self.likeness,
+            "metrics": self.metrics,
+            "accuracy": self.accuracy,
+            "drift": self.drift,
+            "robustness": self.robustness,
+            "explanation": self.explanation,
+        }
+        return [name for name, section in sections.items() if section.reason == _NOT_REACHED]
 
     def _section(self, stage: Stage, work: Callable[[], T]) -> Section[T]:
         """Run one stage; what goes wrong in it fails its section, not the run."""
@@ -404,7 +428,7 @@ class Execution:
 
     def _keep(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False, row_group_size=GROUP_ROWS)
+        in_one_piece(lambda: frame.to_parquet(buffer, index=False, row_group_size=GROUP_ROWS))
         self._keep_bytes(name, buffer.getvalue(), PARQUET)
 
     def _keep_bytes(self, name: str, content: bytes, media_type: str) -> None:
@@ -437,4 +461,4 @@ class Execution:
             timings=self.timings,
             environment=environment(self.model.isolation),
         )
-        return Outcome(report, summary_of(report), tuple(self.files))
+        return Outcome(bounded(report), summary_of(report), tuple(self.files))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from distances.changes import MAX_CALL_ROWS, ask, change_tolerance, changed_answers, in_parts
+from distances.changes import ask, call_rows, change_tolerance, changed_answers, in_parts
 from estimators.answers import Attributions, Predict, Predictions
 from records.drift import ScenarioPlan
 from records.explanation import ExplainPlan, Explanation, FeatureShare, ShiftExplanation
@@ -66,7 +66,7 @@ def with_shuffled_columns(
             if before is not None and told:
                 dropped[name] = before - float(np.mean(told))
         affordable = (deadline - time.monotonic()) / max(time.monotonic() - begun, 1e-9) * len(some)
-        most = MAX_CALL_ROWS // (REPEATS * len(rows))
+        most = call_rows(rows.shape[1]) // (REPEATS * len(rows))
         at_once = max(1, int(min(affordable / 2, most)))
     importance = tuple(
         item.model_copy(

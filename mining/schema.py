@@ -5,7 +5,7 @@ that cannot be read loses that part only. Runs beside the model, in the locked c
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -181,11 +181,11 @@ def _walk(step: Any, columns: Columns, facts: Facts, depth: int) -> Columns:
 
 
 def _walk_column_transformer(step: Any, columns: Columns, facts: Facts, depth: int) -> Columns:
-    names = [str(name) for name in getattr(step, "feature_names_in_", ())]
+    places = {str(name): i for i, name in enumerate(getattr(step, "feature_names_in_", ()))}
     slices = step.output_indices_
     out: Columns = [None] * max((part.stop for part in slices.values()), default=0)
     for name, inner, chosen in step.transformers_:
-        taken = [columns[i] for i in _positions(chosen, names, len(columns))]
+        taken = [columns[i] for i in _positions(chosen, places, len(columns))]
         given = [] if inner == "drop" else _walk(inner, taken, facts, depth + 1)
         part = slices.get(name, slice(0, 0))
         if len(given) == part.stop - part.start:
@@ -193,18 +193,18 @@ def _walk_column_transformer(step: Any, columns: Columns, facts: Facts, depth: i
     return out
 
 
-def _positions(chosen: Any, names: Sequence[str], count: int) -> list[int]:
+def _positions(chosen: Any, places: Mapping[str, int], count: int) -> list[int]:
     """A column transformer's choice of columns (names, positions, slice or mask) as positions."""
     if isinstance(chosen, slice):
         if isinstance(chosen.start, str) or isinstance(chosen.stop, str):
-            first = names.index(chosen.start) if chosen.start is not None else 0
-            last = names.index(chosen.stop) if chosen.stop is not None else count - 1
+            first = places[chosen.start] if chosen.start is not None else 0
+            last = places[chosen.stop] if chosen.stop is not None else count - 1
             return list(range(first, last + 1))
         return list(range(count))[chosen]
     values = [chosen] if isinstance(chosen, str | int) else list(chosen)
     if values and all(isinstance(value, bool | np.bool_) for value in values):
         return [i for i, taken in enumerate(values) if taken]
-    return [names.index(value) if isinstance(value, str) else range(count)[int(value)] for value in values]
+    return [places[value] if isinstance(value, str) else range(count)[int(value)] for value in values]
 
 
 def _inside(step: Any, columns: Columns) -> Iterator[tuple[Any, Columns]]:

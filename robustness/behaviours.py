@@ -14,9 +14,17 @@ from distances.changes import ask, changed_answers, in_labels_of, in_parts, roun
 from distances.subject import Subject
 from errors import BadAnswer, ModelError
 from estimators.answers import Predict, Predictions
+from interruption import check
 from records.drift import ScenarioPlan
 from records.schema import FieldSpec
-from shifts.scenarios import applicable_features, as_numbers, shifted_numbers, simulate, spread_of
+from shifts.scenarios import (
+    applicable_features,
+    as_numbers,
+    shifted_numbers,
+    simulate,
+    spread_of,
+    with_columns,
+)
 
 __all__ = [
     "MAX_ROWS",
@@ -128,17 +136,18 @@ def duplicate_rows(subject: Examined) -> Observation:
 
 def tiny_noise(subject: Examined) -> Observation:
     rng = np.random.default_rng(subject.seed)
-    noisy, touched = subject.frame.copy(), False
+    noisy: dict[str, pd.Series] = {}
     for spec in subject.schema.features:
-        if spec.type != "number" or spec.name not in noisy or not _is_float(noisy[spec.name]):
+        check()
+        if spec.type != "number" or spec.name not in subject.frame or not _is_float(subject.frame[spec.name]):
             continue
-        values = as_numbers(noisy[spec.name])
+        column = subject.frame[spec.name]
+        values = as_numbers(column)
         noise = values * NOISE * rng.choice((-1.0, 1.0), len(values))
-        noisy[spec.name] = shifted_numbers(noisy[spec.name], spec, noise)
-        touched = True
-    if not touched:
+        noisy[spec.name] = shifted_numbers(column, spec, noise)
+    if not noisy:
         raise NotApplicable("No feature is a number that could carry noise.")
-    answers = subject.ask(noisy)
+    answers = subject.ask(with_columns(subject.frame, noisy))
     failing = changed_answers(subject.reference, answers, subject.tolerance)
     failing |= answers.failed & ~subject.reference.failed
     return Observation(failing, _example(failing, subject.reference, answers, "exact", "with noise"))
@@ -178,21 +187,24 @@ def _ignores_names(subject: Examined) -> bool:
 
 def dtype(subject: Examined) -> Observation:
     """The same numbers in single precision, and whole numbers as floating point, get the same answers."""
-    narrow, wide = subject.frame.copy(), subject.frame.copy()
+    narrow: dict[str, pd.Series] = {}
+    wide: dict[str, pd.Series] = {}
     for spec in subject.schema.features:
+        check()
         if spec.name not in subject.frame:
             continue
-        kind = subject.frame[spec.name].dtype
-        if spec.type == "number" and kind == np.float64:
-            narrow[spec.name] = narrow[spec.name].astype(np.float32)
+        column = subject.frame[spec.name]
+        if spec.type == "number" and column.dtype == np.float64:
+            narrow[spec.name] = column.astype(np.float32)
             wide[spec.name] = narrow[spec.name].astype(np.float64)  # the same values: only the type differs
-        elif spec.type == "integer" and pd.api.types.is_integer_dtype(kind):
-            narrow[spec.name] = narrow[spec.name].astype(np.float64)
-    changed = [n for n in narrow if narrow[n].dtype != wide[n].dtype]
-    if not changed:
+        elif spec.type == "integer" and pd.api.types.is_integer_dtype(column.dtype):
+            narrow[spec.name], wide[spec.name] = column.astype(np.float64), column
+    if not narrow:
         raise NotApplicable("No feature is a number that could have another type.")
-    found = compared(subject.ask(wide), subject.ask(narrow), "in one type", "in the other")
-    types = ", ".join(f"{wide[n].dtype} as {narrow[n].dtype}" for n in changed[:1])
+    asked = [subject.ask(with_columns(subject.frame, columns)) for columns in (wide, narrow)]
+    found = compared(asked[0], asked[1], "in one type", "in the other")
+    first = next(name for name in subject.frame if name in narrow)
+    types = f"{wide[first].dtype} as {narrow[first].dtype}"
     return Observation(found.failing, f"{found.example} ({types})" if found.example else None)
 
 
@@ -256,6 +268,7 @@ def _extreme_values(subject: Examined) -> list[_Extreme]:
     absurdly large; kinds together."""
     found: dict[str, list[_Extreme]] = {}
     for spec in subject.schema.features:
+        check()
         if spec.type not in ("number", "integer") or spec.name not in subject.frame:
             continue
         column = subject.frame[spec.name]

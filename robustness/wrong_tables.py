@@ -13,6 +13,7 @@ import pandas as pd
 from distances.changes import changed_answers, in_parts
 from errors import BadAnswer, ModelError
 from estimators.answers import Predictions
+from interruption import check
 from records.schema import FieldSpec
 from robustness.behaviours import (
     MAX_ROWS,
@@ -134,6 +135,7 @@ def outside_bounds(subject: Examined) -> Observation:
     inside: list[tuple[FieldSpec, float]] = []
     outside: list[tuple[FieldSpec, float]] = []
     for spec in _numbers(subject):
+        check()
         column = subject.frame[spec.name]
         values = as_numbers(column)
         finite = values[np.isfinite(values)]

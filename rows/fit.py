@@ -24,8 +24,9 @@ def check_fits_model(schema: Schema, info: ModelInfo) -> None:
     """
     names = schema.names
     if info.features and not is_placeholder(info.features, ("Column_",)):
-        missing = [name for name in info.features if name not in set(names)]
-        extra = [name for name in names if name not in set(info.features)]
+        given, taken = set(names), set(info.features)  # once: made anew for each name it cost the square
+        missing = [name for name in info.features if name not in given]
+        extra = [name for name in names if name not in taken]
         parts = [f"the model takes {_shown(missing)}, which is missing"] if missing else []
         parts += [f"the model does not take {_shown(extra)}"] if extra else []
         if parts:

@@ -6,12 +6,14 @@ the example rows to `mining.schema` and `rows.samples`, and the columns' distrib
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from interruption import check
 from records.schema import FieldSpec, Schema, is_placeholder
 
 __all__ = ["FEWEST_DONORS", "MAX_DONORS", "Joint", "joint_for"]
@@ -37,6 +39,11 @@ class Joint:
     names: tuple[str, ...]
     ranks: npt.NDArray[np.uint16]
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Which column of `ranks` is whose."""
+        return {name: place for place, name in enumerate(self.names)}
+
     @classmethod
     def of_values(cls, names: Sequence[str], values: Floats) -> "Joint | None":
         """From rows of numbers; columns without a finite value are left out. None for too little to go by.
@@ -53,6 +60,7 @@ class Joint:
             values = values[np.sort(rng.choice(len(values), MAX_DONORS, replace=False))]
         ranks = np.empty((len(values), len(known)), dtype=np.uint16)
         for place, column in enumerate(known):
+            check()
             # A missing value says nothing: it goes anywhere among the others.
             own = values[:, column]
             gaps = ~np.isfinite(own)
@@ -110,9 +118,10 @@ class Joint:
 
         A name that is not among the examples keeps its own shares.
         """
-        if name not in self.names:
+        place = self.places.get(name)
+        if place is None:
             return own
-        ranks = self.ranks[:, self.names.index(name)].astype(np.float64)
+        ranks = self.ranks[:, place].astype(np.float64)
         shares = ranks[donors]
         shares += own
         shares /= len(ranks)
@@ -147,6 +156,7 @@ def _same_order(mined: FieldSpec, given: FieldSpec | None) -> bool:
 
 def _numbers(column: "pd.Series[Any]", field: FieldSpec) -> Floats:
     """The column as numbers in the order that `synthetic_data` gives the field's values; NaN is missing."""
+    check()
     if field.type == "category":
         place = {str(value): float(code) for code, value in enumerate(field.categories or ())}
         found = np.asarray([place.get(str(value), np.nan) for value in column])

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from errors import BadAnswer, InvalidInput
+from interruption import check
 from records import bounded_json
 from records.texts import clean, clean_within
 
@@ -135,6 +136,7 @@ def encode_frame(frame: pd.DataFrame, prefix: str = "frame") -> dict[str, Array]
         return {f"{prefix}.columns": _all_floats(names), f"{prefix}.f8": values}
     columns = []
     for name, column in frame.items():
+        check()
         columns.append({"name": str(name), **_encode_column(str(name), column, blocks)})
     about = {"rows": len(frame), "columns": columns}
     arrays = {f"{prefix}.columns": json_to_array(about)}

@@ -14,6 +14,7 @@ from distances.changes import subset
 from distances.columns import ReferenceColumn, numbers, numeric_psi
 from distances.subject import Subject
 from estimators.answers import Predictions
+from interruption import check
 from records.base import Figure
 from records.drift import BreakingPoint, DriftPlan
 from records.schema import FieldSpec
@@ -112,6 +113,7 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
 
 def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
     """The direction that broke first; its sign is kept in the magnitude and the interval."""
+    check()
     broken = nearest(group)
     possible = [s for s in group if s.bracket(POSSIBLY)[1] is not None]
     shown = broken or min(possible, key=lambda s: s.bracket(POSSIBLY), default=None)

@@ -87,8 +87,13 @@ class ChangedAnswers:
     by: Literal["changed_answers", "score"] = "changed_answers"
 
     def head(self, rows: int) -> "ChangedAnswers":
-        reference = subset(self.reference, np.arange(min(rows, len(self.rows))))
-        return ChangedAnswers(self.rows.iloc[:rows], reference, self.tolerance, self.limit, self.tails)
+        rows = min(rows, len(self.rows))
+        if rows not in self._heads:
+            reference = subset(self.reference, np.arange(rows))
+            self._heads[rows] = ChangedAnswers(
+                self.rows.iloc[:rows], reference, self.tolerance, self.limit, self.tails
+            )
+        return self._heads[rows]
 
     def values(self, answers: Predictions, rows: Rows) -> Numbers:
         changed = changed_answers(subset(self.reference, rows), answers, self.tolerance) | answers.failed
@@ -102,6 +107,11 @@ class ChangedAnswers:
         possibly = binomial_at_most(k, n, self.limit) > self.tails.lower
         surely = k > 0 and 1 - binomial_at_most(k - 1, n, self.limit) <= self.tails.upper
         return _graded(possibly, k > self.limit * n, surely)
+
+    @cached_property
+    def _heads(self) -> dict[int, "ChangedAnswers"]:
+        """Cut once: every feature's search asks for the same one, and a cut costs all columns."""
+        return {}
 
     def hopeless(self, values: Numbers) -> bool:
         return binomial_at_most(int(values.sum()), len(values), self.limit) <= self.tails.screen
@@ -137,10 +147,12 @@ class ScoreDrop:
 
     def head(self, rows: int) -> "ScoreDrop":
         rows = min(rows, len(self.rows))
-        return ScoreDrop(
-            self.rows.iloc[:rows], subset(self.reference, np.arange(rows)), self.truth[:rows], self.limit,
-            self.tails,
-        )  # fmt: skip
+        if rows not in self._heads:
+            reference = subset(self.reference, np.arange(rows))
+            self._heads[rows] = ScoreDrop(
+                self.rows.iloc[:rows], reference, self.truth[:rows], self.limit, self.tails
+            )
+        return self._heads[rows]
 
     def values(self, answers: Predictions, rows: Rows) -> Numbers:
         if self.reference.labels is not None:
@@ -164,6 +176,11 @@ class ScoreDrop:
 
     def hopeless(self, values: Numbers) -> bool:
         return self._band(values, 0.0, normal_quantile(self.tails.screen))[1] < self.limit
+
+    @cached_property
+    def _heads(self) -> dict[int, "ScoreDrop"]:
+        """As `ChangedAnswers._heads`."""
+        return {}
 
     @cached_property
     def _right(self) -> npt.NDArray[np.bool_]:

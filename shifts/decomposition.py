@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from distances.changes import MAX_CALL_ROWS, changed_answers, in_parts, subset
+from distances.changes import call_rows, changed_answers, in_parts, subset
 from distances.subject import Subject
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from estimators.answers import Predictions
+from interruption import check
 from records.drift import Decomposition, ScenarioPlan, SingleEffect
 from records.schema import Schema
 from shifts.breaking_points import picked_rows
@@ -59,23 +60,29 @@ def decompose(
         if rows < min(MIN_ROWS, len(picked)):
             return None, (f"{title} was not taken apart: {len(names)} features take more than the budget.",)
         picked, joint = picked[:rows], subset(joint, np.arange(rows))
-        singles = _singles(frame.iloc[picked], shifted.iloc[picked], names, subject)
+        # A table of many columns takes longer to make than to answer, which was all that could be foreseen.
+        singles = _singles(frame.iloc[picked], shifted.iloc[picked], names, subject, begun + budget_s)
     except (Cancelled, ChildDied, ChildTimeout):
         raise
     except DashboardError as error:
         return None, (f"{title} was not taken apart: {error.message}",)
+    if singles is None:
+        return None, (f"{title} was not taken apart: {len(names)} features take more than the budget.",)
     before = subset(subject.reference, picked)
     return _figures(scenario, names, before, joint, singles, subject.tolerance), ()
 
 
 def _singles(
-    rows: pd.DataFrame, shifted: pd.DataFrame, names: tuple[str, ...], subject: Subject
-) -> list[Predictions]:
-    """The answers with one column shifted, a table a feature; several features a call."""
+    rows: pd.DataFrame, shifted: pd.DataFrame, names: tuple[str, ...], subject: Subject, ends_at: float
+) -> list[Predictions] | None:
+    """The answers with one column shifted, a table a feature, several a call; None once `ends_at` is past."""
     n = len(rows)
-    at_once = max(1, MAX_CALL_ROWS // n)
+    at_once = max(1, call_rows(rows.shape[1]) // n)
     found: list[Predictions] = []
     for start in range(0, len(names), at_once):
+        check()
+        if time.monotonic() > ends_at:
+            return None
         some = names[start : start + at_once]
         # assign, not a cell-wise write: a shifted column may have another type
         table = pd.concat([rows.assign(**{name: shifted[name]}) for name in some], ignore_index=True)

@@ -17,6 +17,7 @@ from distances.formulas import SHARE_FLOOR, Counts, Numbers
 from distances.sorting import quantile_cuts, side_of
 from drift import compare
 from errors import InvalidInput
+from interruption import check
 from records.drift import ColumnFalseAlarms, DriftRules, FalseAlarms
 
 __all__ = ["BATCHES", "expected_false_alarms", "watched_false_alarms", "wilson_interval"]
@@ -148,6 +149,7 @@ def _binned(columns: list["pd.Series"]) -> tuple[Counts, Counts]:
     """
     found, starts = [], [0]
     for column in columns:
+        check()
         own, bins = _bins_of(column)
         found.append(own + starts[-1])
         starts.append(starts[-1] + bins)
@@ -176,6 +178,7 @@ def _counted(bins: Counts, rng: np.random.Generator, rounds: int, sizes: list[in
     """
     counts = np.empty((len(sizes), rounds, every), dtype=np.int64)
     for i in range(rounds):
+        check()
         drawn, begin = bins[rng.permutation(len(bins))[: sizes[-1]]], 0
         for j, size in enumerate(sizes):
             counts[j, i] = np.bincount(drawn[begin:size].ravel(), minlength=every)

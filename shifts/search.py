@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from distances.changes import MAX_CALL_ROWS, ask, subset
+from distances.changes import ask, call_rows, subset
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from estimators.answers import Predict, Predictions
+from interruption import check
 from records.schema import FieldSpec
 from shifts.criteria import BROKEN, POSSIBLY, SURELY, Criterion
 from shifts.scenarios import shifted_numbers, with_columns
@@ -186,7 +187,8 @@ class BudgetedModel:
             own = [t for t in tries if t.criterion is criterion and len(t.rows)]
             while own:
                 ends = np.cumsum([len(t.rows) for t in own])
-                count = max(1, int(np.searchsorted(ends, MAX_CALL_ROWS, side="right")))
+                most = call_rows(criterion.rows.shape[1])
+                count = max(1, int(np.searchsorted(ends, most, side="right")))
                 some, own = own[:count], own[count:]
                 answers = self.answers(_stacked(criterion.rows, some))
                 if answers is None:
@@ -218,13 +220,14 @@ def screen(model: BudgetedModel, groups: list[list[Search]]) -> None:
         if len(levels) > 1 and len(tries) * MIN_ROWS > model.affordable(SCREEN_SHARE):
             return
         while tries:
-            rows = min(model.affordable(FIRST_CALL_SHARE), MAX_CALL_ROWS)
+            rows = min(model.affordable(FIRST_CALL_SHARE), call_rows(searches[0].criterion.rows.shape[1]))
             some, tries = tries[: max(2, rows // MIN_ROWS)], tries[max(2, rows // MIN_ROWS) :]
             if not model.fill(some):
                 return
             for t in some:
                 t.search.first[t.shift] = t.values
     for s in searches:
+        check()
         s.screened(heads[id(s.criterion)])
 
 
@@ -245,12 +248,12 @@ def search_all(model: BudgetedModel, groups: list[list[Search]]) -> int:
     if not live or model.stopped is not None:
         return most
     rows = min(most, max(MIN_ROWS, model.affordable() // (ROWS_A_GROUP * len(live))))
-    heads = {id(s.criterion): s.criterion.head(rows) for group in groups for s in group}
     for group in live:
         for s in group:
-            s.criterion = heads[id(s.criterion)]
+            s.criterion = s.criterion.head(rows)
     while live and model.stopped is None:
-        at_once = max(1, min(model.affordable() // (ROWS_A_GROUP * rows), MAX_CALL_ROWS // (2 * rows)))
+        most = call_rows(live[0][0].criterion.rows.shape[1])
+        at_once = max(1, min(model.affordable() // (ROWS_A_GROUP * rows), most // (2 * rows)))
         _search(model, live[:at_once])
         live = live[at_once:]
     return rows
@@ -259,6 +262,7 @@ def search_all(model: BudgetedModel, groups: list[list[Search]]) -> int:
 def _search(model: BudgetedModel, groups: list[list[Search]]) -> None:
     """Until every crossing of these features has its bracket, or `model` stops."""
     while True:
+        check()
         tries = []
         for group in groups:
             for search in group:

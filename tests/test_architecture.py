@@ -29,6 +29,7 @@ DOOR = {
 MAY_IMPORT: dict[str, set[str]] = {
     # the ground
     "errors": set(),
+    "interruption": set(),
     "settings": set(),
     "records": set(),
     "lockdown": set(),
@@ -78,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"api_handler", "routes", "services", "settings", "supervisor"},
     "example_client": set(),
 }  # fmt: skip
-EVERYWHERE = {"errors", "records"}
+EVERYWHERE = {"errors", "interruption", "records"}
 # What may be imported where; a library that is not listed here may be imported anywhere.
 ONLY_IN = {
     "streamlit": {"app", "dashboard", "views"},
@@ -100,7 +101,8 @@ WORKER_HOLDS_NONE_OF = {
     "scan.pickles",
 }  # fmt: skip
 CHILD_HOLDS_ONLY = {
-    "errors", "estimators", "explainability", "explainers", "lockdown", "mining", "model_process",
+    "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
+    "model_process",
     "model_utils", "records", "rows.csv_files", "rows.joint", "rows.limits", "rows.parquet_files",
     "rows.samples", "sandbox.wire", "scan", "schema_utils", "upgrades",
 }  # fmt: skip

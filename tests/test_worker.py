@@ -7,18 +7,21 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import psutil
 import pytest
 
 from execution.heartbeat import Heartbeat
+from jobs import Jobs
 from runs import get_run, store_upload, submit
 from services import Services
+from store.jobs import JobRow, Lease
 from tests.support.live_server import ExampleOnDisk, LiveServer, start_server, stop_server
-from tests.support.waiting import gone, wait_until
-from worker import Worker
+from tests.support.waiting import WAIT_S, gone, wait_until
+from worker import Hold, Worker
 
 EXPIRED = -1.0  # a lease that ended before it began
 LIMIT_S = 120.0
@@ -44,6 +47,32 @@ def test_a_run_that_lost_two_workers_ends_with_what_happened_and_what_to_do(
     assert lost.state == "error" and lost.error_message is not None
     assert "(host-1, then host-2) was lost 2 times" in lost.error_message
     assert "try again" in lost.error_message
+
+
+class FakeJobs:
+    """A queue whose job was cancelled after the first renewal would have been due only in a long while."""
+
+    def __init__(self, job: SimpleNamespace) -> None:
+        self.job, self.looks, self.extended = job, 0, 0
+
+    def get(self, _id: str) -> SimpleNamespace:
+        self.looks += 1
+        return SimpleNamespace(cancel_requested=self.looks > 3)
+
+    def extend(self, _id: str, _attempt: int) -> Lease:
+        self.extended += 1
+        return Lease(still_mine=True, cancel_requested=True)
+
+
+def test_a_cancel_is_heard_between_two_renewals_of_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.LISTEN_S", 0.001)
+    job = SimpleNamespace(id="j" * 8, attempt=1)
+    jobs = FakeJobs(job)
+    hold = Hold(cast(Jobs, jobs), cast(JobRow, job), lease_s=3_000)
+    hold._interval = 3_000.0  # no renewal is due
+    with hold:
+        assert hold.stop.wait(WAIT_S)
+    assert not hold.lost and jobs.looks >= 4 and jobs.extended >= 1
 
 
 # With the real thing ------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from errors import Cancelled, ChildDied, ChildTimeout, DashboardError, InvalidPl
 from estimators.answers import Predictions
 from records.drift import DriftPlan, ScenarioKind, ScenarioPlan
 from records.schema import FieldSpec, Schema
+from shifts import scenarios
 from shifts.analysis import analyse
 from shifts.scenarios import applicable_features, simulate
 from tests.support.predictors import classes, numbers
@@ -160,6 +161,30 @@ class TestShifts:
         np.testing.assert_allclose(
             np.abs((after - frame).iloc[0] / frame.std(ddof=0)), 2 * np.abs(correlation), rtol=1e-9
         )
+
+    @pytest.mark.parametrize(("rows", "columns"), [(400, 12), (12, 400), (60, 90)])
+    @pytest.mark.parametrize("dense_side", [1_500, 8])
+    def test_the_main_axis_is_that_of_the_columns_correlations_and_never_costs_the_longer_sides_cube(
+        self, rows: int, columns: int, dense_side: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table = np.random.default_rng(0).normal(size=(rows, columns))
+        table += np.outer(table[:, 0], np.linspace(0, 1, columns))
+        table = StandardScaler().fit_transform(table)
+        values, vectors = np.linalg.eigh(table.T @ table / rows)
+        sides: list[int] = []
+        eigh = np.linalg.eigh
+
+        def counted(matrix: np.ndarray) -> object:
+            sides.append(len(matrix))
+            return eigh(matrix)
+
+        monkeypatch.setattr(np.linalg, "eigh", counted)
+        monkeypatch.setattr(scenarios, "DENSE_SIDE", dense_side)
+        axis, eigenvalue = scenarios._main_axis(table)
+        assert eigenvalue == pytest.approx(values[-1], rel=1e-9)
+        np.testing.assert_allclose(axis, vectors[:, -1] * np.sign(vectors[0, -1] * axis[0]), atol=1e-9)
+        assert axis[np.abs(axis).argmax()] > 0
+        assert sides == ([min(rows, columns)] if min(rows, columns) <= dense_side else [])
 
     def test_a_correlated_shift_needs_two_numbers_and_a_swap_two_segments(self) -> None:
         alone = Schema(features=SCHEMA.features[:1])

@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm
 
-from distances.changes import MAX_CALL_ROWS
+from distances.changes import call_rows
 from distances.subject import Subject
 from drift import compare
 from errors import PredictFailed
@@ -224,7 +225,7 @@ class TestSearch:
 
         schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
         points, notes = find_breaking_points(Subject.of(frame, schema, counted, predict(frame), 0), plan())
-        assert max(calls) <= MAX_CALL_ROWS
+        assert max(calls) <= call_rows(3)
         # The ladder for every feature on a few rows, and little more for the one that matters.
         assert sum(calls) <= 64 + 120 * 2 * 5 * 64 + 20 * 256
         assert len(calls) < 25
@@ -414,3 +415,35 @@ def test_the_default_plan_searches_and_takes_apart() -> None:
     assert result.decomposition is not None
     assert result.decomposition.kind == "mean_shift"
     assert ScenarioPlan(kind="mean_shift", magnitude=result.decomposition.magnitude) in DriftPlan().scenarios
+
+
+class TestManyFeatures:
+    def test_the_table_is_cut_once_and_no_call_holds_more_cells_than_allowed(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A cut for each feature's search, and 20,000 rows a call, cost the square of the features."""
+        names = [f"f{i}" for i in range(40)]
+        frame = pd.DataFrame(np.random.default_rng(0).normal(size=(256, 40)), columns=names)
+        schema = Schema(features=tuple(FieldSpec(name=name) for name in names))
+        cells: list[int] = []
+        made: list[ChangedAnswers] = []
+
+        def function(rows: pd.DataFrame) -> np.ndarray:
+            cells.append(rows.size)
+            return (rows["f0"].to_numpy() > 0).astype(float)
+
+        make = ChangedAnswers.__init__
+
+        def noted(criterion: ChangedAnswers, *values: Any, **named: Any) -> None:
+            made.append(criterion)
+            make(criterion, *values, **named)
+
+        predict = classes(function)
+        subject = Subject.of(frame, schema, predict, predict(frame), 0)
+        monkeypatch.setattr(ChangedAnswers, "__init__", noted)
+        whole, _ = find_breaking_points(subject, plan())
+        assert len(made) <= 4  # of all rows, the first 64, and as many as the budget allows
+        cells.clear()
+        monkeypatch.setattr("distances.changes.MAX_CALL_CELLS", 40 * 300)
+        assert find_breaking_points(subject, plan())[0] == whole
+        assert max(cells) <= 40 * 300
