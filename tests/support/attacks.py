@@ -16,6 +16,7 @@ from pathlib import Path
 
 from settings import PROJECT_ROOT
 from tests.support import models_for_tests as models
+from tests.support.waiting import wait_until
 
 __all__ = ["ATTACKS", "Attack", "Scene", "save", "scene"]
 
@@ -107,9 +108,12 @@ def scene(folder: Path) -> Iterator[Scene]:
 
 
 def _begin(pid: int) -> int:
-    with suppress(OSError, ValueError):
-        return int(Path(f"/proc/{pid}/maps").read_text().partition("-")[0], 16)
-    return 0
+    """Popen returns while the kernel has yet to map the program: until then there is nothing to read."""
+    if not Path("/proc/self/maps").exists():
+        return 0
+    maps = Path(f"/proc/{pid}/maps")
+    wait_until(lambda: "sleep" in maps.read_text().partition("\n")[0])
+    return int(maps.read_text().partition("-")[0], 16)
 
 
 @dataclass(frozen=True)
