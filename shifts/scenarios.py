@@ -5,6 +5,7 @@ asking the model about the shifted rows to `shifts.analysis` and `shifts.breakin
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ NUMERIC: tuple[ScenarioKind, ...] = (
 )  # fmt: skip
 SHARES: tuple[ScenarioKind, ...] = ("missing_values", "unseen_category", "category_mix", "segment_swap")
 UNSEEN = "unseen_category"
+MANY_COLUMNS = 300  # from which on a table takes long enough for a thread to be nothing beside it
 DENSE_SIDE = 1_500  # of a matrix that is decomposed as a whole: about a second
 
 
@@ -92,8 +94,8 @@ def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.Da
     if 2 * len(columns) < frame.shape[1]:
         return frame.assign(**columns)
     every = {place: columns.get(name, frame[name]) for place, name in enumerate(frame.columns)}
-    # Seconds for ten thousand columns; a thread is nothing beside that, and little beside one.
-    changed = in_one_piece(lambda: pd.DataFrame(every, index=frame.index))
+    built = partial(pd.DataFrame, every, index=frame.index)
+    changed = in_one_piece(built) if len(every) > MANY_COLUMNS else built()
     changed.columns = frame.columns
     return changed
 
@@ -238,7 +240,9 @@ def _main_axis(table: Numbers) -> tuple[Numbers, float]:
         axis = table.T @ vectors[:, -1]
         axis /= np.linalg.norm(axis)
     else:
-        values, vectors = in_one_piece(lambda: np.linalg.eigh(table.T @ table / rows))
+        matrix = table.T @ table / rows
+        solved = partial(np.linalg.eigh, matrix)
+        values, vectors = in_one_piece(solved) if columns > MANY_COLUMNS else solved()
         axis = vectors[:, -1]
     axis = axis * np.sign(axis[np.argmax(np.abs(axis))])
     return axis, float(values[-1])
