@@ -125,8 +125,10 @@ def parse_plan(text: str | bytes) -> RunPlan:
     """
     try:
         document = bounded_json.parse(text, max_bytes=MAX_CONFIG_BYTES, max_depth=20, max_tokens=50_000)
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise InvalidPlan(f"The config is not JSON: {error}.", hint=EXAMPLE, field="config") from error
+    except ValueError as error:
+        raise InvalidPlan(f"The config cannot be read: {error}.", hint=EXAMPLE, field="config") from error
     if not isinstance(document, dict):
         raise InvalidPlan("The config is not a JSON object.", hint=EXAMPLE, field="config")
     try:

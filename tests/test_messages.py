@@ -39,6 +39,8 @@ def test_a_field_of_another_name_leads_to_the_right_one(server: Server, name: st
     [
         ("{rows: 5}", "is not JSON", 'such as {"rows": 500'),
         ("[1]", "is not a JSON object", 'such as {"rows": 500'),
+        ('{"rows": NaN}', "cannot be read: NaN is no number in JSON", 'such as {"rows": 500'),
+        (" " * (2 << 20) + "{}", "cannot be read: it is larger than 1,048,576 bytes", "such as"),
         ({"row": 5}, "row: unknown key", "Did you mean `rows`? Known keys here: name, tags, rows"),
         ({"gates": {"p95": 5}}, "gates.p95: unknown key", "Did you mean `p95_ms`?"),
         ({"drift": {"scenarios": [{"kin": "noise"}]}}, "kin: unknown key", "Did you mean `kind`?"),
