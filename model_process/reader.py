@@ -18,7 +18,7 @@ from rows.samples import read_sample
 from sandbox import wire
 from schema_utils import infer_from_frame
 
-__all__ = ["SAMPLE_OPERATIONS", "SampleOperations", "facts_of", "warm_up"]
+__all__ = ["SAMPLE_OPERATIONS", "SampleOperations", "described", "warm_up"]
 
 SAMPLE_OPERATIONS = ("sample", "describe", "rows")
 MAX_FACTS = 3 << 20  # bytes of JSON; 500 columns with quantiles take half of it
@@ -51,18 +51,18 @@ class SampleOperations:
         return wire.Message(facts | {"columns": self._frame.shape[1]})
 
     def _describe(self, _request: wire.Message) -> wire.Message:
-        facts = facts_of(self._frame)
-        described = wire.json_to_array(facts.model_dump(mode="json"))
-        if len(described) > MAX_FACTS:
-            described = wire.json_to_array(facts.model_copy(update={"schema_": None}).model_dump(mode="json"))
-        return wire.Message({}, {"facts": described})
+        facts = described(self._frame)
+        told = wire.json_to_array(facts.model_dump(mode="json"))
+        if len(told) > MAX_FACTS:
+            told = wire.json_to_array(facts.model_copy(update={"schema_": None}).model_dump(mode="json"))
+        return wire.Message({}, {"facts": told})
 
     def _rows(self, request: wire.Message) -> wire.Message:
         start, stop = request.header["start"], request.header["stop"]
         return wire.Message({}, wire.encode_frame(self._frame.iloc[start:stop]))
 
 
-def facts_of(frame: pd.DataFrame) -> SampleFacts:
+def described(frame: pd.DataFrame) -> SampleFacts:
     """What is told of a sample. Raises InvalidSample for a column that cannot be used."""
     return SampleFacts(
         rows=len(frame),

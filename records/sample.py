@@ -6,11 +6,9 @@ Promises: bounded in size, whatever the sample holds. Leaves reading it to `rows
 from pydantic import Field
 
 from records.base import Record
-from records.schema import Schema
+from records.schema import MAX_FEATURES, Schema
 
-__all__ = ["MAX_COLUMNS", "SampleFacts"]
-
-MAX_COLUMNS = 10_000
+__all__ = ["SampleFacts"]
 
 
 class SampleFacts(Record):
@@ -21,8 +19,8 @@ class SampleFacts(Record):
 
     rows: int = Field(ge=1)
     cut_at: int | None = Field(None, ge=1)
-    columns: tuple[str, ...] = Field(min_length=1, max_length=MAX_COLUMNS)
-    empty: tuple[str, ...] = Field((), max_length=MAX_COLUMNS)
+    columns: tuple[str, ...] = Field(min_length=1, max_length=MAX_FEATURES)
+    empty: tuple[str, ...] = Field((), max_length=MAX_FEATURES)
     head: tuple[tuple[str, ...], ...] = Field((), max_length=10)
     schema_: Schema | None = Field(None, alias="schema")
 

@@ -8,7 +8,6 @@ import codecs
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from errors import InvalidSample
-from rows.limits import Limits, check_width, listed
+from rows.limits import Limits, check_unique, check_width
 
 __all__ = ["chunks", "read_csv"]
 
@@ -196,11 +195,7 @@ def _check_header(header: list[str], name: str, limits: Limits) -> None:
     if not any(title.strip() for title in header):
         raise InvalidSample(f"The sample {name!r} has no column names.", hint=_AS_CSV)
     check_width(len(header), name, limits)
-    twice = [title for title, count in Counter(header).items() if count > 1 and title.strip()]
-    if twice:
-        raise InvalidSample(
-            f"The sample {name!r} has more than one column {listed(twice)}.", hint="Rename them."
-        )
+    check_unique(header, name)
     # A frame without names is written with the header 0,1,2: whole numbers may be names, decimals not.
     if all(re.fullmatch(r"\s*-?\d*\.?\d+(?:[eE][+-]?\d+)?\s*", title) for title in header) and not all(
         title.strip().isdigit() for title in header

@@ -1,10 +1,13 @@
 """How much of a stranger's sample is taken, and the refusals that CSV and Parquet share."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from errors import TooLarge
+from errors import InvalidSample, TooLarge
+from records.schema import MAX_FEATURES
 
-__all__ = ["MAX_ROWS", "STANDARD", "Limits", "check_width", "listed"]
+__all__ = ["MAX_ROWS", "STANDARD", "Limits", "check_unique", "check_width", "listed"]
 
 MAX_ROWS = 100_000
 CELL = 8  # bytes of a number in a frame
@@ -16,7 +19,7 @@ class Limits:
     (characters of the longest text): a sample with more is refused."""
 
     rows: int = MAX_ROWS
-    columns: int = 10_000
+    columns: int = MAX_FEATURES
     value: int = 100_000
     decoded: int = 32 << 20
 
@@ -33,6 +36,15 @@ def check_width(columns: int, name: str, limits: Limits) -> None:
         raise TooLarge(
             f"The sample {name!r} has {columns:,} columns; at most {limits.columns:,} can be used.",
             hint="Leave out those that the model does not take.",
+        )
+
+
+def check_unique(titles: Sequence[str], name: str) -> None:
+    """Columns without a title do not count."""
+    twice = [title for title, count in Counter(titles).items() if count > 1 and title.strip()]
+    if twice:
+        raise InvalidSample(
+            f"The sample {name!r} has more than one column {listed(twice)}.", hint="Rename them."
         )
 
 

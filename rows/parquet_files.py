@@ -6,13 +6,12 @@ and what both have in common to `rows.samples`.
 
 import io
 import re
-from collections import Counter
 from typing import Any, BinaryIO
 
 import pandas as pd
 
 from errors import InvalidSample, TooLarge
-from rows.limits import Limits, check_width, listed
+from rows.limits import Limits, check_unique, check_width, listed
 
 __all__ = ["is_parquet", "read_parquet"]
 
@@ -75,11 +74,7 @@ def _checked_titles(schema: Any, name: str) -> list[str]:
         raise InvalidSample(
             f"The sample {name!r} has a column without a name.", hint="Give it one, or remove it."
         )
-    twice = [title for title, count in Counter(titles).items() if count > 1]
-    if twice:
-        raise InvalidSample(
-            f"The sample {name!r} has more than one column {listed(twice)}.", hint="Rename them."
-        )
+    check_unique(titles, name)
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     if nested:
         raise InvalidSample(

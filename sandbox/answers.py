@@ -29,11 +29,10 @@ from rows.joint import MAX_DONORS, Joint
 from sandbox import wire
 
 __all__ = [
-    "MAX_TEXT", "MAX_TITLE", "attributions_of", "figure_of", "joint_of", "machine_mb", "row_errors_of",
+    "MAX_TITLE", "attributions_of", "figure_of", "joint_of", "machine_mb", "row_errors_of",
     "scores_of", "shares_of", "text_of", "texts_of", "timed_block", "timed_calls", "took_ms", "with_arrays",
 ]  # fmt: skip
 
-MAX_TEXT = wire.MAX_TEXT
 MAX_TITLE = 200  # characters of a name that is ours to choose: a method, a library, a class of estimators
 MAX_NOTES = 50
 MAX_TEXTS = 4 << 20  # characters of one list of texts
@@ -160,7 +159,7 @@ def count_of(value: Any, most: int) -> int:
     return value
 
 
-def text_of(value: Any, most: int = MAX_TEXT) -> str:
+def text_of(value: Any, most: int = wire.MAX_TEXT) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value[:most]

@@ -4,7 +4,6 @@ Promises: an answer is validated before it is given on; one that is not as asked
 clock, pipes and cancellation to `sandbox.process`, and what is done in the child to `model_process.child`.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,8 +51,6 @@ from sandbox.zygote import Zygote
 from scan.policy import check_policy
 
 __all__ = ["LoadedModel", "Memory", "ModelHandle", "open_model"]
-
-log = logging.getLogger(__name__)
 
 MAX_ROWS = 65_536  # a predict call
 REQUEST_BYTES = 64 << 20

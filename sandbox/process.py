@@ -24,7 +24,7 @@ from errors import (
     kind_of,
 )
 from sandbox import wire
-from sandbox.answers import MAX_TEXT, texts_of
+from sandbox.answers import texts_of
 from sandbox.zygote import EXIT_WAIT_S, SLICE_S, Zygote
 
 __all__ = ["LockedProcess"]
@@ -172,7 +172,7 @@ class LockedProcess:
         fault = self.believed[0]
         if not isinstance(described, dict):
             return fault("The process failed and did not say why.")
-        parts = [str(described.get(key, ""))[:MAX_TEXT] for key in ("code", "message", "hint")]
+        parts = [str(described.get(key, ""))[: wire.MAX_TEXT] for key in ("code", "message", "hint")]
         kind = kind_of(parts[0]) or fault
         believed = (*self.believed, LockUnavailable) if stage == "start" else self.believed
         return (kind if issubclass(kind, believed) else fault)(parts[1], hint=parts[2])

@@ -26,7 +26,7 @@ from records.base import Section
 from records.explanation import Explanation
 from records.metrics import Performance
 from sandbox import wire
-from sandbox.answers import MAX_TEXT
+from sandbox.wire import MAX_TEXT
 from tests.support import models_for_tests as models
 from tests.support.mutations import bomb, mutated, put_together, taken_apart
 from tests.support.sample_reports import sample_report

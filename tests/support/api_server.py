@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 import api_handler
 from errors import DashboardError
-from model_process.reader import facts_of
+from model_process.reader import described
 from records.restarts import Restarts
 from records.run import RunReport
 from rows.samples import read_sample
@@ -114,7 +114,7 @@ class FakeWorker:
         """As the worker's locked process does, without the lock."""
         try:
             with self.services.artifacts.path(job.subject).open("rb") as file:
-                facts = facts_of(read_sample(file, job.payload["name"]))
+                facts = described(read_sample(file, job.payload["name"]))
         except DashboardError as error:
             self.services.jobs.fail(job.id, job.attempt, error)
         else:
