@@ -115,8 +115,8 @@ def combine(user: Schema | None, sample: Schema | None, model: Schema | None) ->
     A feature is taken whole from the first that has it, but for two gaps that are filled from the
     next: a category without categories, and a user's feature that states nothing but its name (and
     the default type). The order is the model's, else the sample's, else the user's. A model that was
-    fitted without names (x0, x1, ...) lends its features by position to as many named ones.
-    Raises InvalidSchema when all three are None.
+    fitted without names (x0, x1, ...) lends its features by position to as many named ones. To a user's
+    schema that is complete nothing is added. Raises InvalidSchema when all three are None.
     """
     layers = [layer for layer in (user, sample, model) if layer is not None]
     if not layers:
@@ -126,12 +126,15 @@ def combine(user: Schema | None, sample: Schema | None, model: Schema | None) ->
             field="schema",
         )
     named = list(dict.fromkeys(name for layer in (sample, user) if layer for name in layer.names))
+    only = set(user.names) if user is not None and user.complete else None
+    if only is not None:
+        named = [name for name in named if name in only]
     if model is not None and named and is_placeholder(model.names) and not set(named) & set(model.names):
         # With another count the model's fields cannot be told apart: `rows.fit` will say so.
         layers.remove(model)
         model = _renamed(model, named) if len(named) == len(model.names) else None
         layers += [model] if model else []
-    order = list(dict.fromkeys([*(model.names if model else ()), *named]))
+    order = [n for n in dict.fromkeys([*(model.names if model else ()), *named]) if only is None or n in only]
     lookup = [{field.name: field for field in layer.features} for layer in layers]
     return Schema(features=tuple(_merge([fields[n] for fields in lookup if n in fields]) for n in order))
 
@@ -226,7 +229,7 @@ def _readable(error: ValidationError, features: Any) -> InvalidSchema:
 
 def _explained(kind: str, key: str, value: Any, message: str, inside: bool) -> tuple[str, str]:
     shown = repr(value)[:60]
-    keys = _listed(list(FieldSpec.model_fields)) if inside else "features"
+    keys = _listed(list(FieldSpec.model_fields)) if inside else "features, complete"
     choices = {"type": FeatureType, "distribution": Distribution, "origin": Origin}
     if kind == "extra_forbidden":
         return f"unknown key {key!r}", f"Allowed keys are: {keys}."

@@ -196,10 +196,14 @@ class FieldSpec(Record):
 
 
 class Schema(Record):
-    """The features in the order the model takes them."""
+    """The features in the order the model takes them.
+
+    complete: there are no others; else what a schema leaves out comes from the sample and the model.
+    """
 
     # Of 10,000 features at fault one is told of: all of them would take a hundred times the schema's size.
     features: Annotated[tuple[FieldSpec, ...], FailFast()] = Field(min_length=1, max_length=MAX_FEATURES)
+    complete: bool = False
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
