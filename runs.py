@@ -16,10 +16,14 @@ from pydantic import ValidationError
 from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
 from example_models import EXAMPLES
 from records.base import Record
+from records.model import ModelInfo
 from records.run import RunPlan, RunReport, Source
-from records.sample import SampleFacts
+from records.sample import LabelMap, SampleFacts
 from records.schema import Schema
 from rows.columns import check_target
+from rows.fit import check_fits_model
+from rows.labels import in_words_of
+from rows.matching import FactsTable, Match, is_schema_table, match, shown_schema
 from schema_utils import check_complete, combine
 from services import Services
 from store.jobs import JobKind, JobRow
@@ -31,6 +35,7 @@ __all__ = [
     "Upload",
     "artifact",
     "cancel_run",
+    "check_fits",
     "check_may_contain",
     "check_room",
     "compare_runs",
@@ -40,7 +45,9 @@ __all__ = [
     "get_report",
     "get_run",
     "is_repeated",
+    "labels_of",
     "list_runs",
+    "match_sample",
     "request_example",
     "request_inspection",
     "request_reading",
@@ -264,6 +271,32 @@ def facts_of(job: JobRow) -> SampleFacts | None:
     raise kind(job.error["message"], hint=job.error["hint"], field=field)
 
 
+def match_sample(
+    facts: SampleFacts, info: ModelInfo, mined: Schema | None, target: str | None
+) -> tuple[Match, Schema | None]:
+    """What a run would take of a sample, and what the sample shows of that; ahead of it, from the facts alone.
+
+    A table of features is taken for nothing here. Raises InvalidSample for one that is not the model's.
+    """
+    if is_schema_table(facts.columns, info.features):
+        return Match(()), None
+    found = match(FactsTable(facts), info, mined, None, target)
+    return found, shown_schema(found, facts.schema_)
+
+
+def labels_of(facts: SampleFacts, info: ModelInfo, target: str | None) -> LabelMap | None:
+    """How a sample's labels would become the model's classes; None where that is no question, or not known."""
+    values = FactsTable(facts).values(target) if target is not None else ()
+    if not values or info.task != "classification" or not info.classes:
+        return None
+    return in_words_of(values, info.classes, {})
+
+
+def check_fits(schema: Schema, info: ModelInfo) -> None:
+    """Raises InvalidSchema where a schema that lists all features is not what a model takes."""
+    check_fits_model(schema, info)
+
+
 def request_example(services: Services, name: str) -> str:
     """Queue the training of a shipped example; returns the job's id for `get_job`. Errors as above."""
     if name not in {example.name for example in EXAMPLES}:
@@ -331,7 +364,7 @@ def _check_sample(
             hint="Send the sample that holds the column, or leave the target out.",
             field="target",
         )
-    if facts is None:
+    if facts is None or is_schema_table(facts.columns):
         return
     if target is not None:
         check_target(target, facts.columns, facts.empty)

@@ -18,7 +18,7 @@ from execution.labels import settled, translated
 from records.base import Section
 from records.metrics import Accuracy
 from records.model import ModelInfo
-from records.sample import LabelCandidate, LabelMap, SampleUse
+from records.sample import EncodedColumn, LabelCandidate, LabelMap, SampleUse
 from records.schema import Schema
 from rows.columns import split_target
 from rows.labels import in_words_of
@@ -215,15 +215,12 @@ def _told(use: SampleUse, found: Match, read: dict[str, int]) -> list[str]:
         told.append(f"The model takes its own label {use.target!r} as a feature, so its score says little.")
     if use.left_out:
         verb = "is" if len(use.left_out) == 1 else "are"
-        told.append(f"Of the sample {listed(list(use.left_out))} {verb} left out: no column of the model.")
+        told.append(f"Of the sample {listed(list(use.left_out))} {verb} left out: not taken by the model.")
     if use.renamed:
         pairs = [f"{each.column[:60]!r} as {each.feature[:60]!r}" for each in use.renamed]
         told.append(f"Taken under another spelling: {_some(pairs)}.")
-    for each in use.encoded:
-        without = f"; rows with {listed(list(each.without))} are 0 in all" if each.without else ""
-        told.append(
-            f"{each.column[:60]!r} was encoded by its name as {listed(list(each.features), 4)}{without}."
-        )
+    if use.encoded:
+        told.append(f"Encoded by their names: {_some([_encoding(each) for each in use.encoded])}.")
     if read:
         gaps = [f"{name[:60]!r}{f' ({count:,} blank or marked as missing)' if count else ''}"
                 for name, count in read.items()]  # fmt: skip
@@ -252,9 +249,15 @@ HOW = {
 }
 
 
+def _encoding(column: EncodedColumn) -> str:
+    without = f" ({listed(list(column.without))} is 0 in all)" if column.without else ""
+    return f"{column.column[:60]!r} as {listed(list(column.features), 4)}{without}"
+
+
 def _labels_told(found: LabelMap) -> str:
-    score = f" ({_scores(found.candidates)})" if found.candidates else ""
-    return f"Labels are read as the model's classes, {HOW[found.how]}: {_pairs(found.pairs)}{score}."
+    scores = [candidate.score or 0.0 for candidate in found.candidates]
+    told = f" (accuracy {scores[0]:.3g}; read otherwise {scores[1]:.3g} at most)" if len(scores) > 1 else ""
+    return f"Labels are read as the model's classes, {HOW[found.how]}: {_pairs(found.pairs)}{told}."
 
 
 def _scores(candidates: Sequence[LabelCandidate]) -> str:

@@ -15,6 +15,7 @@ from errors import TooLarge
 from records.sample import SampleFacts
 from rows.limits import Limits
 from rows.samples import read_sample
+from rows.taking import facts_of
 from sandbox import wire
 from schema_utils import infer_from_frame
 
@@ -54,7 +55,8 @@ class SampleOperations:
         facts = described(self._frame)
         told = wire.json_to_array(facts.model_dump(mode="json"))
         if len(told) > MAX_FACTS:
-            told = wire.json_to_array(facts.model_copy(update={"schema_": None}).model_dump(mode="json"))
+            short = facts.model_copy(update={"schema_": None, "told": ()})
+            told = wire.json_to_array(short.model_dump(mode="json"))
         return wire.Message({}, {"facts": told})
 
     def _rows(self, request: wire.Message) -> wire.Message:
@@ -71,6 +73,7 @@ def described(frame: pd.DataFrame) -> SampleFacts:
         empty=tuple(frame.columns[frame.isna().all()]),
         head=_head(frame),
         schema_=infer_from_frame(frame),
+        told=facts_of(frame),
     )
 
 
@@ -86,7 +89,7 @@ def warm_up() -> None:
     """Have imported what reading imports: paid once before the fork, not by each sample."""
     for text in (b"a,b\n1,2024-01-31\n2,2024-02-29\n", b"a;b\n1,5;x\n2,5;y\n"):
         frame = read_sample(io.BytesIO(text), "")
-        infer_from_frame(frame)
+        described(frame)
         wire.encode_frame(frame)
         buffer = io.BytesIO()
         frame.to_parquet(buffer)

@@ -28,12 +28,14 @@ TargetMap = Annotated[dict[Annotated[str, Field(max_length=500)], _Class], Field
 
 
 class ColumnFacts(Record):
-    """One column of a sample. text: some values are texts that are no numbers. values: its different values
-    as texts, () where they are many. counts: different whole numbers that rise, or fall, from row to row.
+    """One column of a sample. text: some values are texts that are no numbers; numbers: all are texts that are
+    numbers, or stand for a missing one. values: its different values as texts, () where they are many.
+    counts: different whole numbers that rise, or fall, from row to row.
     """
 
     name: str
     text: bool = False
+    numbers: bool = False
     values: tuple[str, ...] = Field((), max_length=100)
     counts: bool = False
 

@@ -15,9 +15,9 @@ from records.schema import FieldSpec, Schema, is_placeholder
 from rows import one_hot
 from rows.labels import are_labels
 from rows.limits import listed
-from rows.names import is_identifier, is_usual_label, nearest, same_but_for_spelling
+from rows.names import is_identifier, is_usual_label, key_of, nearest, same_but_for_spelling
 
-__all__ = ["FactsTable", "Match", "Table", "is_schema_table", "match"]
+__all__ = ["FactsTable", "Match", "Table", "is_schema_table", "match", "shown_schema"]
 
 FEWEST_FIT = 0.5  # of the model's columns; with less, the table is most likely another model's
 SCORED = ("classification", "regression")
@@ -50,14 +50,14 @@ class FactsTable:
     """A sample of which only the facts are known; of a very wide one only the names."""
 
     def __init__(self, facts: SampleFacts) -> None:
-        self.names = facts.columns
+        self.names: tuple[str, ...] = facts.columns
         self._told = {column.name: column for column in facts.told}
 
     def text(self, name: str) -> bool:
         return name in self._told and self._told[name].text
 
     def written_numbers(self, name: str) -> bool:
-        return False  # the run will look
+        return name in self._told and self._told[name].numbers
 
     def values(self, name: str) -> tuple[str, ...]:
         return self._told[name].values if name in self._told else ()
@@ -120,6 +120,24 @@ def match(
         texts=tuple(column for column in numeric if table.text(column)),
         numbers=tuple(column for column in numeric if table.written_numbers(column)),
     )
+
+
+def shown_schema(found: Match, sample: Schema | None) -> Schema | None:
+    """What a sample's own schema says of the features that a model takes of it; None where it says nothing.
+
+    Of texts that are read as numbers it says nothing, of 0/1 columns only that.
+    """
+    told = {field.name: field for field in sample.features} if sample is not None else {}
+    fields = {
+        feature: told[column].model_copy(update={"name": feature})
+        for feature, column in found.taken
+        if column in told and column not in found.numbers
+    }
+    for encoded in found.encoded:
+        for name in encoded.features:
+            fields[name] = FieldSpec(name=name, type="integer", min=0, max=1, origin="sample")
+    order = [name for name in found.order if name in fields] if found.order else list(fields)
+    return Schema(features=tuple(fields[name] for name in order)) if order else None
 
 
 # --- a model that knows its columns' names --------------------------------------------------------
@@ -206,11 +224,14 @@ def _not_the_models(
     near = nearest(missing, rest)
     if near:
         hints.append("Nearest names: " + ", ".join(f"{a[:60]!r} and {b[:60]!r}" for a, b in near) + ".")
-    if texts and not categories and not unclear and any(name not in info.features for name in texts):
-        verb = "holds" if len(texts) == 1 else "hold"
-        hints.append(f"The model takes numbers; {listed(texts, 5)} {verb} text: {_lower(ENCODE)}")
+    raw = [] if categories or unclear else [name for name in texts if _begins_one(name, missing)]
+    if raw:
+        verb = "holds" if len(raw) == 1 else "hold"
+        hints.append(f"The model takes numbers; {listed(raw, 5)} {verb} text: {_lower(ENCODE)}")
     elif fit >= FEWEST_FIT * len(info.features):
-        hints.append("Add the column, or list it in the schema.")
+        hints.append(f"Add {'it' if len(unknown) == 1 else 'them'}, or say it in a schema.")
+    else:
+        hints.append("Send rows of the model's own columns, or no sample: rows are made without one.")
     hints.append(
         f"The model takes {listed(list(info.features))}. The sample has {listed(list(table.names))}."
     )
@@ -275,7 +296,8 @@ def _may_end_in_label(table: Table, kept: Sequence[str], info: ModelInfo) -> boo
 
 def _wrong_count(table: Table, info: ModelInfo, names: Sequence[str], hint: str) -> InvalidSample:
     texts = [name for name in names if table.text(name)]
-    told = f" It takes numbers, most likely; {listed(texts, 5)} hold text." if texts else ""
+    verb = "holds" if len(texts) == 1 else "hold"
+    told = f" Most likely it takes numbers, and {listed(texts, 5)} {verb} text." if texts else ""
     beside = " beside the target" if len(names) < len(table.names) else ""
     return InvalidSample(
         f"The model takes {info.n_features} columns and keeps no names; the sample has {len(names)}{beside}: "
@@ -346,6 +368,11 @@ def _taken_as_numbers(found: Match, mined: Schema | None, named: bool) -> tuple[
     else:
         return ()
     return tuple(column for feature, column in found.taken if types.get(feature) in NUMERIC)
+
+
+def _begins_one(name: str, features: Sequence[str]) -> bool:
+    """Whether features are named as if they were made of a column: Sex_code, BP_HIGH."""
+    return any(key_of(feature).startswith(key_of(name)) for feature in features)
 
 
 def _lower(sentence: str) -> str:

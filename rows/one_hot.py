@@ -35,7 +35,7 @@ def groups(missing: Sequence[str], raw: Mapping[str, Sequence[str]]) -> tuple[Gr
     A name whose value does not occur in the sample belongs to the column by whose name it begins, where no
     other's does.
 
-    >>> found = groups(["Plan_One year", "Plan_Two year"], {"Plan": ["Monthly", "One year"], "id": ["1", "2"]})
+    >>> found = groups(["Plan_One year", "Plan_Two year"], {"Plan": ["Monthly", "One year"]})
     >>> [(group.column.features, group.column.without) for group in found]
     [(('Plan_One year', 'Plan_Two year'), ('Monthly',))]
     """

@@ -91,7 +91,13 @@ def inputs_of(frame: pd.DataFrame, match: Match) -> tuple[pd.DataFrame, dict[str
 def _facts(table: FrameTable, name: str, column: "pd.Series[Any]") -> ColumnFacts:
     values = _different(column, TOLD_VALUES)
     kept = () if any(len(value) > TOLD_TEXT for value in values) else values
-    return ColumnFacts(name=name, text=table.text(name), values=kept, counts=table.counts(name))
+    return ColumnFacts(
+        name=name,
+        text=table.text(name),
+        numbers=table.written_numbers(name),
+        values=kept,
+        counts=table.counts(name),
+    )
 
 
 def _holds_text(column: "pd.Series[Any]") -> bool:
