@@ -274,7 +274,7 @@ def facts_of(job: JobRow) -> SampleFacts | None:
 def match_sample(
     facts: SampleFacts, info: ModelInfo, mined: Schema | None, target: str | None
 ) -> tuple[Match, Schema | None]:
-    """What a run would take of a sample, and what the sample shows of that; ahead of it, from the facts alone.
+    """What a run would take of a sample, and what the sample shows of that; known from the facts alone.
 
     A table of features is taken for nothing here. Raises InvalidSample for one that is not the model's.
     """
@@ -285,7 +285,7 @@ def match_sample(
 
 
 def labels_of(facts: SampleFacts, info: ModelInfo, target: str | None) -> LabelMap | None:
-    """How a sample's labels would become the model's classes; None where that is no question, or not known."""
+    """How a sample's labels would become the model's classes; None where that is not known."""
     values = FactsTable(facts).values(target) if target is not None else ()
     if not values or info.task != "classification" or not info.classes:
         return None

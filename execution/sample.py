@@ -19,8 +19,8 @@ from records.base import Section
 from records.metrics import Accuracy
 from records.model import ModelInfo
 from records.sample import EncodedColumn, LabelCandidate, LabelMap, SampleUse
-from records.schema import Schema
-from rows.columns import split_target
+from records.schema import MAX_NAME, Schema
+from rows.columns import check_target, split_target
 from rows.labels import in_words_of
 from rows.limits import MAX_ROWS, listed
 from rows.matching import ENCODE, Match, is_schema_table, match
@@ -135,6 +135,9 @@ def take(
         return TakenSample(schema=user)
     if is_schema_table(list(frame.columns), info.features):
         return _as_schema(frame, user)
+    if row.target is not None:
+        empty = [row.target] if row.target in frame.columns and frame[row.target].isna().all() else []
+        check_target(row.target, list(frame.columns), empty)
     found = match(FrameTable(frame), info, mined, user, row.target)
     labels = None
     if found.target is not None:
@@ -166,7 +169,7 @@ def take(
         "encoded": found.encoded,
         "numbers": tuple(read),
         "generated": found.missing,
-        "left_out": found.left_out,
+        "left_out": tuple(name[:MAX_NAME] for name in found.left_out),
         "labels": words,
     })  # fmt: skip
     told = tuple(_told(use, found, read))

@@ -28,8 +28,8 @@ TargetMap = Annotated[dict[Annotated[str, Field(max_length=500)], _Class], Field
 
 
 class ColumnFacts(Record):
-    """One column of a sample. text: some values are texts that are no numbers; numbers: all are texts that are
-    numbers, or stand for a missing one. values: its different values as texts, () where they are many.
+    """One column of a sample. text: some values are texts that are no numbers; numbers: all are texts that
+    are numbers, or stand for a missing one. values: its different values as texts, () where they are many.
     counts: different whole numbers that rise, or fall, from row to row.
     """
 

@@ -14,6 +14,9 @@ from rows.limits import listed
 
 __all__ = ["are_labels", "canonical", "in_words_of", "sorted_labels"]
 
+MOST = 1_000  # classes that are compared word by word
+MOST_UNKNOWN = 100  # labels that are told of
+MAX_LABEL = 500  # characters; a longer text is no label
 YES = frozenset({"yes", "y", "true", "t", "1", "positive", "pos", "on"})
 NO = frozenset({"no", "n", "false", "f", "0", "-1", "negative", "neg", "off"})
 
@@ -47,6 +50,7 @@ def in_words_of(values: Sequence[str], classes: Sequence[str], chosen: Mapping[s
     """
     if chosen:
         return LabelMap(how="chosen", pairs=_chosen(values, classes, chosen))
+    values = [value for value in values if len(value) <= MAX_LABEL]
     same = {canonical(name) for name in classes} | _truths(classes)
     unknown = [value for value in values if canonical(value) not in same]
     if not unknown or not classes:
@@ -59,13 +63,15 @@ def in_words_of(values: Sequence[str], classes: Sequence[str], chosen: Mapping[s
     if words:
         return LabelMap(how="words", pairs=_sorted({v: words[v] for v in unknown}))
     none_is_one = len(left) == len(values)
-    parts = _by_parts(values, classes) if none_is_one else {}
+    parts = _by_parts(values, classes) if none_is_one and len(values) <= len(classes) <= MOST else {}
     if parts:
         return LabelMap(how="contained", pairs=_sorted(parts))
     # 1, 2, 3 beside the classes 0, 1, 2: that some of them are equal says nothing.
     if len(values) == len(classes) > 1 and (none_is_one or (_are_numbers(values) and _are_numbers(classes))):
-        return LabelMap(how="undecided", unknown=tuple(sorted_labels(values)))
-    return LabelMap(how="spelling" if spelled else "", pairs=_sorted(spelled), unknown=tuple(left))
+        return LabelMap(how="undecided", unknown=tuple(sorted_labels(values)[:MOST_UNKNOWN]))
+    return LabelMap(
+        how="spelling" if spelled else "", pairs=_sorted(spelled), unknown=tuple(left[:MOST_UNKNOWN])
+    )
 
 
 def sorted_labels(values: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ SCORED = ("classification", "regression")
 SCHEMA_KEYS = frozenset({*FieldSpec.model_fields, "missing"})
 SCHEMA_SIGNS = frozenset({"type", "min", "max", "categories"})
 NUMERIC = ("number", "integer", "boolean")
+LOOKED_AT = 200  # names for what is only a hint: all pairs of 10,000 would take minutes
 ENCODE = "Send the encoded table, or the encoder beside the model."
 
 
@@ -152,15 +153,17 @@ def _by_names(
     missing = [name for name in info.features if name not in given]
     renamed = same_but_for_spelling(missing, rest)
     taken |= renamed
-    rest = [name for name in rest if name not in renamed.values()]
+    gone = set(renamed.values())
+    rest = [name for name in rest if name not in gone]
     missing = [name for name in missing if name not in renamed]
-    groups = one_hot.groups(missing, {name: table.values(name) for name in rest}) if missing else ()
+    groups = one_hot.groups(missing, dict.fromkeys(rest), table.values)
     encoded = tuple(group.column for group in groups if not group.unclear)
     covered = {feature for column in encoded for feature in column.features}
     raw = {column.column for column in encoded}
     rest = [name for name in rest if name not in raw]
     missing = [name for name in missing if name not in covered]
-    unknown = [name for name in missing if not _is_known(name, mined, user)]
+    known = _known(mined, user)
+    unknown = [name for name in missing if name not in known]
     fit = len(info.features) - len(missing)
     if unknown or fit == 0 or (fit < FEWEST_FIT * len(info.features) and not _all_said(missing, user)):
         unclear = [group for group in groups if group.unclear]
@@ -178,15 +181,14 @@ def _by_names(
     )
 
 
-def _is_known(name: str, mined: Schema | None, user: Schema | None) -> bool:
-    """Whether values can be made: the user lists the feature, or the model remembers something of it."""
-    if user is not None and name in user.names:
-        return True
-    known = next((f for f in mined.features if f.name == name), None) if mined is not None else None
-    if known is None:
-        return False
-    figures = (known.min, known.max, known.mean, known.std, known.quantiles, known.categories)
-    return known.type == "boolean" or any(figure is not None for figure in figures)
+def _known(mined: Schema | None, user: Schema | None) -> set[str]:
+    """Features of which values can be made: the user lists them, or the model remembers something of them."""
+    told = set(user.names) if user is not None else set()
+    for field in mined.features if mined is not None else ():
+        figures = (field.min, field.max, field.mean, field.std, field.quantiles, field.categories)
+        if field.type == "boolean" or any(figure is not None for figure in figures):
+            told.add(field.name)
+    return told
 
 
 def _all_said(names: Sequence[str], user: Schema | None) -> bool:
@@ -204,7 +206,7 @@ def _not_the_models(
     unclear: Sequence[one_hot.Group],
 ) -> InvalidSample:
     """One sentence for what does not fit, then both lists, the nearest names and what is likely."""
-    texts = [name for name in table.names if table.text(name)]
+    texts = [name for name in table.names if table.text(name)][:LOOKED_AT]
     categories = any(f.type == "category" for f in mined.features) if mined is not None else False
     if fit < FEWEST_FIT * len(info.features):
         of_them = "none of them" if not fit else f"{fit} of them"
@@ -372,7 +374,7 @@ def _taken_as_numbers(found: Match, mined: Schema | None, named: bool) -> tuple[
 
 def _begins_one(name: str, features: Sequence[str]) -> bool:
     """Whether features are named as if they were made of a column: Sex_code, BP_HIGH."""
-    return any(key_of(feature).startswith(key_of(name)) for feature in features)
+    return any(key_of(feature).startswith(key_of(name)) for feature in features[:LOOKED_AT])
 
 
 def _lower(sentence: str) -> str:

@@ -5,11 +5,15 @@ Promises: two names are one only where no third could be meant. Leaves using the
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
+
+from records.schema import MAX_NAME
 
 __all__ = ["is_identifier", "is_usual_label", "key_of", "nearest", "same_but_for_spelling", "without_unit"]
 
+MOST_COMPARED = 200  # names of either side
+_BETWEEN_NUMBERS = re.compile(r"(?<=\d)[\W_]+(?=\d)")
 _UNIT = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
 _IDENTIFIER = re.compile(
     r"(?:unnamed\d*|index|level0|id|uid|uuid|guid|rowid|rownum\w*|rownumber|row|sno|srno|slno|serialno|serialnumber"
@@ -27,10 +31,15 @@ _LABEL = re.compile(
 def key_of(name: str) -> str:
     """The letters and digits of a name alone, in lower case; the name itself where it has none.
 
-    >>> key_of("Sepal_Length "), key_of("sepal length"), key_of("$")
-    ('sepallength', 'sepallength', '$')
+    Where two numbers meet they stay two.
+
+    >>> key_of("Sepal_Length "), key_of("sepal length"), key_of("a_1_1"), key_of("$")
+    ('sepallength', 'sepallength', 'a1_1', '$')
     """
-    return "".join(c for c in name.casefold() if c.isalnum()) or name
+    if len(name) > MAX_NAME:  # of no model
+        return name
+    apart = _BETWEEN_NUMBERS.sub("\0", name.casefold())
+    return "".join("_" if c == "\0" else c for c in apart if c.isalnum() or c == "\0") or name
 
 
 def without_unit(name: str) -> str:
@@ -38,7 +47,7 @@ def without_unit(name: str) -> str:
     >>> without_unit("sepal length (cm)"), without_unit("(cm)")
     ('sepal length', '(cm)')
     """
-    return _UNIT.sub("", name) or name
+    return _UNIT.sub("", name[:MAX_NAME]) or name
 
 
 def is_identifier(name: str) -> bool:
@@ -84,17 +93,19 @@ def same_but_for_spelling(wanted: Sequence[str], given: Sequence[str]) -> dict[s
     return found | one_unit
 
 
-def nearest(wanted: Iterable[str], given: Sequence[str], most: int = 3) -> list[tuple[str, str]]:
+def nearest(wanted: Sequence[str], given: Sequence[str], most: int = 3) -> list[tuple[str, str]]:
     """For the first few of the wanted names the given one that looks most alike; none where none does."""
-    keys = {key_of(name): name for name in reversed(given)}
+    keys = {key_of(name): name for name in reversed(given[:MOST_COMPARED])}
     found: list[tuple[str, str]] = []
-    for name in wanted:
-        near = get_close_matches(key_of(name), list(keys), n=1, cutoff=0.75) if len(found) < most else []
+    for name in wanted[:MOST_COMPARED]:
+        near = (
+            get_close_matches(key_of(name)[:100], list(keys), n=1, cutoff=0.75) if len(found) < most else []
+        )
         found += [(name, keys[near[0]])] if near else []
     return found
 
 
 def _by_key(wanted: dict[str, str], given: dict[str, str]) -> dict[str, str]:
-    once = [{key for key, count in Counter(side.values()).items() if count == 1} for side in (wanted, given)]
+    counts = [Counter(side.values()) for side in (wanted, given)]
     named = {key: name for name, key in given.items()}
-    return {name: named[key] for name, key in wanted.items() if key in once[0] & once[1]}
+    return {name: named[key] for name, key in wanted.items() if all(count[key] == 1 for count in counts)}

@@ -4,12 +4,14 @@ Promises: only names decide, and a name that two raw columns could have made sta
 column of a value is 1 where the raw column has it, whatever an encoder was told of the other values.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
+from interruption import check
 from records.sample import EncodedColumn
 from rows.labels import canonical
 from rows.names import key_of
@@ -29,67 +31,95 @@ class Group:
     unclear: bool
 
 
-def groups(missing: Sequence[str], raw: Mapping[str, Sequence[str]]) -> tuple[Group, ...]:
-    """The raw columns, with their different values as texts, that the missing names were made of.
+def groups(
+    missing: Sequence[str], columns: Collection[str], values: Callable[[str], Sequence[str]]
+) -> tuple[Group, ...]:
+    """The raw columns that the missing names were made of. values: a column's different ones, as texts.
 
-    A name whose value does not occur in the sample belongs to the column by whose name it begins, where no
-    other's does.
+    Exactly as written first, then but for case, blanks and underscores. A name whose value does not occur in
+    the sample belongs to the column that it begins with, where other names do as well.
 
-    >>> found = groups(["Plan_One year", "Plan_Two year"], {"Plan": ["Monthly", "One year"]})
+    >>> found = groups(["Plan_One year", "Plan_Two year"], ["Plan"], lambda _: ["Monthly", "One year"])
     >>> [(group.column.features, group.column.without) for group in found]
     [(('Plan_One year', 'Plan_Two year'), ('Monthly',))]
     """
-    exact: dict[str, set[str]] = defaultdict(set)
-    loose: dict[str, set[str]] = defaultdict(set)
-    for column, values in raw.items():
-        for value in values:
-            for written in {value, canonical(value), f"{canonical(value)}.0"}:
-                for separator in SEPARATORS:
-                    exact[f"{column}{separator}{written}"].add(column)
-            loose[key_of(column + value)].add(column)
+    written = cache(lambda column: {text for value in values(column) for text in _written(value)})
+    keys = cache(lambda column: Counter(key_of(value) for value in values(column)))
+    by_key: dict[str, list[str]] = defaultdict(list)
+    for column in columns:
+        by_key[key_of(column)].append(column)
     owners: dict[str, str] = {}
     for name in missing:
-        made_of = exact.get(name) or loose.get(key_of(name)) or set()
+        check()
+        made_of = {column for column, rest in _splits(name, columns) if rest in written(column)}
+        if not made_of:
+            key = key_of(name)
+            near = [(c, key[end:]) for end in range(1, len(key)) for c in by_key.get(key[:end], ())]
+            made_of = {c for c, rest in near if _are_two(c, rest) and keys(c)[rest.removeprefix("_")] == 1}
         if len(made_of) == 1:
-            owners[name] = next(iter(made_of))
+            owners[name] = made_of.pop()
+    raw = set(owners.values())
     for name in missing:
-        begins = {column for column in owners.values() if name.startswith(_prefixes(column))}
-        if name not in owners and len(begins) == 1:
-            owners[name] = next(iter(begins))
-    found = []
-    for column in dict.fromkeys(owners.values()):
-        features = tuple(name for name in missing if owners.get(name) == column)
-        if len(set(map(key_of, raw[column]))) < len(raw[column]):
-            features = tuple(name for name in features if name in exact)
-        without = tuple(value for value in raw[column] if feature_of(column, value, features) is None)
-        if features:
-            encoded = EncodedColumn(column=column, features=features, without=without)
-            found.append(Group(encoded, len(without) > MOST_WITHOUT or len(without) == len(raw[column])))
-    return tuple(found)
-
-
-def feature_of(column: str, value: str, features: Sequence[str]) -> str | None:
-    """The 0/1 column of a value; None where the model has none."""
-    written = dict.fromkeys((value, canonical(value), f"{canonical(value)}.0"))
-    made = [f"{column}{separator}{text}" for text in written for separator in SEPARATORS]
-    exact = [name for name in made if name in features]
-    if exact:
-        return exact[0]
-    key = key_of(column + value)
-    near = [name for name in features if key_of(name) == key]
-    return near[0] if len(near) == 1 else None
+        begins = {column for column, _ in _splits(name, raw)} if name not in owners else set()
+        if len(begins) == 1:
+            owners[name] = begins.pop()
+    features: dict[str, list[str]] = defaultdict(list)
+    for name in missing:
+        if name in owners:
+            features[owners[name]].append(name)
+    return tuple(_group(column, tuple(made), values(column)) for column, made in features.items())
 
 
 def encode(values: "pd.Series", column: EncodedColumn) -> pd.DataFrame:
     """A raw column as its 0/1 columns, whole numbers. What is missing is 0 in all but one of that name."""
     texts = values.map(str, na_action="ignore")
-    owners = {text: feature_of(column.column, text, column.features) for text in texts.dropna().unique()}
-    made = texts.map(owners, na_action="ignore")
-    gap = feature_of(column.column, MISSING, column.features)
+    owner = _owners(column.column, column.features)
+    made = texts.map({text: owner(text) for text in texts.dropna().unique()}, na_action="ignore")
+    gap = owner(MISSING)
     if gap is not None:
         made = made.where(texts.notna(), gap)
     return pd.DataFrame({name: (made == name).astype("int64") for name in column.features})
 
 
-def _prefixes(column: str) -> tuple[str, ...]:
-    return tuple(column + separator for separator in SEPARATORS)
+def _group(column: str, features: tuple[str, ...], values: Sequence[str]) -> Group:
+    owner = _owners(column, features)
+    without = tuple(value for value in values if owner(value) is None)
+    found = EncodedColumn(column=column, features=features, without=without)
+    return Group(found, len(without) > MOST_WITHOUT or len(without) == len(values))
+
+
+def _owners(column: str, features: Sequence[str]) -> Callable[[str], str | None]:
+    """From a value to its 0/1 column; None where the model has none."""
+    known = set(features)
+    near: dict[str, list[str]] = defaultdict(list)
+    for name in features:
+        near[key_of(name)].append(name)
+
+    def owner(value: str) -> str | None:
+        made = (f"{column}{separator}{text}" for text in _written(value) for separator in SEPARATORS)
+        exact = next((name for name in made if name in known), None)
+        close = near.get(key_of(f"{column}_{value}"), [])
+        return exact or (close[0] if len(close) == 1 else None)
+
+    return owner
+
+
+def _written(value: str) -> tuple[str, ...]:
+    """A value as encoders write it: 1 in a column with gaps is 1.0, and was 1 in one without."""
+    plain = canonical(value)
+    return tuple(dict.fromkeys((value, plain, f"{plain}.0")))
+
+
+def _are_two(column: str, rest: str) -> bool:
+    """Whether a column and a value were not one number: a12 is not made of a1."""
+    return not (key_of(column)[-1:].isdigit() and rest[:1].isdigit())
+
+
+def _splits(name: str, columns: Collection[str]) -> set[tuple[str, str]]:
+    """The ways to read a name as a column, a separator and a rest."""
+    return {
+        (name[:place], name[place + len(separator) :])
+        for separator in SEPARATORS
+        for place in range(1, len(name))
+        if name.startswith(separator, place) and name[:place] in columns
+    }

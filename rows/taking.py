@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interruption import check
 from records.sample import ColumnFacts
 from rows import one_hot
 from rows.matching import Match
@@ -17,6 +18,7 @@ __all__ = ["MARKERS", "FrameTable", "as_numbers", "facts_of", "inputs_of"]
 
 MARKERS = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # what stands for a missing number
 MOST_VALUES = 1_000  # different ones of a column that may be 0/1 columns of the model, or a label
+MOST_FRACTIONS = 100  # of them: a column of measurements is neither
 TOLD_COLUMNS, TOLD_VALUES, TOLD_TEXT = 500, 30, 100  # of a sample's facts
 
 
@@ -34,6 +36,7 @@ class FrameTable:
 
     def text(self, name: str) -> bool:
         if name not in self._texts:
+            check()
             self._texts[name] = _holds_text(self._frame[name]) and as_numbers(self._frame[name]) is None
         return self._texts[name]
 
@@ -42,6 +45,7 @@ class FrameTable:
 
     def values(self, name: str) -> tuple[str, ...]:
         if name not in self._values:
+            check()
             self._values[name] = _different(self._frame[name], MOST_VALUES)
         return self._values[name]
 
@@ -73,19 +77,21 @@ def inputs_of(frame: pd.DataFrame, match: Match) -> tuple[pd.DataFrame, dict[str
 
     What the match leaves open (`match.missing`) is not there; the order is the model's.
     """
-    columns: dict[str, Any] = {}
+    features = {column: feature for feature, column in match.taken}
+    inputs = frame[[column for _, column in match.taken]]
     read: dict[str, int] = {}
-    for feature, column in match.taken:
-        values = frame[column]
-        numbers = as_numbers(values) if column in match.numbers else None
+    for column in match.numbers:
+        numbers = as_numbers(frame[column])
         if numbers is not None:
-            read[column] = int(numbers.isna().sum() - values.isna().sum())
-        columns[feature] = values if numbers is None else numbers
-    for encoded in match.encoded:
-        made = one_hot.encode(frame[encoded.column], encoded)
-        columns |= {name: made[name] for name in made.columns}
-    order = [name for name in match.order if name in columns] if match.order else list(columns)
-    return pd.DataFrame({name: columns[name] for name in order}, index=frame.index), read
+            read[column] = int(numbers.isna().sum() - frame[column].isna().sum())
+            inputs = inputs.assign(**{column: numbers})
+    inputs = inputs.set_axis(pd.Index([features[column] for column in inputs.columns], dtype="str"), axis=1)
+    if match.encoded:
+        made = [one_hot.encode(frame[encoded.column], encoded) for encoded in match.encoded]
+        inputs = pd.concat([inputs, *made], axis=1)
+        known = set(inputs.columns)
+        inputs = inputs[[name for name in match.order if name in known]]
+    return inputs, read
 
 
 def _facts(table: FrameTable, name: str, column: "pd.Series[Any]") -> ColumnFacts:
@@ -101,6 +107,8 @@ def _facts(table: FrameTable, name: str, column: "pd.Series[Any]") -> ColumnFact
 
 
 def _holds_text(column: "pd.Series[Any]") -> bool:
+    if getattr(column.dtype, "kind", "O") in "biufM":
+        return False
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _holds_text(column.dtype.categories.to_series())
     if pd.api.types.is_string_dtype(column.dtype) or column.dtype == object:
@@ -111,7 +119,7 @@ def _holds_text(column: "pd.Series[Any]") -> bool:
 def _different(column: "pd.Series[Any]", most: int) -> tuple[str, ...]:
     """The different values as texts, sorted as LabelEncoder and get_dummies do; () where there are more."""
     values = column.dropna().unique()
-    if len(values) > most:
+    if len(values) > (most if column.dtype.kind != "f" else min(most, MOST_FRACTIONS)):
         return ()
     try:
         ordered = sorted(values.tolist())

@@ -104,7 +104,8 @@ CHILD_HOLDS_ONLY = {
     "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
     "model_process",
     "model_utils", "records", "rows.csv_files", "rows.joint", "rows.labels", "rows.limits", "rows.matching",
-    "rows.names", "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.taking", "sandbox.wire", "scan", "schema_utils", "upgrades",
+    "rows.names", "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.taking", "sandbox.wire",
+    "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 

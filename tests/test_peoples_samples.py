@@ -1,6 +1,7 @@
 """Samples as people have them, posted as they are beside the models that they belong to."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ FAST = {
 }
 
 
-def report_of(server: LiveServer, case: Case) -> dict:
+def report_of(server: LiveServer, case: Case) -> dict[str, Any]:
     data = {"config": json.dumps(FAST | case.config)}
     if case.target is not None:
         data["target"] = case.target

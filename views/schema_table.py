@@ -54,7 +54,10 @@ def to_schema(table: pd.DataFrame, base: Schema | None) -> tuple[Schema | None, 
     if not fields:
         return None, ["The table is empty. Add a row for each feature that the model takes."]
     try:
-        return parse_schema({"features": [field.model_dump(mode="json") for field in fields]}), []
+        document = {"features": [field.model_dump(mode="json") for field in fields]}
+        # What was deleted from the table is not filled in again.
+        deleted = set(known) - {field.name for field in fields}
+        return parse_schema(document | {"complete": bool(deleted)}), []
     except InvalidSchema as error:
         return None, [f"{error.message} {error.hint}".strip()]
 

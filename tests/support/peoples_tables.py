@@ -42,7 +42,7 @@ def saved(model: Any) -> bytes:
 
 
 def csv_of(frame: pd.DataFrame, **options: Any) -> bytes:
-    return frame.to_csv(**({"index": False} | options)).encode()
+    return str(frame.to_csv(**({"index": False} | options))).encode()
 
 
 def titanic(rows: int = 400) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def titanic(rows: int = 400) -> pd.DataFrame:
         "Parch": rng.poisson(0.4, rows),
         "Ticket": [f"A/{i * 37 % 9973}" for i in range(rows)],
         "Fare": fare,
-        "Cabin": np.where(rng.random(rows) < 0.77, None, "C85"),
+        "Cabin": pd.Series(["C85"] * rows).mask(rng.random(rows) < 0.77),
         "Embarked": rng.choice(["S", "C", "Q"], rows, p=[0.7, 0.2, 0.1]),
     })  # fmt: skip
 
@@ -94,7 +94,7 @@ def telco(rows: int = 400) -> pd.DataFrame:
 
 def iris() -> pd.DataFrame:
     found = load_iris(as_frame=True)
-    frame = found.data.copy()
+    frame = pd.DataFrame(found.data)
     frame["species"] = found.target_names[found.target]
     return frame
 
