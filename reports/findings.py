@@ -13,7 +13,9 @@ from records.checks import UNJUDGED, Check, CheckStatus, SectionName, section_of
 from records.model import ModelInfo
 from records.run import RunError, RunReport
 
-__all__ = ["Finding", "is_consequence", "kind_of", "merged", "sections_to_show", "sentences_of"]
+__all__ = [
+    "Finding", "is_consequence", "kind_of", "merged", "other_warnings", "sections_to_show", "sentences_of",
+]  # fmt: skip
 
 NOT_KNOWN = "unknown"
 
@@ -54,6 +56,12 @@ def sections_to_show(report: RunReport) -> tuple[SectionName, ...]:
     return tuple(
         name for name, part in sections.items() if part.status != "failed" or part.reason not in told
     )
+
+
+def other_warnings(report: RunReport) -> tuple[str, ...]:
+    """The warnings but for what was done to the sample, which a page tells beside it."""
+    told = set(report.sample.told) if report.sample is not None else set()
+    return tuple(warning for warning in report.warnings if warning not in told)
 
 
 def kind_of(model: ModelInfo) -> str:

@@ -80,7 +80,8 @@ def same_but_for_spelling(wanted: Sequence[str], given: Sequence[str]) -> dict[s
     """
     found = _by_key({name: key_of(name) for name in wanted}, {name: key_of(name) for name in given})
     wanted = [name for name in wanted if name not in found]
-    given = [name for name in given if name not in found.values()]
+    gone = set(found.values())
+    given = [name for name in given if name not in gone]
     bare = _by_key(
         {name: key_of(without_unit(name)) for name in wanted},
         {name: key_of(without_unit(name)) for name in given},

@@ -27,6 +27,9 @@ class FrameTable:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
+        self._may_hold_text = {
+            str(name) for name, dtype in frame.dtypes.items() if getattr(dtype, "kind", "O") not in "biufM"
+        }
         self._texts: dict[str, bool] = {}
         self._values: dict[str, tuple[str, ...]] = {}
 
@@ -35,13 +38,15 @@ class FrameTable:
         return tuple(map(str, self._frame.columns))
 
     def text(self, name: str) -> bool:
+        if name not in self._may_hold_text:
+            return False
         if name not in self._texts:
             check()
             self._texts[name] = _holds_text(self._frame[name]) and as_numbers(self._frame[name]) is None
         return self._texts[name]
 
     def written_numbers(self, name: str) -> bool:
-        return _holds_text(self._frame[name]) and not self.text(name)
+        return name in self._may_hold_text and _holds_text(self._frame[name]) and not self.text(name)
 
     def values(self, name: str) -> tuple[str, ...]:
         if name not in self._values:
@@ -107,8 +112,6 @@ def _facts(table: FrameTable, name: str, column: "pd.Series[Any]") -> ColumnFact
 
 
 def _holds_text(column: "pd.Series[Any]") -> bool:
-    if getattr(column.dtype, "kind", "O") in "biufM":
-        return False
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _holds_text(column.dtype.categories.to_series())
     if pd.api.types.is_string_dtype(column.dtype) or column.dtype == object:
