@@ -10,7 +10,15 @@ from difflib import get_close_matches
 
 from records.schema import MAX_NAME
 
-__all__ = ["is_identifier", "is_usual_label", "key_of", "nearest", "same_but_for_spelling", "without_unit"]
+__all__ = [
+    "is_identifier",
+    "is_usual_label",
+    "key_of",
+    "nearest",
+    "same_but_for_spelling",
+    "same_by_key",
+    "without_unit",
+]
 
 MOST_COMPARED = 200  # names of either side
 _BETWEEN_NUMBERS = re.compile(r"(?<=\d)[\W_]+(?=\d)")
@@ -67,6 +75,11 @@ def is_usual_label(name: str) -> bool:
     return _LABEL.fullmatch(key_of(name)) is not None
 
 
+def same_by_key(wanted: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """Which given name stands for which wanted one: those whose `key_of` is the same, and no other's."""
+    return _same({name: key_of(name) for name in wanted}, {name: key_of(name) for name in given})
+
+
 def same_but_for_spelling(wanted: Sequence[str], given: Sequence[str]) -> dict[str, str]:
     """Which of the given names stands for which wanted one, none of them equal; only where no other could.
 
@@ -78,11 +91,11 @@ def same_but_for_spelling(wanted: Sequence[str], given: Sequence[str]) -> dict[s
     >>> same_but_for_spelling(["a b"], ["a_b", "A B"])
     {}
     """
-    found = _by_key({name: key_of(name) for name in wanted}, {name: key_of(name) for name in given})
+    found = same_by_key(wanted, given)
     wanted = [name for name in wanted if name not in found]
     gone = set(found.values())
     given = [name for name in given if name not in gone]
-    bare = _by_key(
+    bare = _same(
         {name: key_of(without_unit(name)) for name in wanted},
         {name: key_of(without_unit(name)) for name in given},
     )
@@ -106,7 +119,7 @@ def nearest(wanted: Sequence[str], given: Sequence[str], most: int = 3) -> list[
     return found
 
 
-def _by_key(wanted: dict[str, str], given: dict[str, str]) -> dict[str, str]:
+def _same(wanted: dict[str, str], given: dict[str, str]) -> dict[str, str]:
     counts = [Counter(side.values()) for side in (wanted, given)]
     named = {key: name for name, key in given.items()}
     return {name: named[key] for name, key in wanted.items() if all(count[key] == 1 for count in counts)}

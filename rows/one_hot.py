@@ -14,7 +14,7 @@ import pandas as pd
 from interruption import check
 from records.sample import EncodedColumn
 from rows.labels import canonical
-from rows.names import key_of
+from rows.names import key_of, same_by_key
 
 __all__ = ["Group", "encode", "groups"]
 
@@ -73,35 +73,33 @@ def groups(
 def encode(values: "pd.Series", column: EncodedColumn) -> pd.DataFrame:
     """A raw column as its 0/1 columns, whole numbers. What is missing is 0 in all but one of that name."""
     texts = values.map(str, na_action="ignore")
-    owner = _owners(column.column, column.features)
-    made = texts.map({text: owner(text) for text in texts.dropna().unique()}, na_action="ignore")
-    gap = owner(MISSING)
-    if gap is not None:
-        made = made.where(texts.notna(), gap)
+    owners = _owners(column.column, [*texts.dropna().unique(), MISSING], column.features)
+    made = texts.map(owners, na_action="ignore")
+    if MISSING in owners:
+        made = made.where(texts.notna(), owners[MISSING])
     return pd.DataFrame({name: (made == name).astype("int64") for name in column.features})
 
 
 def _group(column: str, features: tuple[str, ...], values: Sequence[str]) -> Group:
-    owner = _owners(column, features)
-    without = tuple(value for value in values if owner(value) is None)
+    owners = _owners(column, values, features)
+    without = tuple(value for value in values if value not in owners)
     found = EncodedColumn(column=column, features=features, without=without)
     return Group(found, len(without) > MOST_WITHOUT or len(without) == len(values))
 
 
-def _owners(column: str, features: Sequence[str]) -> Callable[[str], str | None]:
-    """From a value to its 0/1 column; None where the model has none."""
+def _owners(column: str, values: Sequence[str], features: Sequence[str]) -> dict[str, str]:
+    """The values that have a 0/1 column, and which: as written, then those left over that alone are alike."""
     known = set(features)
-    near: dict[str, list[str]] = defaultdict(list)
-    for name in features:
-        near[key_of(name)].append(name)
-
-    def owner(value: str) -> str | None:
+    owners: dict[str, str] = {}
+    for value in values:
         made = (f"{column}{separator}{text}" for text in _written(value) for separator in SEPARATORS)
         exact = next((name for name in made if name in known), None)
-        close = near.get(key_of(f"{column}_{value}"), [])
-        return exact or (close[0] if len(close) == 1 else None)
-
-    return owner
+        if exact is not None:
+            owners[value] = exact
+    taken = set(owners.values())
+    left = [name for name in features if name not in taken]
+    rest = {f"{column}_{value}": value for value in values if value not in owners and key_of(value).isalnum()}
+    return owners | {rest[made]: name for name, made in same_by_key(left, list(rest)).items()}
 
 
 def _written(value: str) -> tuple[str, ...]:
