@@ -280,7 +280,7 @@ def match_sample(
     """
     if is_schema_table(facts.columns, info.features):
         return Match(()), None
-    found = match(FactsTable(facts), info, mined, None, target)
+    found = match(FactsTable(facts, info.features), info, mined, None, target)
     return found, shown_schema(found, facts.schema_)
 
 

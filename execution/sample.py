@@ -22,7 +22,7 @@ from records.sample import EncodedColumn, LabelCandidate, LabelMap, SampleUse
 from records.schema import MAX_NAME, Schema
 from rows.columns import check_target, split_target
 from rows.labels import in_words_of
-from rows.limits import MAX_ROWS, listed
+from rows.limits import INDEX, MAX_ROWS, listed
 from rows.matching import ENCODE, Match, is_schema_table, match
 from rows.schema_tables import document_of
 from rows.taking import FrameTable, inputs_of
@@ -106,13 +106,17 @@ class TakenSample:
 
 
 def read_sample(
-    services: Services, zygote: Zygote, row: RunRow, cancelled: threading.Event
+    services: Services, zygote: Zygote, row: RunRow, features: Sequence[str], cancelled: threading.Event
 ) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
-    """The run's sample as it is, and what of it was left unread; None where none was sent."""
+    """The run's sample as it is, and what of it was left unread; None where none was sent.
+
+    features: the model's, which may have been fitted on the index of a table as well.
+    """
     if row.sample_sha256 is None:
         return None, ()
     path = services.artifacts.path(row.sample_sha256)
-    with open_sample(zygote, path, row.sample_name or "sample.csv", cancelled=cancelled) as sample:
+    name, index = row.sample_name or "sample.csv", INDEX in features
+    with open_sample(zygote, path, name, cancelled=cancelled, index=index) as sample:
         frame = sample.frame()
     if sample.cut_at is None:
         return frame, ()

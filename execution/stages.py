@@ -394,7 +394,9 @@ class Execution:
         )
 
     def _sample(self, mined: Schema | None) -> TakenSample:
-        frame, unread = read_sample(self.services, self.zygote, self.row, self.cancelled)
+        frame, unread = read_sample(
+            self.services, self.zygote, self.row, self.model.info.features, self.cancelled
+        )
         self.warnings.extend(unread)
         return take(frame, self.row, self.model.info, mined, self.model.predict)
 

@@ -5,7 +5,7 @@ Promises: what is sent is bounded by size, and of types that the wire takes. Lea
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -41,7 +41,7 @@ class SampleOperations:
         """Read the file; how many rows and columns are taken, and whether there are more."""
         header = request.header
         try:
-            self._frame = read_sample(self._file, header["name"], Limits(decoded=header["decoded"]))
+            self._frame = read_sample(self._file, header["name"], _limits_of(header))
         except (MemoryError, pa.ArrowMemoryError):
             raise TooLarge(
                 f"The sample {header['name']!r} unfolds to more than fits into the process that reads it "
@@ -74,7 +74,12 @@ def described(frame: pd.DataFrame) -> SampleFacts:
         head=_head(frame),
         schema_=infer_from_frame(frame),
         told=facts_of(frame),
+        index=frame.attrs.get("index", False),
     )
+
+
+def _limits_of(header: Mapping[str, Any]) -> Limits:
+    return Limits(decoded=header["decoded"], index=header["index"])
 
 
 def _head(frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:

@@ -44,7 +44,8 @@ class SampleFacts(Record):
     """rows: those that are taken; cut_at: their number, where the sample has more. empty: the columns that
     hold no value. head: the first rows of the first columns as short texts. schema: what the columns show,
     a label among them; None where that is too long to be sent. told: what helps to find the label and the
-    model's columns; () of a very wide sample.
+    model's columns; () of a very wide sample. index: a first column without a name, which pandas writes and
+    calls "Unnamed: 0", is not among the columns.
     """
 
     rows: int = Field(ge=1)
@@ -54,6 +55,7 @@ class SampleFacts(Record):
     head: tuple[tuple[str, ...], ...] = Field((), max_length=10)
     schema_: Schema | None = Field(None, alias="schema")
     told: tuple[ColumnFacts, ...] = Field((), max_length=MAX_FEATURES)
+    index: bool = False
 
     def schema_without(self, target: str | None) -> Schema | None:
         """What the columns show, without the label; None where nothing would be left, or nothing is known."""

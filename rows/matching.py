@@ -14,7 +14,7 @@ from records.sample import EncodedColumn, SampleFacts
 from records.schema import FieldSpec, Schema, is_placeholder
 from rows import one_hot
 from rows.labels import are_labels
-from rows.limits import listed
+from rows.limits import INDEX, listed
 from rows.names import is_identifier, is_usual_label, key_of, nearest, same_but_for_spelling
 
 __all__ = ["FactsTable", "Match", "Table", "is_schema_table", "match", "shown_schema"]
@@ -48,10 +48,15 @@ class Table(Protocol):
 
 
 class FactsTable:
-    """A sample of which only the facts are known; of a very wide one only the names."""
+    """A sample of which only the facts are known; of a very wide one only the names.
 
-    def __init__(self, facts: SampleFacts) -> None:
+    features: the model's, which may be the index of a table.
+    """
+
+    def __init__(self, facts: SampleFacts, features: Collection[str] = ()) -> None:
         self.names: tuple[str, ...] = facts.columns
+        if INDEX in features and facts.index:
+            self.names = (INDEX, *self.names)
         self._told = {column.name: column for column in facts.told}
 
     def text(self, name: str) -> bool:
@@ -326,19 +331,16 @@ def _label_among(table: Table, rest: Sequence[str], info: ModelInfo) -> tuple[st
         usual = [n for n in pool if is_usual_label(n) and not table.text(n)]
         return (usual[0], ()) if len(usual) == 1 else (None, tuple(usual[:5]))
     holding = [name for name in pool if are_labels(table.values(name), info.classes)]
-    as_many = [
+    usual = [
         name
         for name in pool
-        if is_usual_label(name) and name not in holding and len(table.values(name)) == len(info.classes) > 1
+        if is_usual_label(name) and (name in holding or len(table.values(name)) == len(info.classes) > 1)
     ]
-    usual = [name for name in holding if is_usual_label(name)]
     if len(usual) == 1:
         return usual[0], ()
-    if len(holding) == 1 and (len(pool) == 1 or _are_words(info.classes)):
+    if len(holding) == 1 and not usual and (len(pool) == 1 or _are_words(info.classes)):
         return holding[0], ()
-    if not holding and len(as_many) == 1:
-        return as_many[0], ()
-    return None, tuple((holding or as_many)[:5])
+    return None, tuple(dict.fromkeys([*usual, *holding]))[:5]
 
 
 def _are_words(classes: Collection[str]) -> bool:

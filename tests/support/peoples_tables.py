@@ -245,6 +245,10 @@ def _cases() -> dict[str, Case]:
         "diabetes with an index, frame": Case(
             _diabetes(False), csv_of(diabetes(), index=True), "Outcome", score=0.85,
         ),
+        "diabetes with an index, which the model takes": Case(
+            RandomForestClassifier(**FOREST).fit(with_index.drop(columns="Outcome"), with_index.Outcome),
+            csv_of(diabetes(), index=True), "Outcome", score=0.95,
+        ),
         "diabetes, semicolons and a mark": Case(
             _diabetes(False), b"\xef\xbb\xbf" + csv_of(diabetes(), sep=";", decimal=","), "Outcome",
             score=0.85,
