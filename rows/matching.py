@@ -274,7 +274,8 @@ def _by_count(table: Table, info: ModelInfo, user: Schema | None, target: str | 
                 break
             return _positions(kept, [n for n in names if n in out - set(labels)], found or target, target)
     hint = "Leave out the others, or list the model's columns in a schema."
-    raise _wrong_count(table, info, names, hint if target else f"Name the label column as the target. {hint}")
+    known = target is not None or info.task not in SCORED
+    raise _wrong_count(table, info, names, hint if known else f"Name the label column as the target. {hint}")
 
 
 def _positions(

@@ -32,7 +32,7 @@ _LABEL = re.compile(
     r"(?:target|label|labels|class|classlabel|targetclass|y|ytrue|outcome|output|response|groundtruth|survived"
     r"|species|variety|churn|churned|exited|attrition|diagnosis|quality|drug|drugtype|stroke|potability|fraud"
     r"|isfraud|heartdisease|loanstatus|default|deposit|result|condition"
-    r"|price|saleprice|sellingprice|medv|medianhousevalue|charges|salary|diseaseprogression|progression)"
+    r"|price|saleprice|sellingprice|medv|sales|mpg|medianhousevalue|charges|salary|diseaseprogression|progression)"
 )
 
 
