@@ -4,6 +4,8 @@ Promises: pure; what is not certain is not taken but refused with both lists, or
 names to `rows.names`, labels to `rows.labels`, and taking the values out of a table to `rows.taking`.
 """
 
+import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -13,7 +15,7 @@ from records.model import ModelInfo
 from records.sample import EncodedColumn, SampleFacts
 from records.schema import FieldSpec, Schema, is_placeholder
 from rows import one_hot
-from rows.labels import are_labels
+from rows.labels import are_labels, canonical
 from rows.limits import INDEX, listed
 from rows.names import is_identifier, is_usual_label, key_of, nearest, same_but_for_spelling
 
@@ -131,7 +133,7 @@ def match(
 def shown_schema(found: Match, sample: Schema | None) -> Schema | None:
     """What a sample's own schema says of the features that a model takes of it; None where it says nothing.
 
-    Of texts that are read as numbers it says nothing, of 0/1 columns only that.
+    Of texts that are read as numbers it says nothing, of 0/1 columns how often they are 1.
     """
     told = {field.name: field for field in sample.features} if sample is not None else {}
     fields = {
@@ -140,10 +142,24 @@ def shown_schema(found: Match, sample: Schema | None) -> Schema | None:
         if column in told and column not in found.numbers
     }
     for encoded in found.encoded:
-        for name in encoded.features:
-            fields[name] = FieldSpec(name=name, type="integer", min=0, max=1, origin="sample")
+        shares = _shares(told[encoded.column]) if encoded.column in told else {}
+        for name, share in one_hot.shares_of(encoded, shares).items():
+            known = {"mean": share, "std": math.sqrt(share * (1 - share))} if shares else {}
+            fields[name] = FieldSpec(name=name, type="integer", min=0, max=1, origin="sample", **known)
     order = [name for name in found.order if name in fields] if found.order else list(fields)
     return Schema(features=tuple(fields[name] for name in order)) if order else None
+
+
+def _shares(field: FieldSpec) -> dict[str, float]:
+    """How often each value of a column occurs, as far as its field tells; {} where it does not."""
+    if field.type == "category" and field.categories and field.weights:
+        parts = zip(map(str, field.categories), field.weights, strict=True)
+    else:
+        counted = Counter(canonical(str(value)) for value in field.quantiles or ())
+        parts = zip(counted, (float(count) for count in counted.values()), strict=True)
+    weights = dict(parts)
+    whole = sum(weights.values())
+    return {value: min(w / whole * (1 - field.missing_share), 1.0) for value, w in weights.items()}
 
 
 # --- a model that knows its columns' names --------------------------------------------------------

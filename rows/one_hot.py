@@ -5,7 +5,7 @@ column of a value is 1 where the raw column has it, whatever an encoder was told
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +16,7 @@ from records.sample import EncodedColumn
 from rows.labels import canonical
 from rows.names import key_of, same_by_key
 
-__all__ = ["Group", "encode", "groups"]
+__all__ = ["Group", "encode", "groups", "shares_of"]
 
 SEPARATORS = ("_", "=", " ", "-", ".", ":", "__")
 MOST_WITHOUT = 1  # values without a column: the one that drop_first, or an encoder's drop, left out
@@ -78,6 +78,18 @@ def encode(values: "pd.Series", column: EncodedColumn) -> pd.DataFrame:
     if MISSING in owners:
         made = made.where(texts.notna(), owners[MISSING])
     return pd.DataFrame({name: (made == name).astype("int64") for name in column.features})
+
+
+def shares_of(column: EncodedColumn, shares: Mapping[str, float]) -> dict[str, float]:
+    """How often each 0/1 column is 1, by how often each value of the raw column occurs.
+
+    >>> shares_of(EncodedColumn(column="Plan", features=("Plan_b",)), {"a": 0.75, "b": 0.25})
+    {'Plan_b': 0.25}
+    """
+    found = dict.fromkeys(column.features, 0.0)
+    for value, name in _owners(column.column, list(shares), column.features).items():
+        found[name] += shares[value]
+    return found
 
 
 def _group(column: str, features: tuple[str, ...], values: Sequence[str]) -> Group:

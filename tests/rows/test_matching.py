@@ -123,6 +123,7 @@ def test_raw_columns_are_encoded_by_names() -> None:
     pd.testing.assert_frame_equal(inputs, wanted)
     shown = shown_schema(found, infer_from_frame(PEOPLE))
     assert shown is not None and shown.names == ("age", "plan_pro", "plan_team")
+    assert [field.mean for field in shown.features[1:]] == pytest.approx(list(wanted.iloc[:, 1:].mean()))
 
 
 def test_texts_that_are_numbers_are_read_as_such_where_the_model_takes_numbers() -> None:
