@@ -24,6 +24,7 @@ from rows.columns import check_target, split_target
 from rows.labels import in_words_of
 from rows.limits import INDEX, MAX_ROWS, listed
 from rows.matching import ENCODE, Match, is_schema_table, match
+from rows.names import is_identifier
 from rows.schema_tables import document_of
 from rows.taking import FrameTable, inputs_of
 from sandbox.reader import open_sample
@@ -220,12 +221,17 @@ def _told(use: SampleUse, found: Match, read: dict[str, int]) -> list[str]:
         )
     if use.target in use.columns:
         told.append(f"The model takes its own label {use.target!r} as a feature, so its score says little.")
+    numbering = [] if found.order else [name for name in use.columns if is_identifier(name)]
+    if numbering:
+        told.append(
+            f"The model keeps no names, and by their count it takes {listed(numbering)} as a feature too."
+        )
     if use.left_out:
         verb = "is" if len(use.left_out) == 1 else "are"
         told.append(f"Of the sample {listed(list(use.left_out))} {verb} left out: not taken by the model.")
     if use.renamed:
         pairs = [f"{each.column[:60]!r} as {each.feature[:60]!r}" for each in use.renamed]
-        told.append(f"Taken under another spelling: {_some(pairs)}.")
+        told.append(f"Taken under the model's own names: {_some(pairs)}.")
     if use.encoded:
         told.append(f"Encoded by their names: {_some([_encoding(each) for each in use.encoded])}.")
     if read:

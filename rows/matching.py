@@ -21,6 +21,7 @@ from rows.names import is_identifier, is_usual_label, key_of, nearest, same_but_
 
 __all__ = ["FactsTable", "Match", "Table", "is_schema_table", "match", "shown_schema"]
 
+TEXT = "text"  # the type of a feature that is free text
 FEWEST_FIT = 0.5  # of the model's columns; with less, the table is most likely another model's
 SCORED = ("classification", "regression")
 SCHEMA_KEYS = frozenset({*FieldSpec.model_fields, "missing"})
@@ -116,6 +117,8 @@ def match(
     which.
     """
     named = bool(info.features) and not is_placeholder(info.features, ("Column_",))
+    if mined is not None and [str(field.type) for field in mined.features] == [TEXT]:
+        return _by_text(table, info, mined.names[0], target)
     if named:
         found = _by_names(table, info, mined, user, target)
     elif info.n_features is not None:
@@ -207,7 +210,8 @@ def _known(mined: Schema | None, user: Schema | None) -> set[str]:
     told = set(user.names) if user is not None else set()
     for field in mined.features if mined is not None else ():
         figures = (field.min, field.max, field.mean, field.std, field.quantiles, field.categories)
-        if field.type == "boolean" or any(figure is not None for figure in figures):
+        drawn = field.type not in ("number", "integer", "category")
+        if drawn or any(figure is not None for figure in figures):
             told.add(field.name)
     return told
 
@@ -328,6 +332,31 @@ def _wrong_count(table: Table, info: ModelInfo, names: Sequence[str], hint: str)
         f"{listed(list(names), 30)}.",
         hint=f"{hint}{told}",
         field="sample",
+    )
+
+
+# --- a model of texts -----------------------------------------------------------------------------
+
+
+def _by_text(table: Table, info: ModelInfo, feature: str, target: str | None) -> Match:
+    """The column of that name, else the only one of texts that is not the label."""
+    others = [name for name in table.names if name not in (feature, target)]
+    label, could_be = (target, ()) if target is not None else _label_among(table, others, info)
+    texts = [name for name in others if name != label and table.text(name)]
+    if feature not in table.names and len(texts) != 1:
+        has = f"the sample has {listed(texts)}" if texts else f"none of {listed(list(table.names))} holds any"
+        raise InvalidSample(
+            f"The model takes one column of texts; {has}.",
+            hint=f"Name the column that it is to read {feature!r}, and the label column as the target.",
+            field="sample",
+        )
+    column = feature if feature in table.names else texts[0]
+    return Match(
+        ((feature, column),),
+        left_out=tuple(name for name in others if name not in (label, column)),
+        target=label,
+        target_found=target is None and label is not None,
+        could_be=could_be,
     )
 
 

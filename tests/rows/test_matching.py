@@ -230,6 +230,27 @@ def test_a_model_that_knows_nothing_gets_all_but_the_label() -> None:
     assert len(matched(PEOPLE, model, "target").taken) == 5
 
 
+def texts(name: str) -> Schema:
+    """A model of one text, as a schema has it whose types know texts."""
+    kind: Any = "text"
+    return Schema.model_construct(features=(FieldSpec.model_construct(name=name, type=kind),))
+
+
+def test_a_model_of_texts_takes_the_only_column_of_texts_that_is_no_label() -> None:
+    frame = pd.DataFrame(
+        {"v1": ["ham", "spam"] * 3, "v2": [f"text {i}" for i in range(6)], "Unnamed: 2": 1.5}
+    )
+    model = info(classes=("ham", "spam"))
+    found = matched(frame, model, schema=texts("text"))
+    assert found.taken == (("text", "v2"),) and found.target == "v1" and found.left_out == ("Unnamed: 2",)
+    named = matched(frame.assign(title="a"), info("v2", classes=("ham", "spam")), "v1", schema=texts("v2"))
+    assert named.taken == (("v2", "v2"),)
+    with pytest.raises(InvalidSample, match="takes one column of texts; the sample has 'v2', 'title'"):
+        matched(frame.assign(title="a"), model, "v1", schema=texts("text"))
+    with pytest.raises(InvalidSample, match="none of 'v1', 'Unnamed: 2' holds any"):
+        matched(frame.drop(columns="v2"), model, "v1", schema=texts("text"))
+
+
 @pytest.mark.parametrize(
     ("columns", "features", "is_one"),
     [

@@ -141,7 +141,7 @@ def test_a_row_that_is_deleted_from_the_schemas_table_stays_deleted() -> None:
 def test_the_report_tells_in_page_and_file_what_was_done_to_the_sample(services: Services) -> None:
     told = (
         "Of the sample 'Id' is left out: not taken by the model.",
-        "Taken under another spelling: 'a' as 'A'.",
+        "Taken under the model's own names: 'a' as 'A'.",
     )
     report = sample_report(
         sample=SampleUse(rows=300, left_out=("Id",), told=told), warnings=("An older one.", *told)
