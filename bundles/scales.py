@@ -1,4 +1,4 @@
-"""Whether a scaler beside a model is its own: what a tree or a neighbour remembers tells how large its inputs were.
+"""Whether a scaler beside a model is its own: what a tree or neighbour remembers tells how large its inputs were.
 
 Promises: a scaler is called foreign on the model's own bounds alone, never on a guess. Leaves where scalers
 stand to `bundles.assembly`.
