@@ -24,6 +24,7 @@ from reports.findings import (
     kind_of,
     merged,
     other_warnings,
+    parts_of,
     sections_to_show,
     sentences_of,
 )
@@ -118,6 +119,8 @@ def to_markdown(report: RunReport) -> str:
         f"Checks: {counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed, "
         f"{counts['error']} could not be judged.",
         "",
+        *(_md(sentence) for sentence in parts_of(report.model)),
+        *([""] if report.model.parts else []),
     ]
     notable = [f for f in merged(report.checks) if f.status in ("fail", "error", "warn")]
     if notable:
@@ -301,6 +304,7 @@ def _template() -> "Template":
         verdicts=_VERDICTS,
         status_words=_STATUS_WORDS,
         kind_of=kind_of,
+        parts_of=parts_of,
         sentences_of=sentences_of,
         tolerated=TOLERATED,
     )

@@ -4,22 +4,20 @@ Promises: pure; what is not certain is not taken but refused with both lists, or
 names to `rows.names`, labels to `rows.labels`, and taking the values out of a table to `rows.taking`.
 """
 
-import math
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from errors import InvalidSample
 from records.model import ModelInfo
-from records.sample import EncodedColumn, SampleFacts
+from records.sample import EncodedColumn
 from records.schema import FieldSpec, Schema, is_placeholder
 from rows import one_hot
-from rows.labels import are_labels, canonical
-from rows.limits import INDEX, listed
+from rows.labels import are_labels
+from rows.limits import listed
 from rows.names import is_identifier, is_usual_label, key_of, nearest, same_but_for_spelling
 
-__all__ = ["FactsTable", "Match", "Table", "is_schema_table", "match", "shown_schema"]
+__all__ = ["Match", "Table", "is_schema_table", "match"]
 
 TEXT = "text"  # the type of a feature that is free text
 FEWEST_FIT = 0.5  # of the model's columns; with less, the table is most likely another model's
@@ -48,31 +46,6 @@ class Table(Protocol):
 
     def counts(self, name: str) -> bool:
         """Whether they are different whole numbers that rise, or fall, from row to row."""
-
-
-class FactsTable:
-    """A sample of which only the facts are known; of a very wide one only the names.
-
-    features: the model's, which may be the index of a table.
-    """
-
-    def __init__(self, facts: SampleFacts, features: Collection[str] = ()) -> None:
-        self.names: tuple[str, ...] = facts.columns
-        if INDEX in features and facts.index:
-            self.names = (INDEX, *self.names)
-        self._told = {column.name: column for column in facts.told}
-
-    def text(self, name: str) -> bool:
-        return name in self._told and self._told[name].text
-
-    def written_numbers(self, name: str) -> bool:
-        return name in self._told and self._told[name].numbers
-
-    def values(self, name: str) -> tuple[str, ...]:
-        return self._told[name].values if name in self._told else ()
-
-    def counts(self, name: str) -> bool:
-        return name in self._told and self._told[name].counts
 
 
 @dataclass(frozen=True)
@@ -131,38 +104,6 @@ def match(
         texts=tuple(column for column in numeric if table.text(column)),
         numbers=tuple(column for column in numeric if table.written_numbers(column)),
     )
-
-
-def shown_schema(found: Match, sample: Schema | None) -> Schema | None:
-    """What a sample's own schema says of the features that a model takes of it; None where it says nothing.
-
-    Of texts that are read as numbers it says nothing, of 0/1 columns how often they are 1.
-    """
-    told = {field.name: field for field in sample.features} if sample is not None else {}
-    fields = {
-        feature: told[column].model_copy(update={"name": feature})
-        for feature, column in found.taken
-        if column in told and column not in found.numbers
-    }
-    for encoded in found.encoded:
-        shares = _shares(told[encoded.column]) if encoded.column in told else {}
-        for name, share in one_hot.shares_of(encoded, shares).items():
-            known = {"mean": share, "std": math.sqrt(share * (1 - share))} if shares else {}
-            fields[name] = FieldSpec(name=name, type="integer", min=0, max=1, origin="sample", **known)
-    order = [name for name in found.order if name in fields] if found.order else list(fields)
-    return Schema(features=tuple(fields[name] for name in order)) if order else None
-
-
-def _shares(field: FieldSpec) -> dict[str, float]:
-    """How often each value of a column occurs, as far as its field tells; {} where it does not."""
-    if field.type == "category" and field.categories and field.weights:
-        parts = zip(map(str, field.categories), field.weights, strict=True)
-    else:
-        counted = Counter(canonical(str(value)) for value in field.quantiles or ())
-        parts = zip(counted, (float(count) for count in counted.values()), strict=True)
-    weights = dict(parts)
-    whole = sum(weights.values())
-    return {value: min(w / whole * (1 - field.missing_share), 1.0) for value, w in weights.items()}
 
 
 # --- a model that knows its columns' names --------------------------------------------------------

@@ -61,7 +61,7 @@ class SampleReader(LockedProcess):
         self._limits = Limits(decoded=settings.sample_mb << 20, index=index)
         super().__init__(
             zygote,
-            path,
+            (path,),
             memory_mb=self._memory_mb,
             deadline_s=settings.sample_timeout_s,
             cancelled=cancelled,

@@ -1,7 +1,7 @@
 """The sample of a new run: uploaded, read behind the lock, matched with the model, its label chosen.
 
-Promises: what a run would make of the sample is said before it starts. Leaves deciding that to `runs`, and
-the schema's table to `views.new_run`.
+Promises: what a run would make of the sample is said before it starts. Leaves deciding that to
+`rows.preview`, and the schema's table to `views.new_run`.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from errors import DashboardError, InvalidInput
 from records.model import ModelInfo
 from records.sample import SampleFacts
 from records.schema import Schema
+from rows.preview import labels_of, match_facts
 from views import components as ui
 
 __all__ = ["as_note", "fitted", "render", "unfinished"]
@@ -74,7 +75,7 @@ def fitted(draft: Any, info: ModelInfo) -> tuple[Schema | None, Mapping[str, Any
     mined = draft.inspection.get("schema")
     try:
         model = Schema.model_validate(mined) if mined else None
-        found, shown = runs.match_sample(draft.facts, info, model, draft.target)
+        found, shown = match_facts(draft.facts, info, model, draft.target)
     except InvalidInput as error:
         return None, as_note(error)
     if not found.taken and not found.encoded:
@@ -101,7 +102,7 @@ def unfinished(message: str) -> dict[str, Any]:
 def _labels(draft: Any, facts: SampleFacts, info: ModelInfo) -> None:
     """How labels in other words are read, and a choice where that is not certain."""
     draft.target_map = {}
-    found = runs.labels_of(facts, info, draft.target)
+    found = labels_of(facts, info, draft.target)
     if found is None:
         return
     if found.pairs:
@@ -151,7 +152,7 @@ def _facts(services: Any, draft: Any, info: ModelInfo) -> SampleFacts | None:
         _forget(draft)
         st.rerun()
     try:
-        found, _ = runs.match_sample(draft.facts, info, _mined(draft), None)
+        found, _ = match_facts(draft.facts, info, _mined(draft), None)
         draft.target = found.target
     except InvalidInput:
         draft.target = None

@@ -10,7 +10,8 @@ from errors import InvalidSample
 from records.model import ModelInfo
 from records.sample import SampleFacts
 from records.schema import FieldSpec, Schema
-from rows.matching import FactsTable, Match, is_schema_table, match, shown_schema
+from rows.matching import Match, is_schema_table, match
+from rows.preview import FactsTable, shown_schema
 from rows.taking import FrameTable, facts_of, inputs_of
 from schema_utils import infer_from_frame
 
