@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mining.facts import between_integers
 from mining.tree_counts import Ints, TreeCounts
 
-__all__ = ["Cells", "cells_of", "group_shares", "resolution"]
+__all__ = ["VALUE_STEPS", "Cells", "cells_of", "group_shares", "resolution"]
 
 Floats = npt.NDArray[np.float64]
 

@@ -4,10 +4,8 @@ Promises: thresholds are read as a picture of the training data, weighted by the
 them. Leaves the way through pipelines to `mining.schema`. Runs in the locked child.
 """
 
-import json
 import math
 import warnings
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mining.boosted_trees import histogram_trees, lightgbm_trees
+from mining.cuts import without_zero_bin
 from mining.facts import (
     Column,
     Columns,
@@ -25,8 +24,10 @@ from mining.facts import (
     tell_raw,
     tell_spread,
 )
+from mining.marginals import resolution
 from mining.tree_counts import BOOSTED, TreeCounts, counts_of
 from mining.tree_rows import ROWS, rows_of
+from mining.xgboost_trees import read_xgboost
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = ["SPLIT_MINERS", "tell_thresholds", "trees_of"]
@@ -104,7 +105,7 @@ def _tell_grown(rows: Floats, table: TreeCounts, columns: Columns, facts: Facts)
         told = facts.of(column.feature)
         own = np.clip(own, told.get("min", low), told.get("max", high))
         thresholds = table.threshold[table.inner[table.feature[table.inner] == position]]
-        if column.raw and between_integers(thresholds):
+        if column.raw and resolution(np.unique(thresholds)) == 1.0:
             facts.tell(feature, type="integer")
         tell_raw(facts, feature, min=low, max=high, mean=float(own.mean()), std=float(own.std()))
         facts.tell(feature, quantiles=quantiles_of(own))
@@ -161,24 +162,27 @@ def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
     for column, kind in zip(columns, types, strict=True):
         if column is not None and column.raw and kind in ("int", "i"):
             facts.tell(column, type="integer" if kind == "int" else "boolean")
-    # Not trees_to_dataframe: it fails on boolean features. Their splits have no condition.
-    names = booster.feature_names or [f"f{i}" for i in range(len(columns))]
-    place = {name: i for i, name in enumerate(names)}
-    rounds = min(booster.num_boosted_rounds(), TREES)
-    dumped = booster[:rounds].get_dump(dump_format="json", with_stats=True)
-    splits = [split for tree in dumped for split in _xgboost_splits(json.loads(tree), place)]
-    if splits:
-        features, thresholds, covers = (np.asarray(part) for part in zip(*splits, strict=True))
-        tell_thresholds(facts, columns, features.astype(np.int64), thresholds, covers)
+    if booster.num_boosted_rounds():
+        model = read_xgboost(booster, BOOSTED)
+        trees = model.counted(None)
+        if facts.count <= MAX_WITH_QUANTILES:
+            with suppress(ValueError):
+                # Covers first, then counts: out of rows like these the hessians are known.
+                table = counts_of(step, trees, len(columns), ROWS, is_boosting=True)
+                if table is not None:
+                    trees = model.counted(rows_of(table, len(columns)))
+        _tell_boosted(step, trees, columns, facts)
+        tell_thresholds(facts, columns, *_splits_of(trees[:TREES]), midpoints=True)
 
 
-def _xgboost_splits(root: dict[str, Any], place: dict[str, int]) -> Iterator[tuple[int, float, float]]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node.get("split_condition"), int | float):
-            yield place[node["split"]], float(node["split_condition"]), float(node["cover"])
-        waiting += node.get("children", ())
+def _splits_of(trees: list[tuple[Any, Any]]) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """(features, thresholds, rows) of all splits."""
+    inner = [tree.children_left >= 0 for tree, _ in trees]
+    features, thresholds, rows = (
+        np.concatenate([getattr(tree, key)[here] for (tree, _), here in zip(trees, inner, strict=True)])
+        for key in ("feature", "threshold", "n_node_samples")
+    )
+    return features.astype(np.int64), thresholds, rows
 
 
 def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
@@ -196,21 +200,27 @@ def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
             facts.tell(column, type="category", categories=tuple(values[:CATEGORIES_KEPT]))
         elif "min_value" in info:
             tell_raw(facts, column, min=info["min_value"], max=info["max_value"])
-    splits = [split for tree in model["tree_info"] for split in _lightgbm_splits(tree["tree_structure"])]
-    if splits:
-        features, thresholds, counts = (np.asarray(part) for part in zip(*splits, strict=True))
-        _tell_boosted(step, lightgbm_trees(model), columns, facts)
-        tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
+    trees = lightgbm_trees(model)
+    if any((tree.children_left >= 0).any() for tree, _ in trees):
+        ends = [model["feature_infos"].get(name, {}) for name in model["feature_names"]]
+        trees = _without_zero_bins(trees, [(end.get("min_value"), end.get("max_value")) for end in ends])
+        _tell_boosted(step, trees, columns, facts)
+        tell_thresholds(facts, columns, *_splits_of(trees), midpoints=True)
 
 
-def _lightgbm_splits(root: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if "split_feature" in node:
-            if node["decision_type"] == "<=":
-                yield node["split_feature"], float(node["threshold"]), float(node["internal_count"])
-            waiting += [node["left_child"], node["right_child"]]
+def _without_zero_bins(trees: list[tuple[Any, Any]], ends: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """LightGBM's trees with all cuts halfway between two values: see `mining.cuts`."""
+    feature, threshold, _ = _splits_of(trees)
+    moved = {}
+    for j in np.unique(feature).tolist():
+        cuts = np.unique(threshold[feature == j])
+        moved[j] = dict(zip(cuts.tolist(), without_zero_bin(cuts, *ends[j]).tolist(), strict=True))
+    found = []
+    for tree, positions in trees:
+        own = zip(tree.children_left, tree.feature.tolist(), tree.threshold.tolist(), strict=True)
+        cuts = [moved[j][cut] if left >= 0 else cut for left, j, cut in own]
+        found.append((tree._replace(threshold=np.asarray(cuts, dtype=np.float64)), positions))
+    return found
 
 
 def tell_thresholds(

@@ -1,0 +1,255 @@
+"""XGBoost's trees in the form of scikit-learn's own, with rows in place of hessians.
+
+Promises: at each node the share of the training rows that came by, as far as covers tell it; cuts as
+`mining.cuts` gives them. Leaves links to `mining.tree_counts`. Runs in the locked child.
+"""
+
+import json
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mining.boosted_trees import BoostedTree, linked
+from mining.cuts import between_steps, beyond_all_values, cuts_are_values
+from mining.tree_counts import MAX_NODES
+
+__all__ = ["XGBoost", "read_xgboost"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+PRIOR_ROWS = 5.0  # that a node's mean hessian is drawn to its parent's with
+LEAST_HESSIAN = 1e-3  # of a row, so that a few sure ones do not become thousands
+SOFTMAX = ("multi:softprob", "multi:softmax")
+LOGISTIC = ("binary:logistic", "reg:logistic", "binary:logitraw")
+
+
+class _Tree(NamedTuple):
+    """One tree as XGBoost numbers it; `splits`: whether a node parts numbers. value: of a leaf."""
+
+    left: Ints
+    right: Ints
+    feature: Ints
+    cut: Floats
+    cover: Floats
+    value: Floats
+    splits: npt.NDArray[np.bool_]
+    output: int
+
+
+class XGBoost(NamedTuple):
+    """The first trees of a booster. base: its base score; a_round: trees that see the same answers."""
+
+    trees: tuple[_Tree, ...]
+    objective: str
+    base: float
+    outputs: int
+    a_round: int
+    weight_of_positives: float
+
+    def counted(self, rows: Floats | None) -> list[tuple[BoostedTree, None]]:
+        """The trees with counts at their nodes, in no unit: only shares of a tree's root mean something.
+
+        A node's cover is the sum of its rows' hessians, of the log loss p (1 - p), which is less the surer
+        the trees before were. The first trees see all rows alike. rows: made-up ones like the training rows,
+        out of which the mean hessian at each node is known; without them covers stand for counts.
+        """
+        hessian = None if rows is None else _Hessians.of(self, rows)
+        found: list[tuple[BoostedTree, None]] = []
+        for place, tree in enumerate(self.trees):
+            counts = tree.cover
+            if hessian is not None:
+                counts = counts / hessian.means_at(tree, begins=place % self.a_round == 0)
+            found.append((_linked(tree, counts), None))
+        return found
+
+
+def read_xgboost(booster: Any, rounds: int) -> XGBoost:
+    """The trees of the first rounds of an xgboost.Booster. Raises ValueError for what grows no trees."""
+    document = json.loads(bytes(booster[: min(rounds, booster.num_boosted_rounds())].save_raw("json")))
+    learner = document["learner"]
+    boosted = learner["gradient_booster"]
+    boosted = boosted.get("gbtree", boosted)  # dart holds one
+    if "model" not in boosted or "trees" not in boosted["model"]:
+        raise ValueError("The booster has no trees.")
+    names = {str(name): i for i, name in enumerate(booster.feature_names or ())}
+    outputs = boosted["model"]["tree_info"]
+    trees: list[_Tree] = []
+    nodes = 0
+    for tree, output in zip(boosted["model"]["trees"], outputs, strict=True):
+        nodes += len(tree["left_children"])
+        if trees and nodes > MAX_NODES:
+            break
+        trees.append(_read(tree, int(output), names))
+    parameters = learner["learner_model_param"]
+    objective = learner["objective"]
+    parallel = boosted["model"].get("gbtree_model_param", {}).get("num_parallel_tree", 1)
+    count = max(int(parameters["num_class"]), 1)
+    return XGBoost(
+        tuple(_on_midpoints(trees)),
+        objective["name"],
+        float(str(parameters["base_score"]).strip("[]").split(",")[0]),
+        count,
+        count * max(int(parallel), 1),
+        float(objective.get("reg_loss_param", {}).get("scale_pos_weight", 1.0)),
+    )
+
+
+def _read(tree: dict[str, Any], output: int, names: dict[str, int]) -> _Tree:
+    left, right = (np.asarray(tree[key], dtype=np.int64) for key in ("left_children", "right_children"))
+    count = len(left)
+    cut = np.asarray(tree["split_conditions"], dtype=np.float32).astype(np.float64)
+    feature = [names[name] if isinstance(name, str) else int(name) for name in tree["split_indices"]]
+    kinds = np.asarray(tree.get("split_type") or np.zeros(count), dtype=np.int64)
+    inner = left >= 0
+    if (left >= count).any() or (right >= count).any() or (right[inner] < 0).any():
+        raise ValueError("A tree's links lead nowhere.")
+    return _Tree(
+        left, right, np.asarray(feature, dtype=np.int64), cut,
+        np.maximum(np.asarray(tree["sum_hessian"], dtype=np.float64), 1e-9),
+        np.where(inner, 0.0, cut), inner & (kinds == 0), output,
+    )  # fmt: skip
+
+
+def _on_midpoints(trees: list[_Tree]) -> list[_Tree]:
+    """The same trees with cuts as in `value <= cut`; a split that only parts missing values is gone."""
+    feature, cut = (
+        np.concatenate([getattr(tree, key)[tree.splits] for tree in trees]) for key in ("feature", "cut")
+    )
+    used = np.unique(feature).tolist()
+    columns = {j: np.unique(cut[feature == j]) for j in used}
+    outer = {j: cuts[beyond_all_values(cuts)] for j, cuts in columns.items()}
+    inside = {j: np.setdiff1d(cuts, outer[j]) for j, cuts in columns.items()}
+    are_values = cuts_are_values(list(inside.values()))
+    size = max(used, default=-1) + 1
+    less = np.zeros(max(size, 1))
+    for j, cuts in inside.items():
+        less[j] = between_steps(cuts, are_values)
+    found = []
+    for tree in trees:
+        left, right = tree.left.copy(), tree.right.copy()
+        gone = np.zeros(len(left), dtype=bool)
+        for j, cuts in outer.items():
+            if len(cuts):
+                gone |= tree.splits & (tree.feature == j) & np.isin(tree.cut, cuts)
+        for node in np.flatnonzero(gone):  # all that is not missing goes on one side of 0: that child stays
+            stays = left[node] if tree.cut[node] > 0 else right[node]
+            left[node] = right[node] = stays
+        cuts_now = tree.cut - np.where(tree.splits, less[np.minimum(tree.feature, len(less) - 1)], 0.0)
+        found.append(tree._replace(left=left, right=right, cut=cuts_now))
+    return found
+
+
+def _linked(tree: _Tree, counts: Floats) -> BoostedTree:
+    """From the root down, each node once; a node with one child is that child."""
+
+    def read(node: int) -> tuple[Any, Any, int, float, float, bool]:
+        seen = 0
+        while tree.splits[node] and tree.left[node] == tree.right[node] and seen < len(counts):
+            node = int(tree.left[node])
+            seen += 1
+        return (
+            int(tree.left[node]), int(tree.right[node]), int(tree.feature[node]), float(tree.cut[node]),
+            float(counts[node]), bool(tree.splits[node]),
+        )  # fmt: skip
+
+    return linked(read, 0)
+
+
+class _Hessians:
+    """What made-up rows weigh at each tree, as the trees before it answered them."""
+
+    def __init__(self, model: XGBoost, rows: Floats) -> None:
+        self._rows = np.nan_to_num(rows)
+        self._model = model
+        start = model.base
+        if model.objective in LOGISTIC:
+            start = math.log(start / (1 - start)) if 0 < start < 1 else 0.0
+        elif model.objective not in SOFTMAX:
+            start = math.log(start) if start > 0 else 0.0
+        self._margins = np.full((len(rows), model.outputs), start)
+        self._before = self._margins.copy()  # all trees of one round see the same
+        self._final = np.ones(len(rows))
+
+    @classmethod
+    def of(cls, model: XGBoost, rows: Floats) -> "_Hessians | None":
+        """None for an objective whose hessians do not follow from the answer, or are all alike."""
+        known = (*LOGISTIC, *SOFTMAX, "count:poisson")
+        if model.objective not in known or any(
+            (tree.left >= 0).any() and not _is_numeric(tree) for tree in model.trees
+        ):
+            return None
+        found = cls(model, rows)
+        if model.weight_of_positives != 1 and model.objective in LOGISTIC:
+            found._weigh_positives()
+        return found
+
+    def means_at(self, tree: _Tree, *, begins: bool) -> Floats:
+        """Mean hessian of the rows that come by each node; where few do, nearly the parent's."""
+        if begins:
+            self._before = self._margins.copy()
+        hessians = self._final * self._hessians(tree.output)
+        overall = float(hessians.mean())
+        sums, counts = np.zeros(len(tree.left)), np.zeros(len(tree.left))
+        parent = np.zeros(len(tree.left), dtype=np.int64)
+        order = [0]
+        for node in order:  # breadth first; links were checked when the tree was read
+            if tree.splits[node] and len(order) <= 2 * len(tree.left):
+                for child in {int(tree.left[node]), int(tree.right[node])}:
+                    parent[child] = node
+                    order.append(child)
+        for nodes in self._levels(tree):
+            np.add.at(sums, nodes[0], hessians[nodes[1]])
+            np.add.at(counts, nodes[0], 1.0)
+        means = np.full(len(tree.left), overall)
+        for node in order:
+            above = means[parent[node]] if node else overall
+            means[node] = (sums[node] + PRIOR_ROWS * above) / (counts[node] + PRIOR_ROWS)
+        self._margins[:, tree.output] += tree.value[self._leaves(tree)]
+        return means
+
+    def _hessians(self, output: int) -> Floats:
+        """Of one row: p (1 - p), with softmax 2 p (1 - p); the mean itself of counts."""
+        margins = np.clip(self._before, -30, 30)
+        if self._model.objective in SOFTMAX:
+            shares = np.exp(margins - margins.max(axis=1, keepdims=True))
+            p = (shares / shares.sum(axis=1, keepdims=True))[:, output]
+        elif self._model.objective in LOGISTIC:
+            p = 1 / (1 + np.exp(-margins[:, output]))
+        else:
+            return np.asarray(np.exp(margins[:, output]), dtype=np.float64)
+        return np.asarray(np.maximum(p * (1 - p), LEAST_HESSIAN), dtype=np.float64)
+
+    def _weigh_positives(self) -> None:
+        """What scale_pos_weight makes of a row's hessian on average: its chance to be positive decides."""
+        weight = self._model.weight_of_positives
+        margins = np.full(len(self._rows), self._margins[0, 0])
+        for tree in self._model.trees:
+            margins += tree.value[self._leaves(tree)]
+        odds = np.exp(np.clip(margins, -30, 30)) / weight
+        self._final = 1 + (weight - 1) * odds / (1 + odds)
+
+    def _levels(self, tree: _Tree) -> Any:
+        """(nodes, rows) at each depth, the root first."""
+        node = np.zeros(len(self._rows), dtype=np.int64)
+        rows = np.arange(len(self._rows))
+        for _ in range(len(tree.left)):
+            yield node, rows
+            inner = tree.splits[node]
+            node, rows = node[inner], rows[inner]
+            if not len(node):
+                return
+            goes = self._rows[rows, tree.feature[node]] <= tree.cut[node]
+            node = np.where(goes, tree.left[node], tree.right[node])
+
+    def _leaves(self, tree: _Tree) -> Ints:
+        found = np.zeros(len(self._rows), dtype=np.int64)
+        for nodes, rows in self._levels(tree):
+            found[rows] = nodes
+        return found
+
+
+def _is_numeric(tree: _Tree) -> bool:
+    return bool((tree.splits == (tree.left >= 0)).all())
