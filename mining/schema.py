@@ -18,6 +18,7 @@ from mining.moments import MOMENT_MINERS
 from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
 from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
 from rows.joint import Joint
+from rows.one_hot import with_groups
 from schema_utils import MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = ["Mined", "guessed", "infer_from_model", "mine"]
@@ -54,9 +55,10 @@ def mine(estimator: Any) -> Mined | None:
         return None
     if len(set(names)) != count or is_placeholder(names):
         names = [f"x{position}" for position in range(count)]
-    facts = Facts(count)
+    facts = Facts(names)
     _walk(estimator, [Column(i, True) for i in range(count)], facts, 0)
-    schema = Schema(features=tuple(_field(name, facts.of(i)) for i, name in enumerate(names)))
+    fields = with_groups([_field(name, facts.of(i)) for i, name in enumerate(names)], facts.together)
+    schema = Schema(features=tuple(fields))
     return Mined(schema, None if facts.rows is None else Joint.of_values(names, facts.rows))
 
 

@@ -25,14 +25,17 @@ from mining.facts import (
     tell_spread,
 )
 from mining.marginals import resolution
+from mining.rivals import rivals_of
 from mining.tree_counts import BOOSTED, TreeCounts, counts_of
 from mining.tree_rows import ROWS, rows_of
 from mining.xgboost_trees import read_xgboost
+from rows.one_hot import groups_by_name
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = ["SPLIT_MINERS", "tell_thresholds", "trees_of"]
 
 MOST_REPEATED = 5.0  # times that one made-up row is taken
+ROUNDS = 4  # of XGBoost's covers and rows
 TREES = 50  # of a forest: enough thresholds, and a bound on the time
 
 
@@ -45,7 +48,7 @@ def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
         with suppress(ValueError):  # links that form no tree: the thresholds are still thresholds
             table = counts_of(step, fitted, len(columns), ROWS)
             if table is not None:
-                rows = _balanced(step, rows_of(table, len(columns)))
+                rows = _balanced(step, _grown(table, columns, facts))
                 _tell_grown(rows, table, columns, facts)
     features, thresholds, weights = [], [], []
     for tree, chosen in fitted[:TREES]:
@@ -86,7 +89,15 @@ def _tell_boosted(step: Any, fitted: list[tuple[Any, Any]], columns: Columns, fa
         with suppress(ValueError):
             table = counts_of(step, fitted, len(columns), ROWS, is_boosting=True)
             if table is not None:
-                _tell_grown(rows_of(table, len(columns)), table, columns, facts)
+                _tell_grown(_grown(table, columns, facts), table, columns, facts)
+
+
+def _grown(table: TreeCounts, columns: Columns, facts: Facts, start: Floats | None = None) -> Floats:
+    """Made-up training rows, in which at most one column of a one-hot group is 1."""
+    names = ["" if column is None else facts.names[column.feature] for column in columns]
+    rivals, together = rivals_of(groups_by_name(names), table)
+    facts.together |= together
+    return rows_of(table, len(columns), rivals, start)
 
 
 def _tell_grown(rows: Floats, table: TreeCounts, columns: Columns, facts: Facts) -> None:
@@ -165,13 +176,18 @@ def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
     if booster.num_boosted_rounds():
         model = read_xgboost(booster, BOOSTED)
         trees = model.counted(None)
+        rows = None
         if facts.count <= MAX_WITH_QUANTILES:
             with suppress(ValueError):
-                # Covers first, then counts: out of rows like these the hessians are known.
-                table = counts_of(step, trees, len(columns), ROWS, is_boosting=True)
-                if table is not None:
-                    trees = model.counted(rows_of(table, len(columns)))
-        _tell_boosted(step, trees, columns, facts)
+                # Counts and rows in turn: out of rows like the training rows the hessians are known.
+                for _ in range(ROUNDS if model.follows_answers else 1):
+                    table = counts_of(step, trees, len(columns), ROWS, is_boosting=True)
+                    if table is None:
+                        break
+                    rows = _grown(table, columns, facts, rows)
+                    trees = model.counted(rows) if model.follows_answers else trees
+                if table is not None and rows is not None:
+                    _tell_grown(rows, table, columns, facts)
         tell_thresholds(facts, columns, *_splits_of(trees[:TREES]), midpoints=True)
 
 

@@ -23,6 +23,7 @@ Ints = npt.NDArray[np.int64]
 PRIOR_ROWS = 5.0  # that a node's mean hessian is drawn to its parent's with
 LEAST_HESSIAN = 1e-3  # of a row, so that a few sure ones do not become thousands
 SOFTMAX = ("multi:softprob", "multi:softmax")
+COUNTS = ("count:poisson", "reg:tweedie")
 LOGISTIC = ("binary:logistic", "reg:logistic", "binary:logitraw")
 
 
@@ -49,20 +50,33 @@ class XGBoost(NamedTuple):
     a_round: int
     weight_of_positives: float
 
-    def counted(self, rows: Floats | None) -> list[tuple[BoostedTree, None]]:
-        """The trees with counts at their nodes, in no unit: only shares of a tree's root mean something.
+    @property
+    def start(self) -> float:
+        """The margin before the first tree, as far as hessians depend on it."""
+        if self.objective in LOGISTIC:
+            return math.log(self.base / (1 - self.base)) if 0 < self.base < 1 else 0.0
+        return math.log(self.base) if self.objective in COUNTS and self.base > 0 else 0.0
 
-        A node's cover is the sum of its rows' hessians, of the log loss p (1 - p), which is less the surer
-        the trees before were. The first trees see all rows alike. rows: made-up ones like the training rows,
-        out of which the mean hessian at each node is known; without them covers stand for counts.
+    @property
+    def follows_answers(self) -> bool:
+        """Whether hessians can be had from a row's answers: not where trees part categories."""
+        known = self.objective in (*LOGISTIC, *SOFTMAX, *COUNTS)
+        return known and all((tree.splits == (tree.left >= 0)).all() for tree in self.trees)
+
+    def counted(self, rows: Floats | None) -> list[tuple[BoostedTree, None]]:
+        """The trees with the rows that came by each node, as far as covers tell them.
+
+        A node's cover is the sum of its rows' hessians: of the log loss p (1 - p), which is less the surer the
+        trees before were, and alike for all rows at the first. rows: made-up ones like the training rows, out of
+        which the mean hessian at each node is known; without them the first trees' holds for all.
         """
-        hessian = None if rows is None else _Hessians.of(self, rows)
         found: list[tuple[BoostedTree, None]] = []
+        hessian = _Hessians(self, np.zeros((1, 0)) if rows is None else rows)
         for place, tree in enumerate(self.trees):
-            counts = tree.cover
-            if hessian is not None:
-                counts = counts / hessian.means_at(tree, begins=place % self.a_round == 0)
-            found.append((_linked(tree, counts), None))
+            means = (
+                hessian.first if rows is None else hessian.means_at(tree, begins=place % self.a_round == 0)
+            )
+            found.append((_linked(tree, tree.cover / means), None))
         return found
 
 
@@ -159,55 +173,41 @@ def _linked(tree: _Tree, counts: Floats) -> BoostedTree:
 
 
 class _Hessians:
-    """What made-up rows weigh at each tree, as the trees before it answered them."""
+    """What made-up rows weigh at each tree, as the trees before it answered them; 1 where no answer tells."""
 
     def __init__(self, model: XGBoost, rows: Floats) -> None:
         self._rows = np.nan_to_num(rows)
         self._model = model
-        start = model.base
-        if model.objective in LOGISTIC:
-            start = math.log(start / (1 - start)) if 0 < start < 1 else 0.0
-        elif model.objective not in SOFTMAX:
-            start = math.log(start) if start > 0 else 0.0
-        self._margins = np.full((len(rows), model.outputs), start)
+        self._margins = np.full((len(rows), model.outputs), model.start)
         self._before = self._margins.copy()  # all trees of one round see the same
-        self._final = np.ones(len(rows))
-
-    @classmethod
-    def of(cls, model: XGBoost, rows: Floats) -> "_Hessians | None":
-        """None for an objective whose hessians do not follow from the answer, or are all alike."""
-        known = (*LOGISTIC, *SOFTMAX, "count:poisson")
-        if model.objective not in known or any(
-            (tree.left >= 0).any() and not _is_numeric(tree) for tree in model.trees
-        ):
-            return None
-        found = cls(model, rows)
-        if model.weight_of_positives != 1 and model.objective in LOGISTIC:
-            found._weigh_positives()
-        return found
+        self._positives = np.ones(len(rows))
+        self.first = float(self._hessians(0)[0])
+        if model.weight_of_positives != 1 and model.objective in LOGISTIC and rows.shape[1]:
+            self._positives = self._weights()
 
     def means_at(self, tree: _Tree, *, begins: bool) -> Floats:
         """Mean hessian of the rows that come by each node; where few do, nearly the parent's."""
         if begins:
             self._before = self._margins.copy()
-        hessians = self._final * self._hessians(tree.output)
-        overall = float(hessians.mean())
-        sums, counts = np.zeros(len(tree.left)), np.zeros(len(tree.left))
-        parent = np.zeros(len(tree.left), dtype=np.int64)
-        order = [0]
-        for node in order:  # breadth first; links were checked when the tree was read
-            if tree.splits[node] and len(order) <= 2 * len(tree.left):
-                for child in {int(tree.left[node]), int(tree.right[node])}:
-                    parent[child] = node
-                    order.append(child)
-        for nodes in self._levels(tree):
-            np.add.at(sums, nodes[0], hessians[nodes[1]])
-            np.add.at(counts, nodes[0], 1.0)
-        means = np.full(len(tree.left), overall)
-        for node in order:
-            above = means[parent[node]] if node else overall
-            means[node] = (sums[node] + PRIOR_ROWS * above) / (counts[node] + PRIOR_ROWS)
-        self._margins[:, tree.output] += tree.value[self._leaves(tree)]
+        hessians = self._positives * self._hessians(tree.output)
+        count = len(tree.left)
+        sums, rows, parent = np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)
+        inner = np.flatnonzero(tree.splits)
+        parent[tree.left[inner]] = parent[tree.right[inner]] = inner
+        leaves = np.zeros(len(self._rows), dtype=np.int64)
+        for nodes, some in self._levels(tree):
+            np.add.at(sums, nodes, hessians[some])
+            np.add.at(rows, nodes, 1.0)
+            leaves[some] = nodes
+        means = np.full(count, float(hessians.mean()))
+        level = np.zeros(1, dtype=np.int64)
+        for _ in range(count):  # from the root down; links that bend back end here
+            means[level] = (sums[level] + PRIOR_ROWS * means[parent[level]]) / (rows[level] + PRIOR_ROWS)
+            splits = level[tree.splits[level]]
+            level = np.unique(np.concatenate([tree.left[splits], tree.right[splits]]))
+            if not len(level):
+                break
+        self._margins[:, tree.output] += tree.value[leaves]
         return means
 
     def _hessians(self, output: int) -> Floats:
@@ -218,18 +218,21 @@ class _Hessians:
             p = (shares / shares.sum(axis=1, keepdims=True))[:, output]
         elif self._model.objective in LOGISTIC:
             p = 1 / (1 + np.exp(-margins[:, output]))
-        else:
+        elif self._model.objective in COUNTS:
             return np.asarray(np.exp(margins[:, output]), dtype=np.float64)
+        else:
+            return np.ones(len(margins))
         return np.asarray(np.maximum(p * (1 - p), LEAST_HESSIAN), dtype=np.float64)
 
-    def _weigh_positives(self) -> None:
+    def _weights(self) -> Floats:
         """What scale_pos_weight makes of a row's hessian on average: its chance to be positive decides."""
         weight = self._model.weight_of_positives
-        margins = np.full(len(self._rows), self._margins[0, 0])
+        margins = np.full(len(self._rows), self._model.start)
         for tree in self._model.trees:
-            margins += tree.value[self._leaves(tree)]
+            for nodes, some in self._levels(tree):
+                margins[some] += tree.value[nodes]
         odds = np.exp(np.clip(margins, -30, 30)) / weight
-        self._final = 1 + (weight - 1) * odds / (1 + odds)
+        return np.asarray(1 + (weight - 1) * odds / (1 + odds), dtype=np.float64)
 
     def _levels(self, tree: _Tree) -> Any:
         """(nodes, rows) at each depth, the root first."""
@@ -243,13 +246,3 @@ class _Hessians:
                 return
             goes = self._rows[rows, tree.feature[node]] <= tree.cut[node]
             node = np.where(goes, tree.left[node], tree.right[node])
-
-    def _leaves(self, tree: _Tree) -> Ints:
-        found = np.zeros(len(self._rows), dtype=np.int64)
-        for nodes, rows in self._levels(tree):
-            found[rows] = nodes
-        return found
-
-
-def _is_numeric(tree: _Tree) -> bool:
-    return bool((tree.splits == (tree.left >= 0)).all())
