@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 Rivals = tuple[tuple[int, ...], ...]  # positions of columns, group by group
 
 STEPS = 60  # of the fit of a group's shares
-PRIOR_ROWS = 1.0  # that all categories together count as
+PRIOR_SHARE = 0.02  # of what the nodes saw of the group: what all categories together count as
 TINY = 1e-12
 
 
@@ -108,12 +108,14 @@ def _fitted(mine: Ints, open_: npt.NDArray[np.bool_], left: Floats, right: Float
     base = np.full(count, 1 / count)
     found = base
     nodes = np.arange(len(mine))
+    seen = np.bincount(mine, left + right, count)
+    prior = PRIOR_SHARE * max(float(seen[seen > 0].min(initial=1.0)), TINY)  # of the member that is seen least
     for _ in range(STEPS):
         support = np.maximum(open_ @ found, TINY)
         others = np.maximum(support - found[mine], TINY)
         part = np.where(open_, found, 0.0) * (left / others)[:, None]
         part[nodes, mine] = right
         reached = (open_ * ((left + right) / support)[:, None]).sum(axis=0)
-        found = (part.sum(axis=0) + PRIOR_ROWS * base) / (reached + PRIOR_ROWS)
+        found = (part.sum(axis=0) + prior * base) / (reached + prior)
         found = found / found.sum()
     return found
