@@ -19,7 +19,9 @@ Floats = npt.NDArray[np.float64]
 STEPS = 15  # of the fit; the prior fills what the counts leave open, so that it need not converge
 TAIL = 0.2  # of the thresholds' range: the prior width of the cells outside
 PRIOR_ROWS = 2.0  # that the prior counts as, at most
-PRIOR_SHARE = 0.1  # of what the nodes saw of a column, where that is less: little evidence is the best there is
+PRIOR_SHARE = (
+    0.1  # of what the nodes saw of a column, where that is less: little evidence is the best there is
+)
 TINY = 1e-12
 VALUE_STEPS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 ENOUGH = 5  # thresholds that share a step before it counts as the values' own

@@ -17,8 +17,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Rivals = tuple[tuple[int, ...], ...]  # positions of columns, group by group
 
-STEPS = 60  # of the fit of a group's shares
-PRIOR_SHARE = 0.02  # of what the nodes saw of the group: what all categories together count as
+STEPS = 20  # of the fit of a group's shares
+PRIOR_SHARE = 0.02  # of what the nodes saw of a member: what an even share counts as
+LEAST_OPEN = 0.02  # of all rows, where hardly any category is left at a node
 TINY = 1e-12
 
 
@@ -53,8 +54,9 @@ def seen_together(members: Sequence[int], table: TreeCounts) -> bool:
 def group_members(members: Sequence[int], table: TreeCounts) -> Floats:
     """How often each member of a one-hot group is 1, and last how often none is: (groups of rows, members + 1).
 
-    A node that splits on a member, below nodes that found some others to be 0, saw a binomial of the member
-    against what is left. Maximised as in `mining.marginals`, by steps of Hunter's (2004), nodes counted by their share.
+    Of the rows at a node that splits on a member, those that nodes above found to be another's are gone: as many
+    more would have come by without these. A member's share is that of its rows in all these, nodes counted by
+    their share of the rows. Where members sum to more than all, those of little evidence give way.
     """
     inner = table.inner
     place = {j: k for k, j in enumerate(members)}
@@ -104,18 +106,18 @@ def _above(
 
 
 def _fitted(mine: Ints, open_: npt.NDArray[np.bool_], left: Floats, right: Floats) -> Floats:
-    count = open_.shape[1]
-    base = np.full(count, 1 / count)
-    found = base
-    nodes = np.arange(len(mine))
-    seen = np.bincount(mine, left + right, count)
-    prior = PRIOR_SHARE * max(float(seen[seen > 0].min(initial=1.0)), TINY)  # of the member that is seen least
+    count = open_.shape[1] - 1
+    evidence = np.maximum(np.bincount(mine, left + right, count), TINY)
+    prior = PRIOR_SHARE * evidence
+    ones = np.bincount(mine, right, count) + prior / (count + 1)
+    found = np.full(count + 1, 1 / (count + 1))
     for _ in range(STEPS):
-        support = np.maximum(open_ @ found, TINY)
-        others = np.maximum(support - found[mine], TINY)
-        part = np.where(open_, found, 0.0) * (left / others)[:, None]
-        part[nodes, mine] = right
-        reached = (open_ * ((left + right) / support)[:, None]).sum(axis=0)
-        found = (part.sum(axis=0) + prior * base) / (reached + prior)
-        found = found / found.sum()
+        reached = np.bincount(mine, (left + right) / np.maximum(open_ @ found, LEAST_OPEN), count)
+        shares = ones / (reached + prior)
+        excess = shares.sum() - 1
+        if excess > 0:
+            spare = shares / np.sqrt(evidence)
+            shares = np.maximum(shares - excess * spare / spare.sum(), shares / 10)
+        total = max(float(shares.sum()), 1.0)
+        found = np.append(shares / total, max(1 - shares.sum(), 0.0))
     return found

@@ -184,7 +184,7 @@ def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
                     table = counts_of(step, trees, len(columns), ROWS, is_boosting=True)
                     if table is None:
                         break
-                    rows = _grown(table, columns, facts, rows)
+                    rows = model.balanced(_grown(table, columns, facts, rows))
                     trees = model.counted(rows) if model.follows_answers else trees
                 if table is not None and rows is not None:
                     _tell_grown(rows, table, columns, facts)

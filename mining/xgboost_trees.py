@@ -22,6 +22,8 @@ Ints = npt.NDArray[np.int64]
 
 PRIOR_ROWS = 5.0  # that a node's mean hessian is drawn to its parent's with
 LEAST_HESSIAN = 1e-3  # of a row, so that a few sure ones do not become thousands
+MOST = 5.0  # times that one made-up row is taken
+RAKED = 5  # rounds over the first trees
 SOFTMAX = ("multi:softprob", "multi:softmax")
 COUNTS = ("count:poisson", "reg:tweedie")
 LOGISTIC = ("binary:logistic", "reg:logistic", "binary:logitraw")
@@ -62,6 +64,26 @@ class XGBoost(NamedTuple):
         """Whether hessians can be had from a row's answers: not where trees part categories."""
         known = self.objective in (*LOGISTIC, *SOFTMAX, *COUNTS)
         return known and all((tree.splits == (tree.left >= 0)).all() for tree in self.trees)
+
+    def balanced(self, rows: Floats) -> Floats:
+        """The rows, drawn again so that each leaf of the first trees has its share of them.
+
+        There all rows weigh alike, so that these covers are counts: what they say is sure, and the rows that later
+        trees asked for give way (iterative proportional fitting, Deming and Stephan 1940).
+        """
+        weights = np.ones(len(rows))
+        hessian = _Hessians(self, rows)
+        for _ in range(RAKED):
+            for tree in self.trees[: self.a_round]:
+                leaves = hessian.leaves(tree)
+                cover = np.where(tree.splits, 0.0, tree.cover)
+                made = np.bincount(leaves, weights, len(tree.left))
+                weights *= np.minimum(cover / cover.sum() * weights.sum() / np.maximum(made, 1e-9), MOST)[
+                    leaves
+                ]
+        weights = np.minimum(weights / weights.mean(), MOST)
+        even = (np.arange(len(rows)) + 0.5) / len(rows)
+        return np.asarray(rows[np.searchsorted(np.cumsum(weights) / weights.sum(), even)], dtype=np.float64)
 
     def counted(self, rows: Floats | None) -> list[tuple[BoostedTree, None]]:
         """The trees with the rows that came by each node, as far as covers tell them.
@@ -194,11 +216,10 @@ class _Hessians:
         sums, rows, parent = np.zeros(count), np.zeros(count), np.zeros(count, dtype=np.int64)
         inner = np.flatnonzero(tree.splits)
         parent[tree.left[inner]] = parent[tree.right[inner]] = inner
-        leaves = np.zeros(len(self._rows), dtype=np.int64)
+        leaves = self.leaves(tree)
         for nodes, some in self._levels(tree):
             np.add.at(sums, nodes, hessians[some])
             np.add.at(rows, nodes, 1.0)
-            leaves[some] = nodes
         means = np.full(count, float(hessians.mean()))
         level = np.zeros(1, dtype=np.int64)
         for _ in range(count):  # from the root down; links that bend back end here
@@ -209,6 +230,13 @@ class _Hessians:
                 break
         self._margins[:, tree.output] += tree.value[leaves]
         return means
+
+    def leaves(self, tree: _Tree) -> Ints:
+        """The leaf that each row comes to."""
+        found = np.zeros(len(self._rows), dtype=np.int64)
+        for nodes, some in self._levels(tree):
+            found[some] = nodes
+        return found
 
     def _hessians(self, output: int) -> Floats:
         """Of one row: p (1 - p), with softmax 2 p (1 - p); the mean itself of counts."""
@@ -229,8 +257,7 @@ class _Hessians:
         weight = self._model.weight_of_positives
         margins = np.full(len(self._rows), self._model.start)
         for tree in self._model.trees:
-            for nodes, some in self._levels(tree):
-                margins[some] += tree.value[nodes]
+            margins += tree.value[self.leaves(tree)]
         odds = np.exp(np.clip(margins, -30, 30)) / weight
         return np.asarray(1 + (weight - 1) * odds / (1 + odds), dtype=np.float64)
 
