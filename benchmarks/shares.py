@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
@@ -125,7 +124,7 @@ def doubled(made: pd.DataFrame) -> float:
         if "_" in name:
             groups.setdefault(name.split("_")[0], []).append(name)
     sums = [(made[members].astype(float) > 0.5).sum(axis=1) for members in groups.values()]
-    return float(np.mean(np.max([np.zeros(len(made)), *sums], axis=0) > 1))
+    return float((pd.concat(sums, axis=1).max(axis=1) > 1).mean()) if sums else 0.0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What the places where trees cut a feature say of its values: whole numbers, steps of a tenth, ends.
 
 Promises: cuts come back as "value <= cut", halfway between two steps of the values where these lie on steps,
-so that every family's can be read alike. Sources: XGBoost's src/common/quantile.cc and src/tree (cuts are values of
-the data under hist and approx, midpoints under exact), LightGBM's src/io/bin.cpp (0 has a bin of its own).
+so that every family's can be read alike. Sources: XGBoost's src/common/quantile.cc and src/tree (cuts are
+values of the data under hist and approx, midpoints under exact), LightGBM's src/io/bin.cpp (0 has a bin of
+its own).
 """
 
 import numpy as np

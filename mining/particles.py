@@ -43,8 +43,9 @@ class Paths(NamedTuple):
 class Cloud(NamedTuple):
     """The rows (n, columns; numbers of cells), each row's group, and from where its values are drawn.
 
-    cumulated: groups x cells, column j's from first[j] on. columns: those that some tree splits on. rivals: of
-    each column those that must be in their first cell where it is not, -1 at the end; no rows where none has any.
+    cumulated: groups x cells, column j's from first[j] on. columns: those that some tree splits on. rivals:
+    of each column those that must be in their first cell where it is not, -1 at the end; no rows where none
+    has any.
     """
 
     rows: Ints
@@ -60,8 +61,8 @@ def settle(paths: Paths, expected: Singles, cloud: Cloud, moves: int, seed: int,
 
     expected: (nodes, groups), how many of the rows should come by each node. A move puts one value of one
     row to a cell drawn from its group's distribution, and is kept or not by Metropolis' rule on the sum of
-    (count - expected)^2 / (expected + 1) over nodes, at a temperature that falls from `heat`, of which 1 accepts
-    misfits as sampling noise would make them. Links must have been
+    (count - expected)^2 / (expected + 1) over nodes, at a temperature that falls from `heat`, of which 1
+    accepts misfits as sampling noise would make them. Links must have been
     checked: here they are followed.
     """
     return float(_settled(paths, expected, cloud, moves, seed, heat, LAST_HEAT))

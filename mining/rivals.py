@@ -52,11 +52,12 @@ def seen_together(members: Sequence[int], table: TreeCounts) -> bool:
 
 
 def group_members(members: Sequence[int], table: TreeCounts) -> Floats:
-    """How often each member of a one-hot group is 1, and last how often none is: (groups of rows, members + 1).
+    """How often each member of a one-hot group is 1, and last how often none is: (groups of rows, members +
+    1).
 
-    Of the rows at a node that splits on a member, those that nodes above found to be another's are gone: as many
-    more would have come by without these. A member's share is that of its rows in all these, nodes counted by
-    their share of the rows. Where members sum to more than all, those of little evidence give way.
+    Of the rows at a node that splits on a member, those that nodes above found to be another's are gone: as
+    many more would have come by without these. A member's share is that of its rows in all these, nodes
+    counted by their share of the rows. Where members sum to more than all, those of little evidence give way.
     """
     inner = table.inner
     place = {j: k for k, j in enumerate(members)}
@@ -86,7 +87,7 @@ def padded(rivals: Rivals, columns: int) -> npt.NDArray[np.int32]:
 def _above(
     members: Sequence[int], table: TreeCounts
 ) -> list[tuple[Ints, Ints, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
-    """(places among the members' nodes, nodes above on a member, whether right of it, whether the same member)."""
+    """(places among the members' nodes, nodes above on a member, whether right of it, same member)."""
     inner = table.inner
     own = inner[np.isin(table.feature[inner], members)]
     is_member = np.zeros(len(table.left), dtype=bool)

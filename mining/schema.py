@@ -1,7 +1,8 @@
 """Reads a schema out of a fitted model: names, ranges, categories and which columns may be missing.
 
-Promises: only what the model itself remembers of its training data, marked origin "model"; a part
-that cannot be read loses that part only. Runs beside the model, in the locked child.
+Promises: what the model itself remembers of its training data, marked origin "model", and where it tells
+nothing of a feature, what the name does, marked "name"; a part that cannot be read loses that part only.
+Runs in the locked child.
 """
 
 import math
@@ -17,11 +18,12 @@ from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_r
 from mining.moments import MOMENT_MINERS
 from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
 from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from rows.column_names import with_names
 from rows.joint import Joint
 from rows.one_hot import with_groups
 from schema_utils import MAX_WITH_QUANTILES, quantiles_of
 
-__all__ = ["Mined", "guessed", "infer_from_model", "mine"]
+__all__ = ["Mined", "infer_from_model", "mine"]
 
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
 UNKNOWN_CATEGORY = "unknown"  # where a model takes text and keeps none of it
@@ -47,7 +49,8 @@ def mine(estimator: Any) -> Mined | None:
     A model fitted without names has x0, x1, ... What is looked into: pipelines and column transformers
     (through to the raw columns), encoders, scalers, imputers; tree ensembles of scikit-learn, XGBoost
     and LightGBM (split thresholds, bins); neighbours, support vectors, naive Bayes, clusters. A feature
-    about which nothing was found is a number without figures, drawn from normal(0, 1): see `guessed`.
+    about which nothing was found has what its name tells (`rows.column_names`, `rows.one_hot`), else it is a
+    number without figures, drawn from normal(0, 1): see `Schema.unknown`.
     """
     names = _names(estimator)
     count = len(names) or _count(estimator)
@@ -58,19 +61,8 @@ def mine(estimator: Any) -> Mined | None:
     facts = Facts(names)
     _walk(estimator, [Column(i, True) for i in range(count)], facts, 0)
     fields = with_groups([_field(name, facts.of(i)) for i, name in enumerate(names)], facts.together)
-    schema = Schema(features=tuple(fields))
+    schema = Schema(features=tuple(with_names(fields)))
     return Mined(schema, None if facts.rows is None else Joint.of_values(names, facts.rows))
-
-
-def guessed(schema: Schema) -> tuple[str, ...]:
-    """Names of the features about which the model said nothing but that they exist."""
-    return tuple(
-        field.name
-        for field in schema.features
-        if field.origin == "model"
-        and field.type in ("number", "integer")
-        and field.min is field.max is field.mean is field.std is None
-    )
 
 
 # --- identity ------------------------------------------------------------------------------------

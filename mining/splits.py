@@ -234,8 +234,8 @@ def _without_zero_bins(trees: list[tuple[Any, Any]], ends: list[tuple[Any, Any]]
     found = []
     for tree, positions in trees:
         own = zip(tree.children_left, tree.feature.tolist(), tree.threshold.tolist(), strict=True)
-        cuts = [moved[j][cut] if left >= 0 else cut for left, j, cut in own]
-        found.append((tree._replace(threshold=np.asarray(cuts, dtype=np.float64)), positions))
+        halved = [moved[j][cut] if left >= 0 else cut for left, j, cut in own]
+        found.append((tree._replace(threshold=np.asarray(halved, dtype=np.float64)), positions))
     return found
 
 

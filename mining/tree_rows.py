@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 ROWS = 500
 FEWEST_ROWS = 200
 SWEEPS = 4  # moves of each value of each row
-VISITS = 12_000_000  # of nodes, by all moves together; a few nanoseconds each
+VISITS = 30_000_000  # of nodes, by all moves together; a few nanoseconds each
 TAIL = 0.1  # of the thresholds' range: as far as whole numbers lie outside them
 FIRST_HEAT, LATER_HEAT = 1.0, 0.3  # rows that were settled before are moved less
 SEED = 0
@@ -94,7 +94,7 @@ def _draw_members(
         mine = np.flatnonzero(group == c)
         even = (rng.permutation(len(mine)) + 0.5) / len(mine)
         chosen = np.searchsorted(np.cumsum(shares[c])[:-1], even)
-        rows[np.ix_(mine, members)] = chosen[:, None] == np.arange(len(members))
+        rows[np.ix_(mine, np.asarray(members))] = chosen[:, None] == np.arange(len(members))
 
 
 def _cumulated(cells: Cells) -> Floats:

@@ -68,8 +68,8 @@ class XGBoost(NamedTuple):
     def balanced(self, rows: Floats) -> Floats:
         """The rows, drawn again so that each leaf of the first trees has its share of them.
 
-        There all rows weigh alike, so that these covers are counts: what they say is sure, and the rows that later
-        trees asked for give way (iterative proportional fitting, Deming and Stephan 1940).
+        There all rows weigh alike, so that these covers are counts: what they say is sure, and the rows that
+        later trees asked for give way (iterative proportional fitting, Deming and Stephan 1940).
         """
         weights = np.ones(len(rows))
         hessian = _Hessians(self, rows)
@@ -88,9 +88,10 @@ class XGBoost(NamedTuple):
     def counted(self, rows: Floats | None) -> list[tuple[BoostedTree, None]]:
         """The trees with the rows that came by each node, as far as covers tell them.
 
-        A node's cover is the sum of its rows' hessians: of the log loss p (1 - p), which is less the surer the
-        trees before were, and alike for all rows at the first. rows: made-up ones like the training rows, out of
-        which the mean hessian at each node is known; without them the first trees' holds for all.
+        A node's cover is the sum of its rows' hessians: of the log loss p (1 - p), which is less the surer
+        the trees before were, and alike for all rows at the first. rows: made-up ones like the training
+        rows, out of which the mean hessian at each node is known; without them the first trees' holds for
+        all.
         """
         found: list[tuple[BoostedTree, None]] = []
         hessian = _Hessians(self, np.zeros((1, 0)) if rows is None else rows)

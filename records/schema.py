@@ -225,6 +225,11 @@ class Schema(Record):
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.features)
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names of the features of which nobody said anything: see `FieldSpec.is_unknown`."""
+        return tuple(field.name for field in self.features if field.is_unknown)
+
 
 def _check_text(what: str, text: str) -> None:
     """NUL and lone surrogates cannot be stored by PostgreSQL nor written as UTF-8."""

@@ -1,7 +1,7 @@
 """One-hot columns: which belong together by their names, and rows in which at most one of them is 1.
 
-Promises: a group's rows follow the shares of its columns as far as these can all be true; the same seed gives the
-same rows, fewer rows are the first of more. Leaves what a model contradicts to `mining.rivals`.
+Promises: a group's rows follow the shares of its columns as far as these can all be true; the same seed
+gives the same rows, fewer rows are the first of more. Leaves what a model contradicts to `mining.rivals`.
 """
 
 import hashlib
@@ -30,35 +30,37 @@ def _words(text: str) -> frozenset[str]:
 # First words of flags and of measures, which stand beside each other for other reasons than one category.
 FLAGS = _words("is has had was are can does did no not with without use uses flag own owns any")
 MEASURES = _words(
-    """num n nb number count cnt total sum mean avg average median min max std var pct percent percentage ratio
-    rate share amount value price cost charge charges income salary premium revenue balance limit score index
-    level rank age year years month months day days hour hours minute minutes second seconds date time duration
-    length len width height depth size weight area volume distance speed temp temperature pressure sugar glucose
-    cholesterol bmi lat lon latitude longitude log sqrt lag diff delta change growth id code x y z per mm cm km kg
-    lb mg dl sqft ft bill pay bytes packets requests views clicks visits"""
+    """num n nb number count cnt total sum mean avg average median min max std var pct percent percentage
+    ratio rate share amount value price cost charge charges income salary premium revenue balance limit score
+    index level rank age year years month months day days hour hours minute minutes second seconds date time
+    duration length len width height depth size weight area volume distance speed temp temperature pressure
+    sugar glucose cholesterol bmi lat lon latitude longitude log sqrt lag diff delta change growth id code x
+    y z per mm cm km kg lb mg dl sqft ft bill pay bytes packets requests views clicks visits"""
 )
 # Values that are categories whatever their case.
 VALUES = _words(
     """male female man woman m f yes no true false y other unknown none missing nan single married divorced
     widowed separated low medium high small large red green blue black white urban rural north south east west
     primary secondary tertiary private public mon tue wed thu fri sat sun monday tuesday wednesday thursday
-    friday saturday sunday jan feb mar apr may jun jul aug sep oct nov dec spring summer autumn fall winter cash
-    card smokes never formerly southeast southwest northeast northwest"""
+    friday saturday sunday jan feb mar apr may jun jul aug sep oct nov dec spring summer autumn fall winter
+    cash card smokes never formerly southeast southwest northeast northwest"""
 )
 
 
 def groups_by_name(names: Sequence[str]) -> dict[str, list[int]]:
     """Prefixes that two names or more share, as in `Contract_One year`, with the positions of these names.
 
-    The prefix ends at the first `=` or `_`, or at a later one where everything behind the first parts again into
-    twos or more (`payment_method_...`, `payment_plan_...`). Flags (`is_`, `has_`) are no group.
+    The prefix ends at the first `=` or `_`, or at a later one where everything behind the first parts again
+    into twos or more (`payment_method_...`, `payment_plan_...`). Flags (`is_`, `has_`) are no group.
 
     >>> groups_by_name(["age", "Embarked_C", "Embarked_S", "is_new", "is_old"])
     {'Embarked': [1, 2]}
     """
     found: dict[str, list[int]] = {}
     parts = [_parts(name) for name in names]
-    waiting = [((), [i for i, words in enumerate(parts) if len(words) > 1])]
+    waiting: list[tuple[tuple[str, ...], list[int]]] = [
+        ((), [i for i, words in enumerate(parts) if len(words) > 1])
+    ]
     while waiting:
         prefix, members = waiting.pop()
         deeper: dict[str, list[int]] = {}
@@ -101,10 +103,11 @@ def share_of(field: FieldSpec) -> float | None:
 
 
 def with_groups(fields: Sequence[FieldSpec], together: frozenset[str]) -> list[FieldSpec]:
-    """The fields, those of one-hot groups marked; members of which nothing is known get what the others leave.
+    """The fields, those of one-hot groups marked; members of which nothing is known get what the others
+    leave.
 
-    together: prefixes of columns that the model saw at 1 at the same time. Members whose shares are known must
-    not sum to more than all rows. Unknown ones share what is left evenly: with all members a row is
+    together: prefixes of columns that the model saw at 1 at the same time. Members whose shares are known
+    must not sum to more than all rows. Unknown ones share what is left evenly: with all members a row is
     possible whether or not one category has no column.
     """
     found = list(fields)
@@ -131,7 +134,8 @@ def with_groups(fields: Sequence[FieldSpec], together: frozenset[str]) -> list[F
             else:
                 share = max(1 - total, 0.0) / len(unknown)
                 found[i] = FieldSpec(
-                    name=fields[i].name, type="integer", min=0, max=1, mean=share, nullable=fields[i].nullable,
+                    name=fields[i].name, type="integer", min=0, max=1, mean=share,
+                    nullable=fields[i].nullable,
                     group=prefix, origin="name",
                 )  # fmt: skip
     return found
@@ -151,8 +155,8 @@ def chosen_members(
 ) -> Ints:
     """For each row the place among the members of the one that is 1; their count where none is.
 
-    With a `joint` each example row gets one member, so that every member has its share of them and the examples
-    that rank highest in its column; made-up rows take that of their `donors`. Else all are drawn.
+    With a `joint` each example row gets one member, so that every member has its share of them and the
+    examples that rank highest in its column; made-up rows take that of their `donors`. Else all are drawn.
     """
     shares = np.array([share_of(field) or 0.0 for field in members])
     if shares.sum() >= COMPLETE:
@@ -174,12 +178,12 @@ def chosen_members(
 
 
 def _assigned(ranks: Ints, shares: Floats) -> Ints:
-    """A member for each example, ranks (members, examples): quotas by shares, filled from the highest ranks down."""
+    """A member for each example: quotas by shares, filled from the highest ranks (members, examples) down."""
     members, count = ranks.shape
     ends = np.rint(np.cumsum(shares) * count)
     quotas = np.diff(ends, prepend=0.0).astype(np.int64)
     above = ranks - (count - quotas)[:, None]  # 0 or more: among the member's own
-    # The further up among its own an example is, relative to how many these are, the sooner it is the member's.
+    # The further up among its own an example is, by how many these are, the sooner it is the member's.
     order = np.argsort(-(above / np.maximum(quotas, 1)[:, None]), axis=None, kind="stable")
     found = np.full(count, members)
     left = quotas.copy()
