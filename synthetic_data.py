@@ -209,6 +209,8 @@ def _quantiles(field: FieldSpec, shares: Floats) -> Floats:
     bounded = math.isfinite(low) and math.isfinite(high)
     if low == high:
         return np.full(len(shares), low)
+    if field.type == "integer" and high - low == 1 and field.mean is not None and field.quantiles is None:
+        return np.where(shares > high - field.mean, high, low)  # of two values the mean tells all
     if field.quantiles is not None:
         return np.interp(shares, np.linspace(0.0, 1.0, len(field.quantiles)), field.quantiles)
     if field.distribution == "lognormal":

@@ -14,9 +14,10 @@ import numpy as np
 from pydantic import ValidationError
 
 from mining import onnx_columns
+from mining.catboost_trees import catboost_trees
 from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
 from mining.moments import MOMENT_MINERS
-from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
+from mining.splits import SPLIT_MINERS, tell_boosted, tell_thresholds, trees_of
 from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
 from rows.column_names import with_names
 from rows.joint import Joint
@@ -337,6 +338,8 @@ def _mine_isotonic(step: Any, columns: Columns, facts: Facts) -> None:
 def _mine_catboost(step: Any, columns: Columns, facts: Facts) -> None:
     """Borders of its splits; of category columns that they are ones, for their values are hashes."""
     categories = set(step.get_cat_feature_indices())
+    with suppress(ValueError):
+        tell_boosted(step, catboost_trees(step), columns, facts)
     splits = [(feature, border) for feature, borders in step.get_borders().items() for border in borders]
     if splits:
         features, borders = (np.asarray(part) for part in zip(*splits, strict=True))

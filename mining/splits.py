@@ -32,7 +32,7 @@ from mining.xgboost_trees import read_xgboost
 from rows.one_hot import groups_by_name
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
-__all__ = ["SPLIT_MINERS", "tell_thresholds", "trees_of"]
+__all__ = ["SPLIT_MINERS", "tell_boosted", "tell_thresholds", "trees_of"]
 
 MOST_REPEATED = 5.0  # times that one made-up row is taken
 ROUNDS = 4  # of XGBoost's covers and rows
@@ -83,7 +83,7 @@ def _balanced(step: Any, rows: Floats) -> Floats:
     return np.asarray(rows[np.searchsorted(np.cumsum(weights) / weights.sum(), even)], dtype=np.float64)
 
 
-def _tell_boosted(step: Any, fitted: list[tuple[Any, Any]], columns: Columns, facts: Facts) -> None:
+def tell_boosted(step: Any, fitted: list[tuple[Any, Any]], columns: Columns, facts: Facts) -> None:
     """Rows out of trees that were grown on residuals; a model whose trees cannot be read keeps its splits."""
     if facts.count <= MAX_WITH_QUANTILES:
         with suppress(ValueError):
@@ -152,7 +152,7 @@ def _mine_hist_boosting(step: Any, columns: Columns, facts: Facts) -> None:
             tell_spread(
                 facts, columns[position], _widened(np.asarray(edges, dtype=np.float64)), midpoints=True
             )
-    _tell_boosted(step, histogram_trees(step, order, BOOSTED), columns, facts)
+    tell_boosted(step, histogram_trees(step, order, BOOSTED), columns, facts)
 
 
 def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
@@ -220,7 +220,7 @@ def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
     if any((tree.children_left >= 0).any() for tree, _ in trees):
         ends = [model["feature_infos"].get(name, {}) for name in model["feature_names"]]
         trees = _without_zero_bins(trees, [(end.get("min_value"), end.get("max_value")) for end in ends])
-        _tell_boosted(step, trees, columns, facts)
+        tell_boosted(step, trees, columns, facts)
         tell_thresholds(facts, columns, *_splits_of(trees), midpoints=True)
 
 

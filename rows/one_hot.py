@@ -81,25 +81,25 @@ def groups_by_name(names: Sequence[str]) -> dict[str, list[int]]:
 def named_apart(prefix: str, names: Iterable[str]) -> bool:
     """Whether names alone say that columns are one category's values: `Sex_male`, not `petal_length`."""
     suffixes = [_plain(name)[len(prefix) + 1 :] for name in names]
-    words = [re.split(r"[^A-Za-z0-9]+", suffix.lower()) for suffix in suffixes]
-    if any(MEASURES & set(own) for own in words) or prefix.lower() in MEASURES:
-        return False
-    return all(
-        suffix[:1].isupper() or suffix.lower() in VALUES or bool(re.search(r"[ ()<>+-]", suffix))
-        for suffix in suffixes
-    )
+    return prefix.lower() not in MEASURES and all(map(_is_value, suffixes))
+
+
+def _is_value(suffix: str) -> bool:
+    """`One year`, `male`, `Germany`; a measure is none, unless in a phrase."""
+    if re.search(r"[A-Za-z][ -][A-Za-z]", suffix):
+        return True
+    words = re.split(r"[^A-Za-z0-9]+", suffix.lower())
+    return not MEASURES & set(words) and (suffix[:1].isupper() or suffix.lower() in VALUES)
 
 
 def share_of(field: FieldSpec) -> float | None:
     """How often a column of 0 and 1 is 1; None where it is none, or nothing is known of it."""
     if field.type == "boolean":
         return field.mean
-    if field.type not in ("integer", "number") or (field.min, field.max) != (0, 1):
-        return None
     if field.quantiles is not None:
         values = np.asarray(field.quantiles)
         return float((values[1:] + values[:-1]).mean() / 2) if set(field.quantiles) <= {0.0, 1.0} else None
-    return field.mean
+    return field.mean if (field.min, field.max) == (0, 1) else None
 
 
 def with_groups(fields: Sequence[FieldSpec], together: frozenset[str]) -> list[FieldSpec]:
