@@ -1,6 +1,6 @@
 """CatBoost's symmetric trees in the form of scikit-learn's own: a split a level, rows counted at leaves.
 
-Promises: no split with a side that has no row. Leaves links to `mining.tree_counts`. Runs in the locked child.
+Promises: no split with a side that has no row. Leaves links to `mining.tree_counts`. In the locked child.
 """
 
 import re
@@ -17,10 +17,10 @@ SPLIT = re.compile(r"(\d+), bin=(\S+)")
 
 
 def catboost_trees(model: Any) -> list[tuple[BoostedTree, None]]:
-    """(tree, None) of the first trees. Raises ValueError for splits on categories, and trees of another shape.
+    """(tree, None) of the first trees. Raises ValueError for splits on categories, and other shapes.
 
-    Bit i of a leaf's number is whether a row's value is above the i-th split's border. The borders as text are
-    rounded, so that the nearest one of the feature is meant.
+    Bit i of a leaf's number is whether a row's value is above the i-th split's border. The borders as text
+    are rounded, so that the nearest one of the feature is meant.
     """
     borders = {feature: np.asarray(values) for feature, values in model.get_borders().items()}
     counts = [int(count) for count in model.get_tree_leaf_counts()]
@@ -43,7 +43,7 @@ def catboost_trees(model: Any) -> list[tuple[BoostedTree, None]]:
 
 
 def _tree(features: list[int], cuts: list[float], weights: Any) -> BoostedTree:
-    """Leaves lie in the order of their numbers: a node is the leaves from one on, half as many a level down."""
+    """A node is a row of leaves, in the order of their numbers; a level down are its halves."""
 
     def read(node: tuple[int, int]) -> tuple[Any, Any, int, float, float, bool]:
         first, level = node
