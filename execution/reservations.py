@@ -72,7 +72,8 @@ def _why_unjudged(reference: Predictions, has_sample: bool) -> str:
         return ""
     value = values[int(np.argmax(counts))]
     answer = f"{value:.4g}" if reference.labels is None else reference.labels[int(value)]
-    found = f"The model answers {100 * most:.3g} % of the generated rows alike ({answer[:60]}): no drift could show."
+    alike = f"{100 * most:.3g} % of the generated rows alike ({answer[:60]})"
+    found = f"The model answers {alike}: no drift could show."
     return found if has_sample else f"{found} A sample, or a schema with real ranges, would tell more."
 
 

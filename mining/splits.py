@@ -25,6 +25,7 @@ from mining.facts import (
     tell_spread,
 )
 from mining.marginals import resolution
+from mining.random_cuts import between_whole_numbers, has_random_cuts
 from mining.rivals import rivals_of
 from mining.tree_counts import BOOSTED, TreeCounts, counts_of
 from mining.tree_rows import ROWS, rows_of
@@ -47,6 +48,8 @@ def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
     if facts.count <= MAX_WITH_QUANTILES:
         with suppress(ValueError):  # links that form no tree: the thresholds are still thresholds
             table = counts_of(step, fitted, len(columns), ROWS)
+            if table is not None and has_random_cuts(fitted, step):
+                table = between_whole_numbers(table, len(columns))
             if table is not None:
                 rows = _balanced(step, _grown(table, columns, facts))
                 _tell_grown(rows, table, columns, facts)
