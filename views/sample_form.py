@@ -77,7 +77,15 @@ def fitted(draft: Any, info: ModelInfo) -> tuple[Schema | None, Mapping[str, Any
         model = Schema.model_validate(mined) if mined else None
         found, shown = match_facts(draft.facts, info, model, draft.target)
     except InvalidInput as error:
-        return None, as_note(error)
+        whole = draft.facts.schema_without(draft.target)
+        if info.features or whole is None:
+            return None, as_note(error)
+        # Which of its columns are meant is then chosen in the table.
+        st.info(
+            ui.said(f"{error.message} Delete the rows that are no columns of the model."),
+            title="Which columns?", icon=":material/info:",
+        )  # fmt: skip
+        return whole, None
     if not found.taken and not found.encoded:
         st.caption("The sample is a table of features: the run uses it as the schema.")
     parts = [("Left out", found.left_out), ("Generated, for the sample lacks them", found.missing)]

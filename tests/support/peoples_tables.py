@@ -5,6 +5,7 @@ Each table is made up, with the names, types and blanks of the public one that i
 
 import io
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import joblib
@@ -16,7 +17,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import LabelEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-__all__ = ["CASES", "Case", "csv_of", "diabetes", "drugs", "houses", "iris", "saved", "telco", "titanic"]
+__all__ = ["Case", "cases", "csv_of", "diabetes", "drugs", "houses", "iris", "saved", "telco", "titanic"]
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,9 @@ def _iris(labels: str) -> Any:
     return LogisticRegression(max_iter=1000).fit(data.drop(columns="species"), y)
 
 
-def _cases() -> dict[str, Case]:
+@cache
+def cases() -> dict[str, Case]:
+    """By name; made when first asked for, since each has a model to be fitted."""
     numbers = ["GrLivArea", "TotRmsAbvGrd", "YearBuilt"]
     house_line = LinearRegression().fit(houses()[numbers], houses().SalePrice)
     house_forest = RandomForestRegressor(**FOREST).fit(houses()[numbers], houses().SalePrice)
@@ -301,6 +304,3 @@ def _cases() -> dict[str, Case]:
             status="not_applicable", said=("it was used as the schema",),
         ),
     }  # fmt: skip
-
-
-CASES = _cases()

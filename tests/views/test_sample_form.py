@@ -63,7 +63,8 @@ def opened(services: Services, info: dict[str, Any], mined: Schema | None, frame
     found: dict[str, Any] = {"model": told.model_dump(mode="json"), "schema": schema, "warnings": []}
     services.jobs.finish(job.id, job.attempt, found)
     test.run()
-    test.file_uploader[0].upload("rows.csv", csv_of(frame), "text/csv").run()
+    uploader = next(each for each in test.file_uploader if str(each.key).startswith("sample_"))
+    uploader.upload("rows.csv", csv_of(frame), "text/csv").run()
     job = services.jobs.claim("by hand")
     assert job is not None and job.kind == "read"
     facts = described(frame).model_dump(mode="json")
@@ -119,6 +120,16 @@ def test_another_models_table_is_told_before_the_run(services: Services) -> None
     names = ("alpha", "beta", "gamma")
     test = opened(services, {"features": names, "n_features": 3}, schema_of(*names), diabetes())
     assert "not a table of this model" in words(test)
+    assert next(button for button in test.button if button.label == "Run tests").disabled
+
+
+def test_the_columns_of_a_model_without_names_are_chosen_in_the_table(services: Services) -> None:
+    frame = diabetes().assign(width=1.5, Id=range(300))
+    test = opened(
+        services, {"n_features": 4, "classes": ("0", "1")}, schema_of("x0", "x1", "x2", "x3"), frame
+    )
+    assert "Delete the rows that are no columns" in "".join(str(box.value) for box in test.info)
+    assert "takes 4 features, the schema has" in words(test)
     assert next(button for button in test.button if button.label == "Run tests").disabled
 
 
