@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from xgboost import XGBClassifier
 
-from mining.cuts import beyond_all_values, between_steps, cuts_are_values, without_zero_bin
+from mining.cuts import between_steps, beyond_all_values, cuts_are_values, without_zero_bin
 
 RNG = np.random.default_rng(0)
 ROWS = 600

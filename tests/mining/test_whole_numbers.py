@@ -1,4 +1,4 @@
-"""Rows out of models that split on whole numbers and one-hot columns, against the rows they were fitted on."""
+"""Rows out of models that split on whole numbers and one-hot columns, against those they were fitted on."""
 
 from typing import Any
 

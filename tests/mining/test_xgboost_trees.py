@@ -70,12 +70,12 @@ def test_of_several_classes_each_tree_of_a_round_sees_the_same_answers() -> None
         assert np.abs(tree.n_node_samples / tree.n_node_samples[0] - real)[real > 0.1].max() < 0.03
 
 
-def worst_share(model: Any, rows: pd.DataFrame, *, seed: int = 0) -> tuple[float, pd.DataFrame]:
+def worst_share(model: Any, rows: pd.DataFrame, *, but: str = "") -> tuple[float, pd.DataFrame]:
     """Over columns with few whole values: the largest difference of a value's share; and the rows made."""
     found = mine(model)
     assert found is not None
-    made = generate(found.schema, 2_000, seed, found.joint).frame.set_axis(list(rows), axis=1)
-    few = [name for name in rows if (rows[name] % 1 == 0).all() and rows[name].nunique() <= 12]
+    made = generate(found.schema, 2_000, 0, found.joint).frame.set_axis(list(rows), axis=1)
+    few = [n for n in rows if n != but and (rows[n] % 1 == 0).all() and rows[n].nunique() <= 12]
     off = [
         made[name].value_counts(normalize=True).sub(rows[name].value_counts(normalize=True), fill_value=0)
         for name in few
@@ -88,7 +88,7 @@ def worst_share(model: Any, rows: pd.DataFrame, *, seed: int = 0) -> tuple[float
     [
         XGBClassifier(n_jobs=1),
         XGBClassifier(n_estimators=300, max_depth=4, learning_rate=0.1, n_jobs=1),
-        XGBClassifier(tree_method="exact", n_jobs=1),
+        XGBClassifier(n_estimators=200, max_depth=4, tree_method="exact", n_jobs=1),
         XGBClassifier(subsample=0.8, colsample_bytree=0.8, n_jobs=1),
     ],
     ids=["default", "300 trees", "exact", "sampled"],
@@ -108,8 +108,8 @@ def test_models_of_older_releases_are_read_alike(path: Path) -> None:
     booster = xgboost.Booster()
     booster.load_model(bytearray(lzma.decompress(path.read_bytes())))
     rows, _ = titanic()
-    worst, made = worst_share(booster, rows)
-    assert worst < 0.08
+    worst, made = worst_share(booster, rows, but="SibSp")  # which these trees look at a few times only
+    assert worst < 0.06
     assert made["Pclass"].isin([1, 2, 3]).all() and made["Sex"].isin([0, 1]).all()
 
 
