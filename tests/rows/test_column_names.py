@@ -1,5 +1,7 @@
 """What names tell, and that they never tell it over a fact."""
 
+from pathlib import Path
+
 import pytest
 
 from records.schema import FieldSpec, Schema
@@ -61,3 +63,10 @@ def test_counts_of_known_mean_are_not_negative() -> None:
     (field,) = with_names([FieldSpec(name="SibSp", type="integer", origin="model", mean=0.5, std=1.1)])
     assert (field.min, field.mean, field.origin) == (0, 0.5, "model")
     assert generate(Schema(features=(field,)), 500, 0).frame["SibSp"].min() == 0
+
+
+def test_the_table_of_names_is_documented_word_by_word() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text("utf-8")
+    for line in NAMED:
+        written = ", ".join(f"`{word}_`" if line.first else f"`{word}`" for word in line.words)
+        assert f"| {written} |" in page
