@@ -54,9 +54,8 @@ def _are_of_whole(cuts: Floats, low: Floats, high: Floats) -> bool:
     again = ((cells == np.floor(low)) | (cells == np.floor(high)))[is_nested]
     below = np.where(np.isfinite(low), low, cuts.min())[is_nested]
     above = np.where(np.isfinite(high), high, cuts.max())[is_nested]
-    near = np.where(np.isfinite(low), np.ceil(low) - low, 0.0) + np.where(
-        np.isfinite(high), high - np.floor(high), 0.0
-    )
+    starts, ends = (np.where(np.isfinite(bound), bound, 0.0) for bound in (low, high))
+    near = np.ceil(starts) - starts + ends - np.floor(ends)
     chance = np.minimum(near[is_nested] / np.maximum(above - below, 1e-12), 1.0)
     return not again.any() and float(chance.sum()) >= ENOUGH
 

@@ -47,17 +47,20 @@ class XGBoost(NamedTuple):
 
     trees: tuple[_Tree, ...]
     objective: str
-    base: float
+    base: tuple[float, ...]
     outputs: int
     a_round: int
     weight_of_positives: float
 
     @property
-    def start(self) -> float:
-        """The margin before the first tree, as far as hessians depend on it."""
+    def start(self) -> Floats:
+        """The margin of each output before the first tree, as far as hessians depend on it."""
+        first = self.base[0]
         if self.objective in LOGISTIC:
-            return math.log(self.base / (1 - self.base)) if 0 < self.base < 1 else 0.0
-        return math.log(self.base) if self.objective in COUNTS and self.base > 0 else 0.0
+            return np.full(self.outputs, math.log(first / (1 - first)) if 0 < first < 1 else 0.0)
+        if self.objective in COUNTS:
+            return np.full(self.outputs, math.log(first) if first > 0 else 0.0)
+        return np.resize(np.asarray(self.base), self.outputs)
 
     @property
     def follows_answers(self) -> bool:
@@ -93,14 +96,12 @@ class XGBoost(NamedTuple):
         rows, out of which the mean hessian at each node is known; without them the first trees' holds for
         all.
         """
-        found: list[tuple[BoostedTree, None]] = []
-        hessian = _Hessians(self, np.zeros((1, 0)) if rows is None else rows)
-        for place, tree in enumerate(self.trees):
-            means = (
-                hessian.first if rows is None else hessian.means_at(tree, begins=place % self.a_round == 0)
-            )
-            found.append((_linked(tree, tree.cover / means), None))
-        return found
+        if rows is None:
+            first = _Hessians(self, np.zeros((1, 0))).first
+            return [(_linked(tree, tree.cover / first), None) for tree in self.trees]
+        hessian = _Hessians(self, rows)
+        means = (hessian.means_at(t, begins=i % self.a_round == 0) for i, t in enumerate(self.trees))
+        return [(_linked(tree, tree.cover / own), None) for tree, own in zip(self.trees, means, strict=True)]
 
 
 def read_xgboost(booster: Any, rounds: int) -> XGBoost:
@@ -123,11 +124,11 @@ def read_xgboost(booster: Any, rounds: int) -> XGBoost:
     parameters = learner["learner_model_param"]
     objective = learner["objective"]
     parallel = boosted["model"].get("gbtree_model_param", {}).get("num_parallel_tree", 1)
-    count = max(int(parameters["num_class"]), 1)
+    count = max(int(parameters["num_class"]), max(outputs, default=0) + 1)
     return XGBoost(
         tuple(_on_midpoints(trees)),
         objective["name"],
-        float(str(parameters["base_score"]).strip("[]").split(",")[0]),
+        tuple(float(part) for part in str(parameters["base_score"]).strip("[]").split(",")),
         count,
         count * max(int(parallel), 1),
         float(objective.get("reg_loss_param", {}).get("scale_pos_weight", 1.0)),
@@ -201,7 +202,7 @@ class _Hessians:
     def __init__(self, model: XGBoost, rows: Floats) -> None:
         self._rows = np.nan_to_num(rows)
         self._model = model
-        self._margins = np.full((len(rows), model.outputs), model.start)
+        self._margins = np.tile(model.start, (len(rows), 1))
         self._before = self._margins.copy()  # all trees of one round see the same
         self._positives = np.ones(len(rows))
         self.first = float(self._hessians(0)[0])
@@ -256,7 +257,7 @@ class _Hessians:
     def _weights(self) -> Floats:
         """What scale_pos_weight makes of a row's hessian on average: its chance to be positive decides."""
         weight = self._model.weight_of_positives
-        margins = np.full(len(self._rows), self._model.start)
+        margins = np.full(len(self._rows), self._model.start[0])
         for tree in self._model.trees:
             margins += tree.value[self.leaves(tree)]
         odds = np.exp(np.clip(margins, -30, 30)) / weight

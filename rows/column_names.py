@@ -167,4 +167,5 @@ def _is_open(field: FieldSpec) -> bool:
 def _words(name: str) -> list[str]:
     """Lower-case words: parted by anything but letters and digits, and where capitals begin."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"^[A-Za-z0-9]+__(?=.)", "", name))
-    return re.findall(r"[a-z]+", apart.lower()) or [""]
+    words = re.findall(r"[a-z]+", apart.lower()) or [""]
+    return [*words, "".join(words)] if len(words) > 1 else words  # SibSp is a word, too
