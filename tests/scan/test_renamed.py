@@ -13,6 +13,7 @@ from scan.renamed import INERT, RENAMED
 from scan.symbols import STUB
 from upgrades.stand_ins import STAND_INS, Inert
 
+NARROWED = {("functools", "partial"), ("numpy._core", "_ufunc_reconstruct")}  # theirs does more than ours
 ALIASES = sorted(RENAMED.items())
 
 
@@ -33,6 +34,7 @@ def test_an_alias_gives_the_very_object_and_never_imports_its_module(
         "_data",
         "_dist_metrics",
         "impute",
+        "_multiarray_umath",
         "csr",
         "csc",
     )
@@ -55,7 +57,7 @@ def test_a_module_called_as_cythons_losses_were_is_never_imported(
 
 
 def test_what_holds_an_old_state_is_on_the_list_and_exists_no_more() -> None:
-    for module, name in STAND_INS:
+    for module, name in STAND_INS.keys() - NARROWED:
         assert allowed()[module, name]
         spec = importlib.util.find_spec(module) if module != "sklearn.ensemble.gradient_boosting" else None
         assert spec is None or not hasattr(importlib.import_module(module), name)
