@@ -34,8 +34,8 @@ class Upgrade:
     """What was done to one model: steps by name, in their order, and the releases and classes it holds.
 
     releases: older ones alone. classes: scikit-learn's own, by name, that an older release saved. boosters:
-    releases of XGBoost whose form today's does not read. apart: classes whose answers can be others, and by what:
-    `ties` among equally near rows, `draws` of random numbers while answering.
+    releases of XGBoost whose form today's does not read. apart: classes whose answers can be others, and
+    by what: `ties` among equally near rows, `draws` of random numbers while answering.
     """
 
     releases: dict[str, None] = field(default_factory=dict)
