@@ -42,6 +42,8 @@ __all__ = ["Adapter", "adapt"]
 
 MAX_LABELS = 10_000
 BINARY_PROBABILITY = ("binary", "binary:logistic")  # objectives whose raw answer is P(class 1)
+NOT_A_CLASS = "predict_proba did not answer one number for each class"
+NOT_A_NUMBER = f"a probability is NaN, infinite or beyond {LARGEST:g}"
 ANSWER_HINT = "predict must return one answer for each row."
 
 
@@ -165,6 +167,8 @@ class Adapter:
             found = np.asarray(first, dtype=np.float64)
         else:
             return None
+        if attribute(self.estimator, "multilabel_"):  # each label by itself: no one class is the answer
+            return None
         return found if found.ndim == 2 and found.shape[1] == len(self.labels) else None
 
     def answer(self, frame: pd.DataFrame) -> Predictions:
@@ -186,8 +190,8 @@ class Adapter:
             failed[answered[where]] = True
             errors.append(RowError(kind, message, len(where), int(answered[where[0]])))
         values[failed] = np.nan
-        scores = self._checked_scores(frame, ~failed) if labels == self.labels else None
-        return Predictions(values, scores, labels, failed, tuple(errors))
+        scores, why = self._checked_scores(frame, ~failed) if labels == self.labels else (None, None)
+        return Predictions(values, scores, labels, failed, tuple(errors), why)
 
     def _decided(
         self, found: npt.NDArray[Any], failed: npt.NDArray[np.bool_], errors: tuple[RowError, ...]
@@ -195,10 +199,10 @@ class Adapter:
         """The most probable class of each row that was answered; the first of several."""
         values = np.full(len(failed), np.nan)
         values[~failed] = found.argmax(axis=1)
-        scores = None
-        if (np.abs(found) <= LARGEST).all():  # neither NaN nor infinity is
-            scores = np.full((len(failed), found.shape[1]), np.nan)
-            scores[~failed] = found
+        if not (np.abs(found) <= LARGEST).all():  # neither NaN nor infinity is
+            return Predictions(values, None, self.labels, failed, errors, NOT_A_NUMBER)
+        scores = np.full((len(failed), found.shape[1]), np.nan)
+        scores[~failed] = found
         return Predictions(values, scores, self.labels, failed, errors)
 
     def _probabilities(self, frame: pd.DataFrame) -> npt.NDArray[Any]:
@@ -259,20 +263,25 @@ class Adapter:
 
     def _checked_scores(
         self, frame: pd.DataFrame, answered: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.float64] | None:
-        """Scores of the rows that were answered, NaN for the others; None when they make no sense."""
+    ) -> tuple[npt.NDArray[np.float64] | None, str | None]:
+        """Scores of the rows that were answered, NaN for the others; or why they make no sense."""
         if not answered.any():
-            return None
+            return None, None
         rows = frame if answered.all() else frame[answered]
         try:
             found = self.scores(self.prepare(rows))
-        except Exception:  # a model without usable probabilities is still a model
-            return None
-        if found is None or len(found) != len(rows) or not (np.abs(found) <= LARGEST).all():
-            return None
+        except Exception as error:  # a model without usable probabilities is still a model
+            return None, f"predict_proba: {type(error).__name__}: {error}"[:MAX_QUOTED]
+        if found is None:
+            offers = self.labels is not None and hasattr(self.estimator, "predict_proba")
+            return None, NOT_A_CLASS if offers and not attribute(self.estimator, "multilabel_") else None
+        if len(found) != len(rows):
+            return None, f"predict_proba answered {len(found):,} rows for {len(rows):,}"
+        if not (np.abs(found) <= LARGEST).all():
+            return None, NOT_A_NUMBER
         scores = np.full((len(frame), found.shape[1]), np.nan)
         scores[answered] = found
-        return scores
+        return scores, None
 
 
 def _is_numeric(frame: pd.DataFrame) -> bool:

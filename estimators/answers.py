@@ -50,6 +50,7 @@ class Predictions:
     scores: float64 (n, k) probabilities where the model offers them, else None.
     labels: the classes that the codes stand for; None for numbers.
     failed: bool (n,), rows without a usable answer (raised, NaN, infinite or beyond LARGEST).
+    no_scores: why there are none, of a model that offers probabilities and whose make no sense.
     """
 
     values: np.ndarray
@@ -57,6 +58,7 @@ class Predictions:
     labels: tuple[str, ...] | None
     failed: np.ndarray
     errors: tuple[RowError, ...] = ()
+    no_scores: str | None = None
 
 
 Predict = Callable[[pd.DataFrame], Predictions]

@@ -29,7 +29,8 @@ from estimators.unpickler import load_restricted
 from records.model import Policy, ScanReport
 from scan.files import scan
 from scan.formats import DAMAGED_HINT
-from scan.policy import RESAVE, check_policy, mismatches
+from scan.policy import check_policy
+from scan.version_advice import mismatch_of
 from upgrades.steps import Upgrade
 
 __all__ = ["load"]
@@ -59,7 +60,7 @@ def load(
     """The object a model file holds, whatever it is. Executes a pickle: child only.
 
     policy: `strict` refuses a file that the scan does not allow and resolves no name off the list; the
-    others load whatever the file asks for, as it is. report: the file's scan, where there is one already.
+    others load whatever such a file asks for, as it is. report: the file's scan, where there is one already.
     told: is filled with what was done to bring a model of an older scikit-learn forward.
     Raises NotAModel (cut or damaged), ModelRefused (by the scan, or by the lock), MissingLibrary,
     VersionMismatch, ModelError.
@@ -75,7 +76,8 @@ def load(
         except Exception as error:
             raise _native_error(error, report) from None
     try:
-        return load_restricted(file, told) if policy == "strict" else _load_anything(file)
+        held = policy == "strict" or (policy == "contained" and report.ok)
+        return load_restricted(file, told) if held else _load_anything(file)
     except DashboardError:
         raise
     except Exception as error:
@@ -144,14 +146,7 @@ def _native_error(error: Exception, report: ScanReport) -> DashboardError:
 
 def _mismatch(error: Exception, saved_with: Mapping[str, str]) -> VersionMismatch | None:
     """The likely reason when a library's version here is not the one that saved the file."""
-    skewed = mismatches(saved_with)
-    if not skewed:
-        return None
-    return VersionMismatch(
-        f"The model was saved with {' and '.join(skewed.values())}: {type(error).__name__}: "
-        f"{str(error)[:MAX_QUOTED]}",
-        hint=RESAVE,
-    )
+    return mismatch_of(error, saved_with)
 
 
 def _missing(library: str) -> MissingLibrary:

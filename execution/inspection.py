@@ -9,6 +9,8 @@ import platform
 import threading
 from collections.abc import Mapping, Sequence
 
+from errors import VersionMismatch
+from estimators.answers import Predictions
 from records.model import ModelFile, ModelInfo, Policy, ScanReport
 from records.run import Environment
 from records.sample import SampleFacts
@@ -17,11 +19,13 @@ from sandbox.handle import Asking, LoadedModel, open_model
 from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
 from scan.formats import same_version
-from scan.policy import installed_versions
+from scan.version_advice import is_skew, libraries_in, version_mismatch
+from scan.versions import installed_versions, mismatches
 from services import Services
 from settings import Settings
 
 __all__ = [
+    "answers_of_another_version",
     "complete",
     "describe_sample",
     "environment",
@@ -31,6 +35,8 @@ __all__ = [
     "version_skew",
     "with_scan",
 ]
+
+REWRITTEN = "trees are written in open json"  # what is done to a model of XGBoost before 1.6
 
 
 def inspect_model(
@@ -80,10 +86,27 @@ def let_in(info: ModelInfo, policy: Policy) -> tuple[str, ...]:
     if info.scan is None or info.scan.ok is not False:
         return ()
     names = ", ".join(f"{r.module}.{r.name}" for r in info.scan.refused[:5])
-    return (
+    said = (
         f"The scan does not allow this file ({names or 'it is not made as fitted models are'}); it was "
-        f"loaded all the same, under the policy {policy!r}.",
+        f"loaded all the same, under the policy {policy!r}."
     )
+    if (older := mismatches(info.saved_with).get("scikit-learn")) is not None:
+        said += f" It was loaded as it is: nothing of {older} was brought forward, so answers may differ."
+    return (said,)
+
+
+def answers_of_another_version(info: ModelInfo, answers: Predictions) -> VersionMismatch | None:
+    """The mismatch that explains why every row failed; None where one did not, or no version explains it.
+
+    Told by what an object raises that lacks an attribute or an argument which its class has since.
+    """
+    if not len(answers.failed) or not answers.failed.all() or not answers.errors:
+        return None
+    if not all(is_skew(error.kind, error.message) for error in answers.errors):
+        return None
+    first = answers.errors[0]
+    what = f"it loads here, and no row is answered: {first.kind}: {first.message}"
+    return version_mismatch(info.saved_with, libraries_in(first.message), what)
 
 
 def with_scan(info: ModelInfo, scan: ScanReport) -> ModelInfo:
@@ -146,10 +169,14 @@ def _swapped(info: ModelInfo, number: int) -> ModelInfo:
 def version_skew(info: ModelInfo) -> tuple[str, ...]:
     """A sentence for each library whose version here is not the one that saved the model.
 
-    None for scikit-learn, nor for what its models hold arrays of, where the model was brought forward: the
-    upgrade has its own.
+    None for scikit-learn or XGBoost, nor for what their models hold arrays of, where the model was brought
+    forward: the upgrade has its own.
     """
-    brought = {"scikit-learn", "numpy", "scipy", "joblib", "pandas"} if info.upgraded_from else set()
+    brought = {"numpy", "scipy", "joblib", "pandas"} if info.upgraded_from else set()
+    if info.upgraded_from:
+        brought.add("xgboost" if info.upgraded_from.startswith("XGBoost") else "scikit-learn")
+    if REWRITTEN in info.upgrades:
+        brought.add("xgboost")
     installed = installed_versions()
     return tuple(
         f"The model was saved with {library} {saved}; {installed[library]} is installed here. "

@@ -23,7 +23,7 @@ from errors import Cancelled, ChildTimeout, DashboardError, InvalidSample, Model
 from estimators.answers import Predictions
 from execution import latency_trials
 from execution.explanation import Explained, explain_rows, with_effects, worst_shift
-from execution.inspection import environment
+from execution.inspection import answers_of_another_version, environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
 from execution.reservations import guessed_ranges, with_reservations
@@ -203,6 +203,8 @@ class Execution:
         self._begin("predict")
         reference = handle.predict(frame)
         self._keep("predictions.parquet", predictions_table(reference))
+        if (mismatch := answers_of_another_version(self.model.info, reference)) is not None:
+            raise mismatch
         self.errors.extend(row_errors(reference))
 
         self.metrics = self._section("latency", lambda: self._performance(frame, reference))

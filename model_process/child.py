@@ -40,7 +40,7 @@ from records.schema import Schema
 from records.texts import clean, clean_within
 from rows.joint import Joint
 from sandbox import wire
-from scan.policy import installed_versions
+from scan.versions import installed_versions
 from upgrades.steps import Upgrade
 from upgrades.telling import told_of
 
@@ -171,8 +171,8 @@ class _Child:
             "labels": None if adapter.labels is None else list(adapter.labels),
             "class_shares": class_shares(estimator) if adapter.labels is not None else None,
             "warnings": list(dict.fromkeys(said))[:MAX_WARNINGS],
-            "upgraded_from": upgrade.saved_by,
-            "upgrades": list(upgrade.steps) if upgrade.saved_by else [],
+            "upgraded_from": upgrade.brought_from,
+            "upgrades": list(upgrade.steps) if upgrade.brought_from else [],
             "libraries": installed_versions(),
             "parts": [[part.entry, part.kind, part.role, part.note] for part in found.parts],
             "schema": mined,
@@ -294,6 +294,8 @@ def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wir
     texts: dict[str, Any] = {
         "errors": [[e.kind[:100], e.message[:MAX_QUOTED], e.rows, e.first_row] for e in told]
     }
+    if found.no_scores is not None:
+        texts["no_scores"] = found.no_scores[:MAX_QUOTED]
     if found.labels is not None and found.labels != known:
         texts["labels"] = list(found.labels)
     arrays["texts"] = wire.json_to_array(clean_within(texts, wire.MAX_TEXT))

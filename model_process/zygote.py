@@ -86,7 +86,7 @@ def preload() -> list[str]:
         from mining import particles
         from model_process import child, reader  # noqa: F401
         from scan import allow_list
-        from scan.policy import installed_versions
+        from scan.versions import installed_versions
 
         reader.warm_up()
         tree_shapley.warm_up()  # compilation costs seconds: paid here once

@@ -117,7 +117,7 @@ Task = Literal["classification", "regression", "clustering", "outlier", "unknown
 class ModelInfo(Record):
     """Identity of one model; filled from the bytes first, completed once it is loaded.
 
-    upgraded_from: the older scikit-learn that saved it, where it was brought forward to the one installed;
+    upgraded_from: the older scikit-learn (or XGBoost) that saved it, where it was brought forward to today's;
     upgrades: the steps that changed something, by name. parts: () for a file that is a model alone.
     """
 

@@ -33,6 +33,7 @@ BehaviourName = Literal[
     "infinities",
     "long_text",
     "outside_bounds",
+    "probabilities",
 ]
 
 

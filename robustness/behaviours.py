@@ -43,6 +43,7 @@ __all__ = [
     "extremes",
     "missing_values",
     "nullable",
+    "probabilities",
     "row_order",
     "single_row",
     "spaced",
@@ -56,6 +57,7 @@ SINGLE_ROWS = 20  # each is a call of its own
 NOISE = 1e-9  # relative
 MISSING_SHARE = 0.1  # of the cells
 FAR = 1e6  # standard deviations
+SHARE_TOLERANCE = 1e-4  # single precision sums a thousand classes to within this
 HUGE = 1e300  # finite in double precision, infinite in single
 
 Rows = npt.NDArray[np.intp]
@@ -220,6 +222,24 @@ def thread_safety(subject: Examined) -> Observation:
         error = answers.errors[0]
         return Observation(found.failing, f"row {error.first_row}: {error.kind}: {error.message}")
     return found
+
+
+def probabilities(subject: Examined) -> Observation:
+    """Each within 0 and 1, and a row's summing to 1; what is no number at all fails every row."""
+    answers = subject.ask(subject.frame)
+    scores = answers.scores
+    if answers.no_scores is not None:
+        return Observation(~answers.failed, answers.no_scores)
+    if scores is None or answers.labels is None:
+        raise NotApplicable("The model offers no probabilities.")
+    outside = ((scores < -SHARE_TOLERANCE) | (scores > 1 + SHARE_TOLERANCE)).any(axis=1)
+    sums = scores.sum(axis=1)
+    failing = ~answers.failed & (outside | (np.abs(sums - 1) > SHARE_TOLERANCE))
+    if not failing.any():
+        return Observation(failing)
+    i = int(np.flatnonzero(failing)[0])
+    span = f"{scores[i].min():.4g} to {scores[i].max():.4g}"
+    return Observation(failing, f"row {i}: probabilities from {span}, summing to {sums[i]:.4g}")
 
 
 def missing_values(subject: Examined) -> Observation:

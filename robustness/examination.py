@@ -184,6 +184,14 @@ CHECKS = (
         "at a time ask.",
     ),
     _Question(
+        "probabilities",
+        "Probabilities lie within 0 and 1 and sum to 1",
+        behaviours.probabilities,
+        "What is answered are no probabilities: thresholds, log loss and calibration mean nothing on them. "
+        "A model of another version of its library is a common cause; else divide by the sum in "
+        "predict_proba.",
+    ),
+    _Question(
         "missing_column",
         "A missing column is refused",
         wrong_tables.missing_column,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from errors import BadAnswer, DashboardError
+from errors import MAX_QUOTED, BadAnswer, DashboardError
 from estimators.answers import (
     LARGEST,
     MAX_ERRORS,
@@ -305,6 +305,8 @@ class ModelHandle(LockedProcess):
             own = texts.get("labels")
             labels = self.info.labels if own is None else texts_of(own, MAX_LABELS)
             errors = row_errors_of(texts["errors"], n)
+            why = texts.get("no_scores")
+            why = None if why is None else text_of(why, MAX_QUOTED)
         except (KeyError, TypeError, ValueError, AttributeError, BadAnswer) as error:
             raise self._bad(f"The predictions are malformed ({type(error).__name__}).") from None
         if (
@@ -328,7 +330,7 @@ class ModelHandle(LockedProcess):
             raise self._bad("The scores do not fit the predictions.") from None
         if own is not None and labels is not None:
             values, labels = self._stable_codes(values, labels, failed)
-        return Predictions(values, scores, labels, failed, errors)
+        return Predictions(values, scores, labels, failed, errors, why)
 
     def _stable_codes(
         self, values: np.ndarray, labels: tuple[str, ...], failed: np.ndarray
@@ -390,4 +392,5 @@ def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:
         labels=max((part.labels for part in found if part.labels is not None), key=len, default=None),
         failed=np.concatenate([part.failed for part in found]),
         errors=tuple(counted.values())[:MAX_ERRORS],
+        no_scores=next((part.no_scores for part in found if part.no_scores is not None), None),
     )

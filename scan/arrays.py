@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from scan.renamed import INERT
+from scan.renamed import INERT, UFUNCS
 from scan.symbols import LONG_BYTES, NEW, STUB, Call, Global, List, Made, SetState
 
 __all__ = ["CALL_RULES", "STATE_RULES", "ArrayHere", "describes_array", "usual_template"]
@@ -17,6 +17,11 @@ __all__ = ["CALL_RULES", "STATE_RULES", "ArrayHere", "describes_array", "usual_t
 WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 RECONSTRUCT = ("numpy._core.multiarray", "_reconstruct")
 CODECS_ENCODE = ("_codecs", "encode")
+CHECK_ARRAY = ("sklearn.utils.validation", "check_array")
+CHECKED_BY = {"dtype", "ensure_all_finite", "estimator", "force_all_finite"}
+HOLDS_OTHER = "binds arguments to something else than scikit-learn's check of arrays (functools.partial)"
+UFUNC_HOMES = ("numpy", "numpy.core._multiarray_umath", "numpy.core.umath")
+_UFUNCS = frozenset(UFUNCS.split())
 HIST_BOOSTING = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting"
 
 DTYPE_CODE = re.compile(r"(?:([biufcOMm])(\d{1,2})|([SUV])(\d{1,9}))")
@@ -185,7 +190,29 @@ def _getattr(_made: Made, args: tuple[Any, ...]) -> str | None:
     return "reaches for an attribute by its name (getattr)"
 
 
+def _ufunc(_made: Made, args: tuple[Any, ...]) -> str | None:
+    """(module, name) of one of numpy's own functions, as numpy before 1.20 wrote them."""
+    usual = len(args) == 2 and args[0] in UFUNC_HOMES and type(args[1]) is str and args[1] in _UFUNCS
+    return None if usual else "looks up a function that is none of numpy's own"
+
+
+def _partial(_made: Made, args: tuple[Any, ...]) -> str | None:
+    """Of scikit-learn's check of arrays alone, which histogram boosting keeps for columns of categories."""
+    return None if len(args) == 1 and _is_check(args[0]) else HOLDS_OTHER
+
+
 # State --------------------------------------------------------------------------------------------
+
+
+def _partial_state(_made: Made, state: Any) -> str | None:
+    """(the function, no arguments, keywords, nothing)."""
+    usual = type(state) is tuple and len(state) == 4 and _is_check(state[0]) and state[1] == ()
+    plain = usual and type(state[2]) is dict and set(state[2]) <= CHECKED_BY
+    return None if plain and state[3] is None else HOLDS_OTHER
+
+
+def _is_check(value: Any) -> bool:
+    return _class(value) and (value.module, value.name) == CHECK_ARRAY
 
 
 def _dtype_state(made: Made, state: Any) -> str | None:
@@ -318,6 +345,8 @@ CALL_RULES: dict[tuple[str, str], Call] = {
     ("builtins", "getattr"): _getattr,
     ("builtins", "bytearray"): _bytearray,
     ("copyreg", "_reconstructor"): _reconstructor,
+    ("functools", "partial"): _partial,
+    ("numpy._core", "_ufunc_reconstruct"): _ufunc,
     ("numpy", "dtype"): _dtype,
     RECONSTRUCT: _reconstruct,
     ("numpy._core.multiarray", "scalar"): _scalar,
@@ -338,6 +367,7 @@ CALL_RULES: dict[tuple[str, str], Call] = {
     ("pandas.core.indexes.interval", "_new_IntervalIndex"): _own_class,
 } | {pair: _own_class for pair in INERT if pair[1].startswith("__pyx_unpickle_")}
 STATE_RULES: dict[tuple[str, str], SetState] = {
+    ("functools", "partial"): _partial_state,
     ("numpy", "dtype"): _dtype_state,
     ("numpy", "vectorize"): _vectorize_state,
     RECONSTRUCT: _array_state,

@@ -85,6 +85,7 @@ SKLEARN_VERSION = re.compile(
     re.DOTALL,
 )
 XGBOOST_VERSION = re.compile(rb"version\[(?:#L.{7}\x03|#i\x03|)i(.)i(.)i(.)", re.DOTALL)
+XGBOOST_TEXT = re.compile(rb'version":\[(\d{1,4}),(\d{1,4}),(\d{1,4})\]')  # 1.0 to 1.5
 
 
 @dataclass(frozen=True)
@@ -218,8 +219,8 @@ def versions_in(data: Content, libraries: Collection[str]) -> dict[str, str]:
         size = match["short"] or match["long"]
         text = match["text"][: int.from_bytes(size, "little")] if size else match["text"]
         found["scikit-learn"] = text.decode()
-    if "xgboost" in libraries and (match := _first(XGBOOST_VERSION, data, b"version[")):
-        found["xgboost"] = ".".join(str(part[0]) for part in match.groups())
+    if "xgboost" in libraries:
+        found |= _xgboost_in(data)
     if "lightgbm" in libraries and data.find(b"tree\nversion=v4\n") >= 0:
         found["lightgbm"] = "4.x"
     if "numpy" in libraries:
@@ -227,6 +228,16 @@ def versions_in(data: Content, libraries: Collection[str]) -> dict[str, str]:
         if (new < 0) != (old < 0):
             found["numpy"] = "2.x" if old < 0 else "1.x"
     return found
+
+
+def _xgboost_in(data: Content) -> dict[str, str]:
+    """Numbers of UBJSON since 1.6, JSON's text from 1.0 to 1.5; a Booster that tells none is older."""
+    if match := _first(XGBOOST_VERSION, data, b"version["):
+        return {"xgboost": ".".join(str(part[0]) for part in match.groups())}
+    if match := _first(XGBOOST_TEXT, data, b'version":['):
+        return {"xgboost": ".".join(part.decode() for part in match.groups())}
+    old = data.find(b"xgboost.core") >= 0 and data.find(b"best_ntree_limit") >= 0
+    return {"xgboost": "0.x"} if old else {}
 
 
 def same_version(saved: str, here: str) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from records.model import FORMATS, FormatName, NativeFormat
-from scan.archives import described, entry_names
+from scan.archives import described, entry_names, objects_in
 
 __all__ = ["catboost_is_cut", "identify", "skops_versions", "versions"]
 
@@ -29,6 +29,7 @@ XGBOOST_JSON = re.compile(rb"\s*\{\s*\"(?:learner|version|Config)\"\s*:")
 XGBOOST_JSON_VERSION = re.compile(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]')
 XGBOOST_UBJ_VERSION = re.compile(rb"version\[(?:#L.{7}\x03|#i\x03|)i(.)i(.)i(.)", re.DOTALL)
 CATBOOST_CATEGORIES = b"static_provider"  # v1 follows
+SKLEARN_IN_SKOPS = re.compile(r'"(\d[\w.+!-]{0,40})"')
 CATBOOST_VERSION = re.compile(rb"release (\d+\.\d+\.\d+)\.")
 
 
@@ -195,9 +196,15 @@ def _skops_versions(file: BinaryIO) -> dict[str, str]:
 
 
 def skops_versions(schema: dict[str, Any]) -> dict[str, str]:
-    """The version of skops that a file's description tells."""
+    """The versions that a file's description tells: skops's own, and that of the first scikit-learn in it."""
     found = schema.get("_skops_version")
-    return {"skops": found[:MAX_VERSION]} if isinstance(found, str) else {}
+    told = {"skops": found[:MAX_VERSION]} if isinstance(found, str) else {}
+    for node in objects_in(schema):
+        kept = node.get("_sklearn_version")
+        text = kept.get("content") if isinstance(kept, dict) else None
+        if isinstance(text, str) and (match := SKLEARN_IN_SKOPS.fullmatch(text)):
+            return told | {"scikit-learn": match[1]}
+    return told
 
 
 def _keras_versions(file: BinaryIO) -> dict[str, str]:

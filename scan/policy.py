@@ -3,28 +3,18 @@
 Leaves the scan to `scan.files`, and enforcing it while loading to `estimators.unpickler`.
 """
 
-import functools
-import importlib.metadata
-import importlib.util
-from collections.abc import Mapping
-from contextlib import suppress
-
-from errors import MissingLibrary, ModelRefused, NotAModel, VersionMismatch
+from errors import MissingLibrary, ModelRefused, NotAModel
 from records.model import Policy, ScanReport
-from scan.formats import DAMAGED_HINT, same_version
+from scan.formats import DAMAGED_HINT
+from scan.version_advice import version_mismatch
+from scan.versions import MODULES, mismatches
 
-__all__ = ["OWN_RISK", "RESAVE", "check_allowed", "check_policy", "installed_versions", "mismatches"]
+__all__ = ["OWN_RISK", "check_allowed", "check_policy"]
 
 OWN_RISK = (
     '"policy": "contained" in the run\'s config (or MODEL_POLICY=contained) loads any file, held by the '
     "lock alone."
 )
-RESAVE = "Train and save it again with the version installed here, or install the version it was saved with."
-MODULES = {"scikit-learn": "sklearn"}  # where a library's module has another name
-LIBRARIES = (
-    "scikit-learn", "xgboost", "lightgbm", "numpy", "pandas", "scipy", "joblib", "shap",
-    "catboost", "onnxruntime", "skops", "torch", "keras",
-)  # fmt: skip
 NAMED = 5  # in the error
 
 
@@ -40,16 +30,16 @@ def check_policy(report: ScanReport, policy: Policy) -> None:
         check_allowed(report)
     except ModelRefused:
         skewed = mismatches(report.saved_with)
-        modules = {MODULES.get(library, library) for library in skewed}
-        named = {r.module.partition(".")[0] for r in report.refused}
-        if report.findings or not named or not named <= modules:
+        libraries = {MODULES.get(library, library): library for library in skewed}
+        named = [r.module.partition(".")[0] for r in report.refused]
+        if report.findings or not named or not set(named) <= libraries.keys():
             raise
         first = report.refused[0]
-        raise VersionMismatch(
-            f"The model was saved with {' and '.join(skewed.values())} and refers to "
-            f"{first.module}.{first.name}, which this version does not have or does not use in models.",
-            hint=f"{RESAVE} {OWN_RISK}",
-        ) from None
+        what = f"it refers to {first.module}.{first.name}, which that version has and this one does not use"
+        mismatch = version_mismatch(report.saved_with, [libraries[name] for name in named], what)
+        if mismatch is None:
+            raise
+        raise mismatch from None
 
 
 def check_allowed(report: ScanReport) -> None:
@@ -85,28 +75,3 @@ def check_allowed(report: ScanReport) -> None:
         f"The file refers to names that no model needs here: {'; '.join(shown)}{rest}.",
         hint=" ".join(hints[:2]) + ("" if any("MODEL_POLICY" in h for h in hints[:2]) else " " + OWN_RISK),
     )
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of the libraries that models are made of, as installed here."""
-    return dict(_versions())
-
-
-def mismatches(saved_with: Mapping[str, str]) -> dict[str, str]:
-    """A phrase for each library whose version here is another than the one saved with."""
-    here = installed_versions()
-    return {
-        library: f"{library} {saved} (installed here: {here.get(library, 'none')})"
-        for library, saved in saved_with.items()
-        if library in LIBRARIES and not same_version(saved, here.get(library, ""))
-    }
-
-
-@functools.cache  # reading them takes tens of milliseconds, and each run asks several times
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in LIBRARIES:
-        for name in (package, f"{package}-cpu"):  # the CPU build of xgboost is a package of its own
-            with suppress(importlib.metadata.PackageNotFoundError):
-                found[package] = importlib.metadata.version(name)
-    return found

@@ -4,7 +4,7 @@ Promises: exact pairs; an alias has the rights of the name it stands for and no 
 made. Leaves what objects need besides their name to `upgrades`.
 """
 
-__all__ = ["INERT", "RENAMED"]
+__all__ = ["INERT", "RENAMED", "UFUNCS"]
 
 # Old module, today's, and names that both have. Modules got their underscore in 0.22.
 _MOVED: tuple[tuple[str, str, str], ...] = (
@@ -12,21 +12,30 @@ _MOVED: tuple[tuple[str, str, str], ...] = (
     ("scipy.sparse.csr", "scipy.sparse._csr", "csr_matrix"),
     ("sklearn.cluster.affinity_propagation_", "sklearn.cluster._affinity_propagation", "AffinityPropagation"),
     ("sklearn.cluster.birch", "sklearn.cluster._birch", "Birch _CFNode _CFSubcluster"),
+    ("sklearn.cluster.hierarchical", "sklearn.cluster._agglomerative", "FeatureAgglomeration"),
     ("sklearn.cluster.k_means_", "sklearn.cluster._kmeans", "KMeans MiniBatchKMeans"),
     ("sklearn.cluster.mean_shift_", "sklearn.cluster._mean_shift", "MeanShift"),
     ("sklearn.covariance.elliptic_envelope", "sklearn.covariance._elliptic_envelope", "EllipticEnvelope"),
     ("sklearn.cross_decomposition.cca_", "sklearn.cross_decomposition._pls", "CCA"),
     ("sklearn.cross_decomposition.pls_", "sklearn.cross_decomposition._pls", "PLSCanonical PLSRegression"),
+    (
+        "sklearn.decomposition.dict_learning", "sklearn.decomposition._dict_learning",
+        "DictionaryLearning MiniBatchDictionaryLearning SparseCoder",
+    ),
     ("sklearn.decomposition.factor_analysis", "sklearn.decomposition._factor_analysis", "FactorAnalysis"),
     ("sklearn.decomposition.fastica_", "sklearn.decomposition._fastica", "FastICA"),
+    ("sklearn.decomposition.incremental_pca", "sklearn.decomposition._incremental_pca", "IncrementalPCA"),
     ("sklearn.decomposition.kernel_pca", "sklearn.decomposition._kernel_pca", "KernelPCA"),
     ("sklearn.decomposition.nmf", "sklearn.decomposition._nmf", "NMF"),
+    ("sklearn.decomposition.online_lda", "sklearn.decomposition._lda", "LatentDirichletAllocation"),
     ("sklearn.decomposition.pca", "sklearn.decomposition._pca", "PCA"),
+    ("sklearn.decomposition.sparse_pca", "sklearn.decomposition._sparse_pca", "MiniBatchSparsePCA SparsePCA"),
     ("sklearn.decomposition.truncated_svd", "sklearn.decomposition._truncated_svd", "TruncatedSVD"),
     ("sklearn.ensemble.bagging", "sklearn.ensemble._bagging", "BaggingClassifier BaggingRegressor"),
     (
         "sklearn.ensemble.forest", "sklearn.ensemble._forest",
-        "ExtraTreesClassifier ExtraTreesRegressor RandomForestClassifier RandomForestRegressor",
+        "ExtraTreesClassifier ExtraTreesRegressor RandomForestClassifier RandomForestRegressor "
+        "RandomTreesEmbedding",
     ),
     (
         "sklearn.ensemble.gradient_boosting", "sklearn.ensemble._gb",
@@ -39,15 +48,21 @@ _MOVED: tuple[tuple[str, str, str], ...] = (
         "sklearn.ensemble.weight_boosting", "sklearn.ensemble._weight_boosting",
         "AdaBoostClassifier AdaBoostRegressor",
     ),
+    (
+        "sklearn.feature_extraction.dict_vectorizer", "sklearn.feature_extraction._dict_vectorizer",
+        "DictVectorizer",
+    ),
+    ("sklearn.feature_extraction.hashing", "sklearn.feature_extraction._hash", "FeatureHasher"),
     ("sklearn.feature_selection.from_model", "sklearn.feature_selection._from_model", "SelectFromModel"),
     (
         "sklearn.feature_selection.mutual_info_", "sklearn.feature_selection._mutual_info",
-        "mutual_info_classif",
+        "mutual_info_classif mutual_info_regression",
     ),
     ("sklearn.feature_selection.rfe", "sklearn.feature_selection._rfe", "RFE RFECV"),
     (
         "sklearn.feature_selection.univariate_selection", "sklearn.feature_selection._univariate_selection",
-        "SelectKBest SelectPercentile chi2 f_classif f_regression",
+        "GenericUnivariateSelect SelectFdr SelectFpr SelectFwe SelectKBest SelectPercentile chi2 f_classif "
+        "f_regression",
     ),
     (
         "sklearn.feature_selection.variance_threshold", "sklearn.feature_selection._variance_threshold",
@@ -63,18 +78,22 @@ _MOVED: tuple[tuple[str, str, str], ...] = (
     ("sklearn.linear_model.bayes", "sklearn.linear_model._bayes", "ARDRegression BayesianRidge"),
     (
         "sklearn.linear_model.coordinate_descent", "sklearn.linear_model._coordinate_descent",
-        "ElasticNet ElasticNetCV Lasso LassoCV",
+        "ElasticNet ElasticNetCV Lasso LassoCV MultiTaskElasticNet MultiTaskElasticNetCV MultiTaskLasso "
+        "MultiTaskLassoCV",
     ),
     ("sklearn.linear_model.huber", "sklearn.linear_model._huber", "HuberRegressor"),
     (
         "sklearn.linear_model.least_angle", "sklearn.linear_model._least_angle",
-        "Lars LarsCV LassoLars LassoLarsCV",
+        "Lars LarsCV LassoLars LassoLarsCV LassoLarsIC",
     ),
     (
         "sklearn.linear_model.logistic", "sklearn.linear_model._logistic",
         "LogisticRegression LogisticRegressionCV",
     ),
-    ("sklearn.linear_model.omp", "sklearn.linear_model._omp", "OrthogonalMatchingPursuit"),
+    (
+        "sklearn.linear_model.omp", "sklearn.linear_model._omp",
+        "OrthogonalMatchingPursuit OrthogonalMatchingPursuitCV",
+    ),
     (
         "sklearn.linear_model.passive_aggressive", "sklearn.linear_model._passive_aggressive",
         "PassiveAggressiveClassifier PassiveAggressiveRegressor",
@@ -94,6 +113,8 @@ _MOVED: tuple[tuple[str, str, str], ...] = (
         "SGDClassifier SGDRegressor",
     ),
     ("sklearn.linear_model.theil_sen", "sklearn.linear_model._theil_sen", "TheilSenRegressor"),
+    ("sklearn.manifold.isomap", "sklearn.manifold._isomap", "Isomap"),
+    ("sklearn.manifold.locally_linear", "sklearn.manifold._locally_linear", "LocallyLinearEmbedding"),
     ("sklearn.metrics.classification", "sklearn.metrics._classification", "accuracy_score f1_score log_loss"),
     ("sklearn.metrics.ranking", "sklearn.metrics._ranking", "roc_auc_score"),
     (
@@ -110,12 +131,14 @@ _MOVED: tuple[tuple[str, str, str], ...] = (
     ),
     ("sklearn.neighbors.dist_metrics", "sklearn.metrics._dist_metrics", "newObj"),
     ("sklearn.neighbors.kd_tree", "sklearn.neighbors._kd_tree", "KDTree newObj"),
+    ("sklearn.neighbors.kde", "sklearn.neighbors._kde", "KernelDensity"),
     ("sklearn.neighbors.lof", "sklearn.neighbors._lof", "LocalOutlierFactor"),
     ("sklearn.neighbors.nearest_centroid", "sklearn.neighbors._nearest_centroid", "NearestCentroid"),
     (
         "sklearn.neighbors.regression", "sklearn.neighbors._regression",
         "KNeighborsRegressor RadiusNeighborsRegressor",
     ),
+    ("sklearn.neighbors.unsupervised", "sklearn.neighbors._unsupervised", "NearestNeighbors"),
     (
         "sklearn.neural_network.multilayer_perceptron", "sklearn.neural_network._multilayer_perceptron",
         "MLPClassifier MLPRegressor",
@@ -142,14 +165,35 @@ _MOVED: tuple[tuple[str, str, str], ...] = (
     ),
 )  # fmt: skip
 _DISTANCES = "sklearn.metrics._dist_metrics"
+_METRICS = (
+    "BrayCurtisDistance CanberraDistance ChebyshevDistance DiceDistance EuclideanDistance HammingDistance "
+    "JaccardDistance MahalanobisDistance ManhattanDistance MinkowskiDistance RogersTanimotoDistance "
+    "RussellRaoDistance SEuclideanDistance SokalMichenerDistance SokalSneathDistance"
+)
+UFUNCS = (
+    "absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_count "
+    "bitwise_or bitwise_xor cbrt ceil conjugate copysign cos cosh deg2rad degrees divide divmod equal "
+    "exp exp2 expm1 fabs float_power floor floor_divide fmax fmin fmod frexp gcd greater greater_equal "
+    "heaviside hypot invert isfinite isinf isnan isnat lcm ldexp left_shift less less_equal log log10 "
+    "log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor matmul matvec "
+    "maximum minimum modf multiply negative nextafter not_equal positive power rad2deg radians "
+    "reciprocal remainder right_shift rint sign signbit sin sinh spacing sqrt square subtract tan tanh "
+    "trunc vecdot vecmat"
+)
 
-RENAMED: dict[tuple[str, str], tuple[str, str]] = {
-    (old, name): (new, name) for old, new, names in _MOVED for name in names.split()
-} | {  # distances are called by their width since 1.3
-    (old, name): (_DISTANCES, f"{name}64")
-    for old in (_DISTANCES, "sklearn.neighbors._dist_metrics", "sklearn.neighbors.dist_metrics")
-    for name in ("EuclideanDistance", "ManhattanDistance", "MinkowskiDistance", "ChebyshevDistance")
-}
+RENAMED: dict[tuple[str, str], tuple[str, str]] = (
+    {(old, name): (new, name) for old, new, names in _MOVED for name in names.split()}
+    | {  # distances are called by their width since 1.3
+        (old, name): (_DISTANCES, f"{name}64")
+        for old in (_DISTANCES, "sklearn.neighbors._dist_metrics", "sklearn.neighbors.dist_metrics")
+        for name in _METRICS.split()
+    }
+    | {  # NumPy's own functions are told by where they were built, and before 1.20 by a call
+        (f"numpy.{core}._multiarray_umath", name): ("numpy", name)
+        for core in ("core", "_core")
+        for name in UFUNCS.split()
+    }
+)
 
 _CY = [
     f"Cy{name}"

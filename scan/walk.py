@@ -237,9 +237,7 @@ class Walk(Machine):
             if kind.set_state is describes_array:
                 return self._array_here(pos, made.detail)
         elif kind.uses & STUB:
-            if kind.module in STUBBED_MODULES and not (
-                type(state) is dict and usual_template(state.get("_parse_arg_template"))
-            ):
+            if kind.module in STUBBED_MODULES and not _usual_distribution(state):
                 self.note(pos, "gives a scipy distribution code of its own to execute")
         elif _replaces_methods(state):
             self.note(pos, f"replaces what Python calls of a {kind}")
@@ -286,6 +284,13 @@ class Walk(Machine):
 
     def _outside_buffer(self, pos: int) -> int:
         raise Stopped("it refers to buffers kept elsewhere")
+
+
+def _usual_distribution(state: Any) -> bool:
+    """A dict with scipy's own template, or scipy's pair of before 1.6: how it was made, and a seed."""
+    if type(state) is tuple:
+        return len(state) == 2 and type(state[0]) is dict
+    return type(state) is dict and usual_template(state.get("_parse_arg_template"))
 
 
 def _replaces_methods(state: Any) -> bool:

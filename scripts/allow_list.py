@@ -38,6 +38,7 @@ LEGACY: dict[str, tuple[str, ...]] = {
     "sklearn.compose._column_transformer": ("_RemainderColsList",),
     "pandas.core.indexes.numeric": ("Int64Index", "UInt64Index", "Float64Index"),
     "pandas.core.internals.managers": ("SingleBlockManager",),
+    "scipy.stats._distn_infrastructure": ("rv_frozen",),
     "xgboost.compat": ("XGBoostLabelEncoder",),
 }  # fmt: skip
 # Libraries that models are made of and that are not installed where the list is made.
@@ -112,6 +113,8 @@ def complete(found: Uses) -> Uses:
 
 
 OLDER_USES = {  # what older versions did with names that are still written
+    ("functools", "partial"): CALL | STATE,  # of scikit-learn's check of arrays, and nothing else
+    ("numpy._core", "_ufunc_reconstruct"): CALL,  # numpy before 1.20, of its own functions alone
     ("numpy.random._pickle", "__generator_ctor"): CALL | STATE,  # numpy before 1.24
     ("numpy.random", "__RandomState_ctor"): CALL | STATE,  # numpy before 1.17
     ("numpy.random._pickle", "__bit_generator_ctor"): HOLD,  # the second argument of the others

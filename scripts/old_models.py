@@ -408,6 +408,7 @@ def make(release: str) -> None:
 def shown() -> str:
     """The table of docs/models.md: each kind of model by release, as its answers compare today."""
     from estimators.unpickler import load_restricted
+    from scripts import old_options
 
     found: dict[str, dict[str, str]] = {}
     for release in RELEASES:
@@ -416,6 +417,11 @@ def shown() -> str:
             got = answers(load_restricted(io.BytesIO(data)), asked(kind))
             other = [name for name, old in told[kind].items() if not same(got.get(name), old)]
             found.setdefault(kind, {})[release] = ", ".join(other) or "same"
+    made, answered = old_options.read()
+    for (release, kind), data in sorted(made.items()):
+        got = old_options.answers(load_restricted(io.BytesIO(data)), old_options.asked(kind))
+        other = [name for name, old in answered[release, kind].items() if not same(got.get(name), old)]
+        found.setdefault(kind, {})[release] = ", ".join(other) or "same"
     short = [".".join(release.split(".")[:2]) for release in RELEASES]
     lines = [f"| model | {' | '.join(short)} |", "|---" * (len(RELEASES) + 1) + "|"]
     for kind, by_release in sorted(found.items()):

@@ -169,6 +169,15 @@ def test_a_load_that_fails_after_another_version_saved_it_names_both() -> None:
     assert sklearn.__version__ in caught.value.message
 
 
+def test_a_contained_load_brings_forward_what_the_scan_allows() -> None:
+    from scripts.old_models import read
+    from upgrades.steps import Upgrade
+
+    told = Upgrade()
+    load(io.BytesIO(read("1.2.2")[0]["forest"]), "contained", None, told)
+    assert told.saved_by == "1.2.2"
+
+
 def test_a_load_that_fails_for_another_reason_says_so() -> None:
     with pytest.raises(ModelError, match="ZeroDivisionError"):
         loaded(b"\x80\x02cbuiltins\neval\nX\x03\x00\x00\x001/0\x85R.")

@@ -6,6 +6,7 @@ Leaves models to the other families.
 from typing import Any
 
 import numpy as np
+from sklearn.impute import SimpleImputer
 
 from errors import VersionMismatch
 from upgrades.stand_ins import Columns
@@ -26,6 +27,43 @@ def imputers_know_their_types(_made: Any, state: State) -> None:
     state.setdefault("_fit_dtype", kind)
     state.setdefault("_fill_dtype", kind)
     state.setdefault("indicator_", None)
+
+
+@step("upgrades.stand_ins.Imputer", before="0.22")
+def imputers_of_0_20_are_simple_ones(made: Any, state: State) -> None:
+    """`Imputer` went in 0.22; 'NaN' stood for blanks; by rows (`axis=1`) nothing fills any more."""
+    if state.pop("axis", 0) != 0:
+        raise VersionMismatch(
+            "The Imputer of scikit-learn 0.20 fills blanks by rows (axis=1), which has no newer form.",
+            hint="Fit it again with SimpleImputer and save the model again.",
+        )
+    if state.get("missing_values") in ("NaN", None):
+        state["missing_values"] = np.nan
+    state.setdefault("fill_value", None)
+    state.setdefault("add_indicator", False)
+    if "statistics_" in state:
+        state["_fit_dtype"] = state["_fill_dtype"] = np.asarray(state["statistics_"]).dtype
+        state["indicator_"] = None
+        state["n_features_in_"] = len(state["statistics_"])
+    made.__class__ = SimpleImputer
+
+
+@step("sklearn.impute._base.MissingIndicator", before="0.24")
+def indicators_look_for_gaps_themselves(_made: Any, state: State) -> None:
+    """`_precomputed` is new in 0.24: False, but inside of an imputer."""
+    state.setdefault("_precomputed", False)
+
+
+@step("sklearn.impute._iterative.IterativeImputer", before="1.9", needs="imputation_sequence_")
+def imputers_know_what_they_do_not_fill(_made: Any, state: State) -> None:
+    """`_is_empty_feature` is new in 1.6 (impute/_iterative.py); in 0.22 bounds were single numbers."""
+    first: Any = state.get("initial_imputer_")
+    state.setdefault("_is_empty_feature", np.isnan(np.asarray(first.statistics_, dtype=float)))
+    state.setdefault("indicator_", None)
+    width = len(first.statistics_)
+    for name in ("_min_value", "_max_value"):
+        if name in state:
+            state[name] = np.broadcast_to(np.asarray(state[name], dtype=float), (width,)).copy()
 
 
 @step("sklearn.impute._base._BaseImputer", before="0.24")
@@ -130,6 +168,24 @@ def weights_of_words_are_a_vector(_made: Any, state: State) -> None:
         state["idf_"] = np.asarray(diagonal.diagonal())
 
 
+@step("sklearn.feature_extraction.text.TfidfTransformer", before="1.5")
+def weights_that_need_no_fit_are_ready(_made: Any, state: State) -> None:
+    """Without idf nothing is learnt, and nothing shows that it was; today's asks for a sign of it."""
+    if not state.get("use_idf", True):
+        state["stateless_"] = True
+
+
+@step("sklearn.preprocessing._polynomial.SplineTransformer", before="1.9", needs="bsplines_")
+def splines_are_rebuilt(_made: Any, state: State) -> None:
+    """scipy's own state of a spline grew; its parts are the same."""
+    from scipy.interpolate import BSpline
+
+    state["bsplines_"] = [
+        BSpline.construct_fast(old["t"], old["c"], old["k"], old["extrapolate"], old.get("axis", 0))
+        for old in ({name.lstrip("_"): value for name, value in vars(s).items()} for s in state["bsplines_"])
+    ]
+
+
 @step("sklearn.isotonic.IsotonicRegression", before="0.24")
 def isotonic_thresholds_are_public(_made: Any, state: State) -> None:
     """`_necessary_X_` is `X_thresholds_` since 0.24."""
@@ -143,6 +199,16 @@ def kernel_pca_names_its_values(_made: Any, state: State) -> None:
     if "X_fit_" in state and "gamma_" not in state:
         gamma = state.get("gamma")
         state["gamma_"] = 1 / state["X_fit_"].shape[1] if gamma is None else gamma
+
+
+@step("sklearn.decomposition._sparse_pca._BaseSparsePCA", before="0.22", needs="components_")
+def sparse_components_are_centred(_made: Any, state: State) -> None:
+    """Until 0.21 each table was scaled by itself, unless `normalize_components` said not to."""
+    if "mean_" not in state:
+        raise VersionMismatch(
+            "SparsePCA of scikit-learn 0.20 scales each table by itself, which has no newer form.",
+            hint="Fit it again with a newer scikit-learn and save the model again.",
+        )
 
 
 # Column transformers ------------------------------------------------------------------------------
@@ -228,6 +294,9 @@ def _is_mask(columns: Any) -> bool:
 
 STEPS = (
     imputers_know_their_types,
+    imputers_of_0_20_are_simple_ones,
+    indicators_look_for_gaps_themselves,
+    imputers_know_what_they_do_not_fill,
     indicators_are_given_the_gaps,
     imputers_know_their_empty_columns,
     one_hot_encoders_say_sparse_output,
@@ -237,7 +306,10 @@ STEPS = (
     bins_reach_a_little_lower,
     polynomials_have_a_lowest_degree,
     weights_of_words_are_a_vector,
+    weights_that_need_no_fit_are_ready,
+    splines_are_rebuilt,
     isotonic_thresholds_are_public,
+    sparse_components_are_centred,
     kernel_pca_names_its_values,
     columns_that_are_left_are_a_list,
     column_names_and_width_are_public,

@@ -51,6 +51,13 @@ class LinearDiscriminantAnalysis(_OldShares, discriminant_analysis.LinearDiscrim
 
 
 @step("sklearn.linear_model._logistic.LogisticRegression", before="1.8")
+def penalties_are_told_by_their_mix(_made: Any, state: State) -> None:
+    """'l1' is an `l1_ratio` of 1 since 1.8: who selects by it asks for the number."""
+    if state.get("l1_ratio") is None and "l1_ratios" not in state:
+        state["l1_ratio"] = 1.0 if state.get("penalty") == "l1" else 0.0
+
+
+@step("sklearn.linear_model._logistic.LogisticRegression", before="1.8")
 def logistic_regression_answers_one_against_the_rest(made: Any, state: State) -> None:
     """`multi_class` decided until 1.7 (pull requests 28703, 31241); 'warn' and 'auto' as they then meant."""
     if "classes_" not in state:
@@ -141,6 +148,7 @@ def ridge_classifiers_keep_their_classes(_made: Any, state: State) -> None:
 
 
 STEPS = (
+    penalties_are_told_by_their_mix,
     logistic_regression_answers_one_against_the_rest,
     discriminants_answer_one_against_the_rest,
     coefficients_are_of_raw_columns,

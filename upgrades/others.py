@@ -16,7 +16,7 @@ __all__ = ["STEPS", "NearestCentroid"]
 WIDE = (
     "coef_", "cluster_centers_", "theta_", "feature_log_prob_", "_fit_X", "centroids_", "means_", "X_train_",
     "statistics_", "components_", "scale_", "scores_", "X_fit_", "n_bins_", "quantiles_",
-    "support_vectors_",
+    "support_vectors_", "lambdas_",
 )  # fmt: skip
 INSIDE = ("estimators_", "calibrated_classifiers_")
 
@@ -39,7 +39,8 @@ def neighbours_count_their_rows(_made: Any, state: State) -> None:
 @step("sklearn.neighbors._classification.RadiusNeighborsClassifier", before="0.22", needs="classes_")
 def outliers_have_a_label(_made: Any, state: State) -> None:
     """`outlier_label_` is new in 0.22."""
-    state.setdefault("outlier_label_", state.get("outlier_label"))
+    label = state.get("outlier_label")
+    state.setdefault("outlier_label_", None if label is None else [label])
 
 
 class NearestCentroid(neighbors.NearestCentroid):  # type: ignore[misc]  # scikit-learn is not typed
@@ -59,6 +60,12 @@ def centroids_have_even_priors(made: Any, state: State) -> None:
         count = len(state["classes_"])
         state.setdefault("class_prior_", np.full(count, 1.0 / count))
         made.__class__ = NearestCentroid
+
+
+@step("sklearn.neighbors._kde.KernelDensity", before="1.2", needs="tree_")
+def densities_know_their_bandwidth(_made: Any, state: State) -> None:
+    """`bandwidth_` is new in 1.2: by a rule's name until then there was none."""
+    state.setdefault("bandwidth_", state["bandwidth"])
 
 
 @step("sklearn.naive_bayes.GaussianNB", before="1.0")
@@ -150,6 +157,7 @@ STEPS = (
     neighbours_count_their_rows,
     outliers_have_a_label,
     centroids_have_even_priors,
+    densities_know_their_bandwidth,
     variances_are_called_so,
     naive_bayes_keeps_no_coefficients,
     processes_scale_their_targets,

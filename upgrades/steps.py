@@ -33,17 +33,26 @@ class Step:
 class Upgrade:
     """What was done to one model: steps by name, in their order, and the releases and classes it holds.
 
-    releases: older ones alone. classes: scikit-learn's own, by name, that an older release saved.
+    releases: older ones alone. classes: scikit-learn's own, by name, that an older release saved. boosters:
+    releases of XGBoost whose form today's does not read. apart: classes whose answers can be others, and
+    by what: `ties` among equally near rows, `draws` of random numbers while answering.
     """
 
     releases: dict[str, None] = field(default_factory=dict)
     steps: dict[str, None] = field(default_factory=dict)
     classes: dict[str, None] = field(default_factory=dict)
+    boosters: dict[str, None] = field(default_factory=dict)
+    apart: dict[str, str] = field(default_factory=dict)
 
     @property
     def saved_by(self) -> str | None:
-        """The oldest release that saved a part of the model; None where that is the one installed here."""
+        """The oldest scikit-learn that saved a part; None where that is the one installed here."""
         return min(self.releases, key=lambda text: release_of(text) or (0, 0), default=None)
+
+    @property
+    def brought_from(self) -> str | None:
+        """The oldest release that saved a part of the model, XGBoost's by its name."""
+        return self.saved_by or next((f"XGBoost {release}" for release in self.boosters), None)
 
 
 def release_of(text: Any) -> Release | None:

@@ -5,6 +5,7 @@ answered (tests/upgrades/test_old_models.py). Leaves where it is shown to the re
 """
 
 import sklearn
+import xgboost
 
 from upgrades.steps import Release, Upgrade, release_of
 
@@ -14,7 +15,11 @@ RELEASES: tuple[Release, ...] = (
     (0, 20), (0, 22), (0, 23), (0, 24), (1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7),
     (1, 8),
 )  # fmt: skip
+XGBOOST_RELEASES: tuple[Release, ...] = ((0, 90), (1, 0), (1, 3), (1, 5))
+"""Of those whose form today's does not read (tests/upgrades/test_old_boosters.py)."""
 COMPARED: frozenset[str] = frozenset({
+    "BayesianRidge", "Imputer", "IterativeImputer", "KernelDensity", "OneVsOneClassifier", "SelectFromModel",
+    "SplineTransformer",
     "AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor", "BernoulliNB",
     "CalibratedClassifierCV", "ColumnTransformer", "CountVectorizer", "DecisionTreeClassifier",
     "DecisionTreeRegressor", "DummyClassifier", "DummyRegressor", "ElasticNet", "ExtraTreeClassifier",
@@ -41,10 +46,14 @@ _BLANKS = "rows with missing values are answered here, where that release refuse
 _SHIFTED = (
     "decision_function of three or more classes is another number; labels and probabilities are the same"
 )
+_APART = {
+    "ties": "where more rows are equally near than count, NumPy before 2 may have taken others of them, and "
+    "answers differ there",
+    "draws": "it draws random numbers while it answers (sample_posterior), and SciPy draws others by now",
+}
 # Class, the first release that answers as today's, and what is not the old answer.
 DIFFERS: tuple[tuple[tuple[str, ...], Release, str], ...] = (
     (("GradientBoostingClassifier",), (1, 4), _SHIFTED),
-    (("SVC", "NuSVC", "OneVsOneClassifier"), (0, 22), _SHIFTED),
     (
         ("IsolationForest",), (0, 22),
         "decision_function of behaviour='old' is shifted by one number; the labels are the same",
@@ -56,7 +65,17 @@ DIFFERS: tuple[tuple[tuple[str, ...], Release, str], ...] = (
 
 
 def told_of(upgrade: Upgrade) -> tuple[str, ...]:
-    """Sentences for the report's warnings; none for a model of the release installed here."""
+    """Sentences for the report's warnings; none for a model of the releases installed here."""
+    return (*_of_sklearn(upgrade), *(_of_xgboost(release) for release in upgrade.boosters))
+
+
+def _of_xgboost(saved: str) -> str:
+    known = release_of(saved) in XGBOOST_RELEASES
+    verdict = AS_THERE if known else "models of that release were not compared with it: answers may differ"
+    return f"Saved with XGBoost {saved} and brought forward to {xgboost.__version__}: {verdict}."
+
+
+def _of_sklearn(upgrade: Upgrade) -> tuple[str, ...]:
     if (saved := upgrade.saved_by) is None:
         return ()
     release = release_of(saved)
@@ -72,6 +91,7 @@ def told_of(upgrade: Upgrade) -> tuple[str, ...]:
         found = [name for name in names if name in upgrade.classes]
         if found and release is not None and release < before:
             known.append(f"{found[0]} of scikit-learn {saved}: {what}.")
+    known += [f"{name} of scikit-learn {saved}: {_APART[why]}." for name, why in upgrade.apart.items()]
     but = ", but for what follows" if known and verdict == AS_THERE else ""
     line = f"Saved with scikit-learn {saved} and brought forward to {sklearn.__version__}: {verdict}{but}."
     return (line, *known)

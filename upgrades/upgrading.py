@@ -11,7 +11,8 @@ from typing import Any
 import sklearn
 
 from errors import VersionMismatch
-from upgrades import ada_boost, boosting, columns, linear, others, trees
+from upgrades import ada_boost, against_each_other, boosters, boosting, columns, linear, others, trees
+from upgrades.stand_ins import Imputer
 from upgrades.steps import Release, State, Step, Upgrade, release_of
 
 __all__ = ["OLDEST", "STEPS", "TODAY", "upgraded"]
@@ -20,6 +21,7 @@ OLDEST: Release = (0, 20)
 TODAY = release_of(sklearn.__version__) or (0, 0)
 STEPS: tuple[Step, ...] = (
     *trees.STEPS, *boosting.STEPS, *columns.STEPS, *linear.STEPS, *ada_boost.STEPS, *others.STEPS,
+    *boosters.STEPS, *against_each_other.STEPS,
 )  # fmt: skip
 VERSION = "_sklearn_version"
 
@@ -32,9 +34,12 @@ def upgraded(made: Any, state: Any, told: Upgrade) -> Any:
     """
     kind: Any = type(made)
     steps = _steps_of(kind)
-    of_estimator = type(state) is dict and VERSION in state and kind.__module__.startswith("sklearn.")
+    known = kind.__module__.startswith("sklearn.") or kind is Imputer
+    of_estimator = type(state) is dict and VERSION in state and known
     if not of_estimator:
         steps = tuple(step for step in steps if step.before is None)
+        if kind.__module__ == "xgboost.core" and (saved := boosters.release_in(state)) is not None:
+            told.boosters.setdefault(saved)
         return _changed(made, state, steps, told) if steps else state
     release = release_of(state[VERSION])
     if release is None or release > TODAY:
@@ -49,6 +54,10 @@ def upgraded(made: Any, state: Any, told: Upgrade) -> Any:
         return state
     told.releases.setdefault(state[VERSION])
     told.classes.setdefault(kind.__name__)
+    if kind.__module__.startswith("sklearn.neighbors.") and state.get("_fit_method") == "brute":
+        told.apart.setdefault(kind.__name__, "ties")
+    if state.get("sample_posterior") is True:
+        told.apart.setdefault(kind.__name__, "draws")
     state = _changed(made, state, tuple(s for s in steps if s.before is None or release < s.before), told)
     state |= {name: value for name, value in _defaults(kind).items() if name not in state}
     # Its own warning says that the version is another one; this state is of the version here by now.

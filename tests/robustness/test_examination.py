@@ -33,7 +33,7 @@ def test_a_sound_model_passes_every_behaviour() -> None:
     frame = frame_of()
     plan = RobustnessPlan(monotonic={"x": "increasing"})
     found = examine(Subject.of(frame, SCHEMA, sound, sound(frame), 0), plan, together=sound).behaviours
-    assert {b.name: (b.status, b.failing_share) for b in found} == {
+    assert {b.name: (b.status, b.failing_share) for b in found} == {"probabilities": NONE} | {
         name: ("ok", 0.0)
         for name in (
             "determinism",
@@ -58,6 +58,9 @@ def test_a_sound_model_passes_every_behaviour() -> None:
             "monotonic",
         )
     }
+
+
+NONE = ("not_applicable", None)  # a regression offers no probabilities
 
 
 def sound_classifier(frame: pd.DataFrame) -> Predictions:
@@ -96,9 +99,43 @@ def test_a_sound_model_is_not_caught_for_rounding(model: Predict, precision: typ
         again.values if again.scores is None else again.scores,
     )
     found = examine(Subject.of(frame, SCHEMA, jitters, first, 0), plan, together=jitters).behaviours
+    offered = {} if first.scores is not None else {"probabilities": NONE}
     assert {b.name: (b.status, b.failing_share) for b in found} == {
         name: ("ok", 0.0) for name in get_args(BehaviourName)
-    }
+    } | offered
+
+
+@pytest.mark.parametrize(
+    ("scores", "share", "example"),
+    [
+        ([[0.25, 0.75], [1.0, 0.0]], 0.0, None),
+        ([[0.25, 0.75], [1.64, -0.64]], 0.5, "row 1: probabilities from -0.64 to 1.64, summing to 1"),
+        ([[0.25, 0.75], [20.0, 6.28]], 0.5, "row 1: probabilities from 6.28 to 20, summing to 26.28"),
+        ([[0.2, 0.2], [0.3, 0.3]], 1.0, "row 0: probabilities from 0.2 to 0.2, summing to 0.4"),
+        ([[0.2, 0.8 + 5e-5], [0.3, 0.7]], 0.0, None),
+    ],
+)
+def test_probabilities_that_are_none_are_a_defect(
+    scores: list[list[float]], share: float, example: str | None
+) -> None:
+    def predict(frame: pd.DataFrame) -> Predictions:
+        found = np.array(scores)[np.arange(len(frame)) % 2]
+        return Predictions(
+            found.argmax(axis=1).astype(float), found, ("no", "yes"), np.zeros(len(frame), bool)
+        )
+
+    found = behaviour("probabilities", predict)
+    assert (found.status, found.failing_share, found.example) == ("ok", share, example)
+    assert found.serious and ("version" in found.advice) == (share > 0)
+
+
+def test_scores_that_could_not_be_used_fail_every_row_and_say_why() -> None:
+    def predict(frame: pd.DataFrame) -> Predictions:
+        n = len(frame)
+        return Predictions(np.zeros(n), None, ("no", "yes"), np.zeros(n, bool), (), "a probability is NaN")
+
+    found = behaviour("probabilities", predict)
+    assert (found.failing_share, found.example) == (1.0, "a probability is NaN")
 
 
 @pytest.mark.parametrize(

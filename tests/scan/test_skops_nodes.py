@@ -13,7 +13,8 @@ from skops.io import get_untrusted_types
 
 from errors import ModelRefused
 from estimators.loading import load
-from scan.files import scan
+from scan.files import first_glance, scan
+from scan.native import skops_versions
 from scan.policy import check_allowed
 from scan.skops_nodes import nodes_in, refused_in
 from tests.support import model_corpus
@@ -138,3 +139,20 @@ def test_more_classes_than_any_library_has_are_not_listed() -> None:
     with pytest.raises(ValueError, match="20,000 different"):
         nodes_in({"content": nodes})
     assert len(nodes_in({"content": nodes[1:]})) == 20_000
+
+
+def test_the_scikit_learn_that_saved_a_skops_file_is_told() -> None:
+    dumps = pytest.importorskip("skops.io").dumps
+    import sklearn
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    file = io.BytesIO(dumps(make_pipeline(LogisticRegression()).fit([[0.0], [1.0]], [0, 1])))
+    assert scan(file).saved_with["scikit-learn"] == first_glance(file).saved_with["scikit-learn"]
+    assert scan(file).saved_with["scikit-learn"] == sklearn.__version__
+
+
+@pytest.mark.parametrize("told", ['"1.2.2', "1.2.2", 3, None, '"../../x"', '"1' + "0" * 50 + '"'])
+def test_a_version_of_another_form_is_none(told: object) -> None:
+    schema = {"_skops_version": "0.10", "content": {"_sklearn_version": {"content": told}}}
+    assert skops_versions(schema) == {"skops": "0.10"}

@@ -189,12 +189,28 @@ def _composed() -> Iterator[Fitted]:
     many = np.column_stack([labels, 1 - labels])
     for made in (multioutput.MultiOutputClassifier(tree_model), multioutput.ClassifierChain(tree_model)):
         yield Fitted(f"composed {type(made).__name__}", made.fit(numeric, many), numeric)
+    from sklearn.neural_network import MLPClassifier
+
+    for made in (
+        MLPClassifier((2,), solver="sgd", max_iter=3),
+        pipeline.make_pipeline(_iterative(), tree_model),
+        ensemble.HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]),
+    ):
+        coded = np.column_stack([np.arange(len(labels)) % 3, numeric.to_numpy()[:, :2]])
+        yield Fitted(f"composed {type(made).__name__}", made.fit(coded, labels), coded)
     for functions in ((np.log1p, np.expm1), (np.sqrt, np.square), (np.exp, np.log)):
         forward, back = functions
         regressor = TransformedTargetRegressor(
             linear_model.Ridge(), func=forward, inverse_func=back, check_inverse=False
         )
         yield Fitted(f"target {forward.__name__}", regressor.fit(numeric, labels + 1.0), numeric)
+
+
+def _iterative() -> Any:
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+    from sklearn.impute import IterativeImputer
+
+    return IterativeImputer(max_iter=1, random_state=0)
 
 
 def _searched() -> Iterator[Fitted]:
