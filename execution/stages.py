@@ -47,6 +47,7 @@ from rows.columns import features_of, split_target
 from rows.fit import check_agrees, check_fits_model
 from rows.joint import joint_for
 from rows.limits import MAX_ROWS
+from rows.texts import text_inputs, texts_of, texts_read
 from sandbox.handle import ModelHandle
 from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
@@ -181,7 +182,11 @@ class Execution:
         self._begin("schema")
         sample = self._sample()
         inputs, labels = (None, None) if sample is None else sample
-        sample_schema = None if inputs is None else infer_from_frame(inputs)
+        inputs, said = text_inputs(inputs, handle.mined)
+        self.warnings += [] if said is None else [said]
+        sample_schema = (
+            None if inputs is None else infer_from_frame(inputs, texts=texts_read(inputs, handle.mined))
+        )
         self.schema = combine(self.row.user_schema, sample_schema, handle.mined)
         check_complete(self.schema)
         check_fits_model(self.schema, self.model.info)
@@ -189,7 +194,8 @@ class Execution:
 
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
-        frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
+        own_texts = texts_of(inputs, self.schema)
+        frame = generate(self.schema, self.plan.rows, self.plan.seed, joint, own_texts).frame
         for scenario in self.plan.drift.scenarios:  # before anything is measured on a config with a typo
             check_scenario(frame, self.schema, scenario)
         check_declared(self.schema, self.plan.robustness.monotonic)

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
+from estimators.texts import reads_text
 from mining import onnx_columns
 from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
 from mining.moments import MOMENT_MINERS
 from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
-from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from mining.vocabulary import mine_texts, mine_vectorizer
+from records.schema import MAX_FEATURES, TEXT, FieldSpec, Schema, is_placeholder
 from rows.joint import Joint
 from schema_utils import MAX_WITH_QUANTILES, quantiles_of
 
@@ -47,9 +49,12 @@ def mine(estimator: Any) -> Mined | None:
     (through to the raw columns), encoders, scalers, imputers; tree ensembles of scikit-learn, XGBoost
     and LightGBM (split thresholds, bins); neighbours, support vectors, naive Bayes, clusters. A feature
     about which nothing was found is a number without figures, drawn from normal(0, 1): see `guessed`.
+    What a vectorizer reads is a text, called "text" where it has no name.
     """
     names = _names(estimator)
     count = len(names) or _count(estimator)
+    if not count and reads_text(estimator):
+        names, count = [TEXT], 1
     if not count or count > MAX_FEATURES:
         return None
     if len(set(names)) != count or is_placeholder(names):
@@ -125,6 +130,8 @@ def _field(name: str, known: dict[str, Any]) -> FieldSpec:
         keys = {"categories", "weights", "closed"}
     elif kind == "boolean":
         keys = {"mean"}
+    elif kind == "text":
+        keys = {"categories", "weights", "mean"}
     else:
         keys = {"min", "max", "mean", "std", "quantiles"}
         _make_consistent(known)
@@ -165,6 +172,7 @@ def _walk(step: Any, columns: Columns, facts: Facts, depth: int) -> Columns:
         if hasattr(step, "transformers_"):
             return _walk_column_transformer(step, columns, facts, depth)
         if hasattr(step, "steps"):
+            mine_texts(step.steps, columns, facts)
             for _, inner in step.steps:
                 columns = _walk(inner, columns, facts, depth + 1)
             return columns
@@ -299,6 +307,8 @@ def _mine_imputer(step: Any, columns: Columns, facts: Facts) -> None:
 
 def _mine_rows(step: Any, columns: Columns, facts: Facts) -> None:
     """Estimators that keep rows of the training data: neighbours, support vectors, Gaussian processes."""
+    if not any(columns):  # of words, perhaps, of which there are too many to be unfolded
+        return
     for key in ("_fit_X", "support_vectors_", "X_train_", "cluster_centers_"):
         rows = getattr(step, key, None)
         if rows is not None:
@@ -367,6 +377,7 @@ def _mine_network(step: Any, columns: Columns, facts: Facts) -> None:
 
 
 _MINERS = (
+    mine_vectorizer,
     mine_categories,
     _mine_quantiles,
     _mine_edges,

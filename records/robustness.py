@@ -33,6 +33,10 @@ BehaviourName = Literal[
     "infinities",
     "long_text",
     "outside_bounds",
+    "empty_text",
+    "unusual_text",
+    "very_long_text",
+    "missing_text",
 ]
 
 

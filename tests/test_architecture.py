@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drift": {"distances"},
     "shifts": {"distances", "drift", "estimators.answers", "metrics"},
     "robustness": {"distances", "estimators.answers", "estimators.batches", "shifts"},
-    "explainers": {"distances", "estimators.answers", "shifts"},
+    "explainers": {"distances", "estimators.answers", "estimators.texts", "shifts"},
     "explainability": {"estimators.answers", "explainers"},
     # a model's process: from outside, and from inside
     "sandbox": {"estimators.answers", "metrics", "rows", "scan", "settings"},
@@ -102,9 +102,8 @@ WORKER_HOLDS_NONE_OF = {
 }  # fmt: skip
 CHILD_HOLDS_ONLY = {
     "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
-    "model_process",
-    "model_utils", "records", "rows.csv_files", "rows.joint", "rows.limits", "rows.parquet_files",
-    "rows.samples", "sandbox.wire", "scan", "schema_utils", "upgrades",
+    "model_process", "model_utils", "records", "rows.common_words", "rows.csv_files", "rows.joint",
+    "rows.limits", "rows.parquet_files", "rows.samples", "sandbox.wire", "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 
