@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from estimators.texts import reads_text
 from mining import onnx_columns
+from mining.companions import UNKNOWN_CATEGORY, after_companion, mine_companion
 from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
 from mining.moments import MOMENT_MINERS
 from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
@@ -25,7 +26,6 @@ from schema_utils import MAX_WITH_QUANTILES, quantiles_of
 __all__ = ["Mined", "guessed", "infer_from_model", "mine"]
 
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
-UNKNOWN_CATEGORY = "unknown"  # where a model takes text and keeps none of it
 MEMBERS = 3  # of an ensemble of different estimators that are looked into
 
 
@@ -238,6 +238,9 @@ def _inside(step: Any, columns: Columns) -> Iterator[tuple[Any, Columns]]:
 def _after(step: Any, columns: Columns) -> Columns:
     """What the columns are behind a transformer: the same, in other units, a selection, or unknown."""
     kind = type(step).__name__
+    companions = after_companion(step, columns)
+    if companions is not None:
+        return companions
     if hasattr(step, "get_support"):
         return [columns[int(i)] for i in step.get_support(indices=True)]
     if kind in ("SimpleImputer", "KNNImputer", "IterativeImputer"):
@@ -378,6 +381,7 @@ def _mine_network(step: Any, columns: Columns, facts: Facts) -> None:
 
 _MINERS = (
     mine_vectorizer,
+    mine_companion,
     mine_categories,
     _mine_quantiles,
     _mine_edges,

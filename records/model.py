@@ -16,7 +16,7 @@ __all__ = [
 
 FormatName = Literal[
     "onnx", "skops", "xgboost json", "xgboost ubj", "lightgbm text", "catboost", "torchscript",
-    "torch.export", "keras",
+    "torch.export", "keras", "keras hdf5",
 ]  # fmt: skip
 
 
@@ -46,6 +46,7 @@ FORMATS = (
     NativeFormat("torchscript", "a TorchScript program", "torch", "torch", (".pt", ".pth", ".ts")),
     NativeFormat("torch.export", "a torch.export program", "torch", "torch", (".pt2",)),
     NativeFormat("keras", "a Keras model", "keras", "keras torch", (".keras",)),
+    NativeFormat("keras hdf5", "a Keras model (HDF5)", "keras", "keras torch h5py", (".h5", ".hdf5")),
 )
 Policy = Literal["strict", "contained", "unsafe"]
 
