@@ -22,9 +22,9 @@ from estimators.traits import (
     answering_method,
     attribute,
     check_fitted,
+    feature_count,
     feature_names,
     framework_of,
-    integer,
     label_text,
     labels_of,
     lightgbm_categories,
@@ -61,7 +61,7 @@ def adapt(estimator: Any) -> "Adapter":
     task = task_of(estimator)
     features = feature_names(estimator)
     labels, notes = labels_of(estimator, task)
-    count = len(features) or integer(attribute(estimator, "n_features_in_"))
+    count = len(features) or feature_count(estimator)
     texts = not count and reads_text(estimator)
     booster = attribute(estimator, "booster_") if framework == "lightgbm" else None
     categories = lightgbm_categories(booster) if booster is not None else xgboost_categories(estimator)

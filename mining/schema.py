@@ -112,11 +112,13 @@ def _count(estimator: Any) -> int:
         lambda: estimator.num_feature(),  # lightgbm.Booster
         lambda: _count(_within(estimator)),
         lambda: np.ndim(estimator.X_thresholds_),  # IsotonicRegression: of one column
+        lambda: len(estimator.feature_names_),  # CatBoost out of a file, whose count is 0
         lambda: len(estimator.coef_) if np.ndim(estimator.coef_) == 1 else np.shape(estimator.coef_)[1],
     )
     for read in readers:
         with suppress(Exception):
-            return int(read())
+            if count := int(read()):
+                return count
     return 0
 
 

@@ -69,7 +69,7 @@ class ScanReport(Record):
     `ok` says that strict policy allows the file.
     """
 
-    format: Literal["pickle", "joblib"] | FormatName = "pickle"
+    format: Literal["pickle", "joblib", "unknown"] | FormatName = "unknown"
     compression: str | None = None
     protocol: int | None = None
     libraries: tuple[str, ...] = ()  # top-level packages the file names
@@ -96,7 +96,7 @@ class ModelInfo(Record):
     name: str
     sha256: str
     bytes: int
-    format: str = "pickle"
+    format: str = "unknown"  # until the file was looked at, and of what is no model
     framework: str = "unknown"
     estimator: str = "unknown"
     task: Task = "unknown"
