@@ -75,7 +75,7 @@ def test_effects_sum_to_the_output_less_that_for_no_word(steps: list[Any]) -> No
         assert words[word].effect < 0  # sad is the class that is followed
     for word in SAD:
         assert words[word].effect > 0 and words[word].of == "sad"
-        assert words[word].texts == TEXTS[:100].str.lower().str.contains(word).sum()
+        assert words[word].texts == TEXTS[: found.texts].str.lower().str.contains(word).sum()
 
 
 def test_with_more_classes_each_texts_own_answer_is_followed() -> None:
