@@ -64,8 +64,8 @@ def generate(
     """`rows` rows (1 to MAX_ROWS) drawn from the schema, each feature independent of the others.
 
     With a `joint`, features that it names hang together as its example rows do; each still follows its
-    own distribution of the schema, and which values are missing stays independent. Texts are drawn from
-    those of a sample where `texts` has any for the feature; else they are made of the feature's words.
+    own distribution of the schema, and which values are missing stays independent. Texts are those
+    of a sample where `texts` has any for the feature; else they are made of the feature's words.
 
     Every value is drawn by inverting the distribution's cumulative function, so bounds cut it off
     (a truncated distribution) and nothing piles up at them. Each feature has its own stream, seeded
@@ -202,10 +202,13 @@ def _texts(
     own: "pd.Series[Any] | None",
     rng: np.random.Generator,
 ) -> Any:
-    """The sample's texts, each as likely as the others, or made ones: their lengths are lognormal."""
+    """The sample's texts, all of them in random order and then all again, or made ones of lognormal lengths.
+
+    No text stands twice before all have stood once: a copy would be known again wherever it is.
+    """
     if own is not None and len(own):
-        picked = np.minimum((shares * len(own)).astype(np.int64), len(own) - 1)
-        values = own.to_numpy(dtype=object)[picked]
+        rounds = np.tile(np.arange(len(own)), (-(-len(shares) // len(own)), 1))
+        values = own.to_numpy(dtype=object)[rng.permuted(rounds, axis=1).ravel()[: len(shares)]]
     else:
         mean = min(WORDS if field.mean is None else field.mean, max(2.0, MOST_DRAWN_WORDS / len(shares)))
         low = 1.0 if field.min is None else max(1.0, float(field.min))

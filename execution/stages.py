@@ -47,7 +47,7 @@ from rows.columns import features_of, split_target
 from rows.fit import check_agrees, check_fits_model
 from rows.joint import joint_for
 from rows.limits import MAX_ROWS
-from rows.texts import text_inputs, texts_of, texts_read
+from rows.texts import text_inputs, texts_from, texts_of, texts_read
 from sandbox.handle import ModelHandle
 from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
@@ -195,6 +195,7 @@ class Execution:
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
         own_texts = texts_of(inputs, self.schema)
+        self.rows_from = texts_from(self.rows_from, self.schema, own_texts)
         frame = generate(self.schema, self.plan.rows, self.plan.seed, joint, own_texts).frame
         for scenario in self.plan.drift.scenarios:  # before anything is measured on a config with a typo
             check_scenario(frame, self.schema, scenario)

@@ -4,13 +4,14 @@ Promises: one wording for each thing, in a page, an export and a check's reason.
 ask; a page narrows the blanks.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from records.drift import BreakingPoint
 
 __all__ = [
     "NOT_MEASURED", "SHIFTS", "between", "breaking_distance", "breaking_unit", "counted", "in_texts",
-    "number", "scenario", "scenario_of", "share", "three_digits", "under", "with_features",
+    "number", "of_texts", "scenario", "scenario_of", "share", "three_digits", "under", "with_features",
 ]  # fmt: skip
 
 NOT_MEASURED = "not measured"
@@ -129,6 +130,11 @@ def in_texts(kind: str) -> str:
     'unknown words'
     """
     return SHIFTS.get(kind, kind).lower()
+
+
+def of_texts(points: Iterable[BreakingPoint]) -> bool:
+    """Whether any of them is of a text."""
+    return any(point.kind != "mean_shift" for point in points)
 
 
 def breaking_unit(point: BreakingPoint) -> str:

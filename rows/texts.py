@@ -4,7 +4,7 @@ Promises: fewer texts are the first of more. Leaves which words a model knows to
 lengths' distribution to `synthetic_data`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from records.schema import FieldSpec, Schema, is_nameless
 from rows.common_words import CONTENT_WORDS, FUNCTION_WORDS
 from rows.limits import listed
 
-__all__ = ["made_texts", "text_inputs", "text_names", "texts_of", "texts_read"]
+__all__ = ["made_texts", "text_inputs", "text_names", "texts_from", "texts_of", "texts_read"]
 
 COMMON_SHARE = 0.4  # of function words among words of no model's own, as in English prose
 LONG_TEXT = 20  # characters on average, from which on a column of texts is no column of names
@@ -42,6 +42,20 @@ def texts_of(frame: pd.DataFrame | None, schema: Schema) -> dict[str, "pd.Series
         return {}
     found = {name: frame[name].dropna() for name in text_names(schema) if name in frame.columns}
     return {name: column.map(str).reset_index(drop=True) for name, column in found.items() if len(column)}
+
+
+def texts_from(rows_from: str, schema: Schema, own: Collection[str]) -> str:
+    """How rows were made, in words, and where their texts come from; own: features with texts of a sample."""
+    names = text_names(schema)
+    if not names:
+        return rows_from
+    said = [f"The texts of {listed(list(own))} are the sample's own, in another order."] if own else []
+    made = [name for name in names if name not in own]
+    if made:
+        said.append(
+            f"The texts of {listed(made)} are words that the model knows, drawn one by one: without grammar."
+        )
+    return " ".join([*said, *([rows_from] if len(schema.features) > len(names) else [])])
 
 
 def text_inputs(frame: pd.DataFrame | None, mined: Schema | None) -> tuple[pd.DataFrame | None, str | None]:

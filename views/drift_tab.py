@@ -132,7 +132,7 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
             "Direction": [
                 p.direction or (ui.NONE if p.kind == "mean_shift" else words.in_texts(p.kind)) for p in found
             ],
-            "Shift": [ui.number(abs(p.magnitude or 0.0), words.breaking_unit(p)) for p in found],
+            "Shift": [_size(abs(p.magnitude or 0.0), words.breaking_unit(p)) for p in found],
             "95 % interval": [_range(p.distances, words.breaking_unit(p)) for p in found],
             "In its unit": [ui.number(p.shift) for p in found],
             "PSI there": [ui.number(p.psi) for p in found],
@@ -148,10 +148,11 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
         },
         alt="Breaking points with their intervals, nearest first",
     )
-    st.caption(
-        f"Measured on {ui.count(found[0].rows, 'row')}. Downloads has these as thresholds.json, to set up a "
-        "monitor for this model."
-    )
+    kept = ""
+    if any(p.kind == "mean_shift" for p in found):
+        kept = " Downloads has those of numbers as thresholds.json, to set up a monitor for this model."
+    of_words = " Shifts of texts are shares of their words." if words.of_texts(found) else ""
+    st.caption(f"Measured on {ui.count(found[0].rows, 'row')}.{of_words}{kept}")
 
 
 def _false_alarms(drift: DriftAnalysis) -> None:
@@ -191,8 +192,12 @@ def _range(distances: tuple[float | None, float | None] | None, unit: str) -> st
     if distances is None:
         return ui.NONE
     near, far = distances
-    first = ui.number(near, unit) if unit == "share" else ui.number(near)
-    return f"{first} to {'open' if far is None else ui.number(far, unit)}"
+    first = _size(near, unit) if unit == "share" else ui.number(near)
+    return f"{first} to {'open' if far is None else _size(far, unit)}"
+
+
+def _size(value: float | None, unit: str) -> str:
+    return ui.share(value) if unit == "share" else ui.number(value, unit)
 
 
 def _decomposition(parts: Decomposition) -> None:

@@ -7,7 +7,7 @@ import pytest
 from errors import InvalidSample, InvalidSchema
 from records.schema import FieldSpec, Schema
 from rows.fit import check_agrees
-from rows.texts import text_inputs, texts_of, texts_read
+from rows.texts import text_inputs, texts_from, texts_of, texts_read
 from schema_utils import combine, infer_from_frame, parse_schema
 from synthetic_data import generate
 from tests.support.text_models import reviews
@@ -65,8 +65,19 @@ def test_rows_are_drawn_from_the_texts_of_the_sample() -> None:
     schema = combine(None, infer_from_frame(TABLE[["review"]], texts=("review",)), MINED)
     made = generate(schema, 500, 3, None, texts_of(TABLE, schema)).frame["review"]
     assert set(made) <= set(TEXTS) and made.nunique() == 60
+    assert sorted(made[:60]) == sorted(TEXTS)  # each once before any stands again
     fewer = generate(schema, 20, 3, None, texts_of(TABLE, schema)).frame["review"]
     assert list(fewer) == list(made[:20])
+
+
+def test_where_texts_come_from_is_said() -> None:
+    schema = Schema(features=(FieldSpec(name="t", type="text"), FieldSpec(name="n")))
+    alone = Schema(features=schema.features[:1])
+    assert texts_from("Together.", Schema(features=schema.features[1:]), ()) == "Together."
+    assert texts_from("Together.", schema, ("t",)).endswith(
+        "'t' are the sample's own, in another order. Together."
+    )
+    assert texts_from("Together.", alone, ()).endswith("drawn one by one: without grammar.")
 
 
 def test_made_texts_follow_the_seed_and_the_bounds() -> None:
