@@ -149,7 +149,7 @@ def _model_facts(report: RunReport) -> dict[str, str]:
     model = report.model
     saved = ", ".join(f"{name} {version}" for name, version in model.saved_with.items())
     facts = {
-        "File": f"{model.name}, {model.format}",
+        "File": model.name if model.format == "unknown" else f"{model.name}, {model.format}",
         "Size": ui.size(model.bytes),
         "SHA-256": model.sha256[:16] + "…",
         "Estimator": f"{model.estimator}, {model.framework}",
@@ -160,6 +160,11 @@ def _model_facts(report: RunReport) -> dict[str, str]:
         **(
             {"Brought forward by": ", ".join(model.upgrades) or "nothing had to change"}
             if model.upgraded_from
+            else {}
+        ),
+        **(
+            {"Files beside it": ", ".join(f"{one.name}, {one.format}" for one in model.companions)}
+            if model.companions
             else {}
         ),
         "Libraries named": ", ".join(model.scan.libraries) or ui.NONE,
