@@ -250,7 +250,7 @@ def _breaking_point_check(drift: Section[DriftAnalysis], gates: Gates) -> list[C
     )
     if drift.value is None:
         return [judged.of(drift, None)]
-    points = drift.value.breaking_points
+    points = [p for p in drift.value.breaking_points if p.kind == "mean_shift"]  # texts have no such unit
     near, far = (
         [p for p in points if p.distances and (end := p.distances[side]) is not None and end < limit]
         for side in (0, 1)

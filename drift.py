@@ -6,7 +6,7 @@ to `distances.decisions`, simulating shifts to `shifts.analysis`, and the run's 
 """
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -28,17 +28,18 @@ class Reference:
     """A table that others are compared with. Its columns are read and sorted once, when first compared.
 
     Worth it for several comparisons. keeps: the sorted columns, as long as this is; all of them together are
-    as large as the table.
+    as large as the table. texts: columns that are read word by word; no other is.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, keeps: bool = True) -> None:
+    def __init__(self, frame: pd.DataFrame, *, keeps: bool = True, texts: Collection[Hashable] = ()) -> None:
         self.frame = frame
+        self._texts = frozenset(texts)
         self._keeps = keeps
         self._columns: dict[Hashable, ReferenceColumn] = {}
 
     def column(self, name: Hashable) -> ReferenceColumn:
         """The column of this name; the same object each time where it is kept."""
-        found = self._columns.get(name) or ReferenceColumn(self.frame[name])
+        found = self._columns.get(name) or ReferenceColumn(self.frame[name], is_text=name in self._texts)
         if self._keeps:
             self._columns[name] = found
         return found
@@ -53,7 +54,8 @@ def compare(
     and chi-squared over ten quantile bins of the reference; text, categories and booleans get the last three
     over their categories, and two values a z-test of their shares. Missing values are a bin of their own, and
     are left out of KS, Wasserstein and z. Infinities count in the end bins and in KS; Wasserstein is then
-    null. A column that is numeric on one side only is compared as categories.
+    null. A column that is numeric on one side only is compared as categories. Columns that the reference
+    calls texts: see `distances.texts`.
 
     Raises InvalidInput for an empty table and for columns that one side lacks.
     """
@@ -117,7 +119,7 @@ def _ks_p_values(found: Sequence[ColumnFigures]) -> list[float | None]:
 def _column(name: str, found: ColumnFigures, ks_p: float | None, decision: Decision) -> ColumnDrift:
     return ColumnDrift(
         column=name,
-        kind="numeric" if found.numeric else "categorical",
+        kind="text" if found.is_text else "numeric" if found.numeric else "categorical",
         psi=found.psi,
         ks=found.ks,
         ks_p=ks_p,
@@ -130,6 +132,7 @@ def _column(name: str, found: ColumnFigures, ks_p: float | None, decision: Decis
         chi2_p=found.chi2[1] if found.chi2 else None,
         z=found.z[0] if found.z else None,
         z_p=found.z[1] if found.z else None,
+        unknown_words=found.unknown,
         **dict(decision),
     )
 

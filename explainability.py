@@ -16,9 +16,19 @@ from estimators.answers import MAX_ATTRIBUTIONS, MAX_OUTPUTS, Attributions, Esti
 from explainers.families import explain_by_family, explained_output
 from explainers.local_surrogate import local_surrogate
 from explainers.shapley import shapley_values
-from records.explanation import ADDITIVITY_LIMIT, ExplainPlan, Explanation, FeatureImportance
+from explainers.words import word_effects
+from records.explanation import (
+    ADDITIVITY_LIMIT,
+    ExplainPlan,
+    Explanation,
+    FeatureImportance,
+    TextEffects,
+)
 
 __all__ = ["additivity_error", "explain", "summarise"]
+
+LONGEST_CELL = 500  # characters of a text that the report shows
+WORDS_BUDGET_SHARE = 0.5  # of the seconds, where the model reads texts
 
 
 def explain(
@@ -39,14 +49,21 @@ def explain(
     allowed = max(1, MAX_ATTRIBUTIONS // (frame.shape[1] * width))
     rows = frame.iloc[: min(plan.rows, allowed)]
     notes: list[str] = []
+    texts: tuple[TextEffects, ...] = ()
+    try:
+        texts = word_effects(adapter, rows, plan.budget_s * WORDS_BUDGET_SHARE, seed)
+    except Exception as error:  # what a pipeline does with words is its own; its features are explained still
+        notes.append(f"The words could not be explained ({type(error).__name__}).")
+    if texts:
+        plan = plan.model_copy(update={"budget_s": plan.budget_s * (1 - WORDS_BUDGET_SHARE)})
     if allowed < min(plan.rows, len(frame)):
         notes.append(
             f"{allowed} rows are explained, so that the report stays below {MAX_ATTRIBUTIONS:,} values."
         )
     found: Attributions | None = None
     if plan.method == "lime":
-        return _capped(_by_lime(adapter, rows, background, plan, seed))
-    if plan.method != "permutation":
+        return _capped(replace(_by_lime(adapter, rows, background, plan, seed), texts=texts))
+    if plan.method != "permutation" and not (texts and rows.shape[1] == 1):
         try:
             found = explain_by_family(adapter, rows, background, plan.budget_s)
         except Exception as error:  # a library's explainer may refuse a model; sampling never depends on it
@@ -58,7 +75,7 @@ def explain(
             )
             found = None
     found = found or _by_permutation(adapter, rows, background, plan, seed)
-    return _capped(replace(found, notes=(*notes, *found.notes)))
+    return _capped(replace(found, notes=(*notes, *found.notes), texts=texts))
 
 
 def additivity_error(attributions: Attributions) -> float:
@@ -101,6 +118,7 @@ def summarise(attributions: Attributions, frame: pd.DataFrame) -> Explanation:
         additivity_error=None if attributions.method == "lime" else additivity_error(attributions),
         sampling_error=None if spread is None else float(spread.sum()) / total if total else 0.0,
         notes=attributions.notes,
+        texts=attributions.texts,
     )
 
 
@@ -219,4 +237,4 @@ def _plain(value: Any) -> float | str | bool | None:
         return bool(value)
     if isinstance(value, int | float | np.integer | np.floating):
         return float(value) if np.isfinite(value) else None
-    return value.isoformat() if isinstance(value, pd.Timestamp) else str(value)
+    return value.isoformat() if isinstance(value, pd.Timestamp) else str(value)[:LONGEST_CELL]

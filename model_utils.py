@@ -17,13 +17,14 @@ import pandas as pd
 from errors import MAX_QUOTED, PredictFailed
 from estimators.answers import LARGEST, Predictions, RowError
 from estimators.isolation import isolate
+from estimators.texts import reads_text
 from estimators.traits import (
     answering_method,
     attribute,
     check_fitted,
+    feature_count,
     feature_names,
     framework_of,
-    integer,
     label_text,
     labels_of,
     lightgbm_categories,
@@ -62,7 +63,8 @@ def adapt(estimator: Any) -> "Adapter":
     task = task_of(estimator)
     features = feature_names(estimator)
     labels, notes = labels_of(estimator, task)
-    count = len(features) or integer(attribute(estimator, "n_features_in_"))
+    count = len(features) or feature_count(estimator)
+    texts = not count and reads_text(estimator)
     booster = attribute(estimator, "booster_") if framework == "lightgbm" else None
     categories = lightgbm_categories(booster) if booster is not None else xgboost_categories(estimator)
     return Adapter(
@@ -71,13 +73,14 @@ def adapt(estimator: Any) -> "Adapter":
         name=str(attribute(estimator, "display_name") or type(estimator).__name__)[:MAX_NAME],
         task=task,
         features=features,
-        n_features=count,
+        n_features=1 if texts else count,
         labels=labels,
         takes_frame=bool(features) or starts_with_columns(estimator),
         categories=categories,
         notes=(*notes, *notes_of(estimator)),
         method=answering_method(estimator) or "predict",
         scores_decide=labels is not None and len(set(labels)) == len(labels) and scores_decide(estimator),
+        reads_text=texts,
     )
 
 
@@ -91,6 +94,7 @@ class Adapter:
     objective: of a raw booster, whose answers are turned into codes; "" for all others.
     method: what is asked, where the estimator has no predict.
     scores_decide: its predict is the most probable class by definition, so that one call tells both.
+    reads_text: it is asked with a sequence of texts, for it begins with a vectorizer.
     answers: what it answers for each of `labels`, where those are words for its codes; None for the same.
     """
 
@@ -107,11 +111,13 @@ class Adapter:
     objective: str = ""
     method: str = "predict"
     scores_decide: bool = False
+    reads_text: bool = False
     answers: tuple[str, ...] | None = None
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `predict` is called with: the model's columns in its order, float64 (n, f) when it takes
-        an array, a DMatrix for a raw XGBoost booster. PredictFailed names columns that are missing."""
+        an array, a DMatrix for a raw XGBoost booster, a series of texts (n,) for what reads texts.
+        PredictFailed names columns that are missing."""
         return self.convert(self.select(frame))
 
     def select(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -138,6 +144,8 @@ class Adapter:
 
     def convert(self, table: pd.DataFrame) -> Any:
         """What `select` gave, in the form that the model takes."""
+        if self.reads_text:
+            return _one_text(table)
         if self.takes_matrix:
             return _matrix(table, self.features)
         if not self.takes_frame and _is_numeric(table):
@@ -282,6 +290,17 @@ class Adapter:
         scores = np.full((len(frame), found.shape[1]), np.nan)
         scores[answered] = found
         return scores, None
+
+
+def _one_text(table: pd.DataFrame) -> "pd.Series[Any]":
+    """The table's one column, as Python's own texts: what is missing stays so, for the model to refuse."""
+    if table.shape[1] != 1:
+        shown = ", ".join(map(repr, map(str, table.columns[:5])))[:MAX_QUOTED]
+        raise PredictFailed(
+            f"The model reads one text a row, and the rows have {table.shape[1]} columns: {shown}.",
+            hint="Give the schema one feature, of type text.",
+        )
+    return table.iloc[:, 0].astype(object)
 
 
 def _is_numeric(frame: pd.DataFrame) -> bool:

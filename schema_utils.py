@@ -7,7 +7,7 @@ Leaves making rows to `synthetic_data`, files to `rows.samples` and models to `m
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -27,8 +27,10 @@ from records.schema import (
     FieldSpec,
     Origin,
     Schema,
-    is_placeholder,
+    is_nameless,
 )
+from records.texts import clean
+from records.words import known_as, words_of
 
 __all__ = [
     "CATEGORIES_KEPT", "MAX_SCHEMA_BYTES", "QUANTILES", "check_complete", "combine", "infer_from_frame",
@@ -38,6 +40,7 @@ __all__ = [
 QUANTILES = 101
 MIN_FOR_QUANTILES = 30  # below, a fitted shape says more than the few values
 MAX_WITH_QUANTILES = 500  # features; beyond, a schema would be too long to be read or sent
+WORDS_KEPT = 1_000  # of a column that is read as texts
 CATEGORIES_KEPT = 300  # of a text column: ids and free text have no end, and reports carry them
 ALL_MISSING_SHARE = 0.99  # a share must leave something to generate
 ENOUGH_FOR_A_SHAPE = 30  # rows below which skewness and kurtosis say nothing
@@ -78,8 +81,10 @@ def parse_schema(data: bytes | str | Mapping[str, Any] | Sequence[Any]) -> Schem
         raise _readable(error, features) from None
 
 
-def infer_from_frame(frame: pd.DataFrame, target: str | None = None) -> Schema:
+def infer_from_frame(frame: pd.DataFrame, target: str | None = None, texts: Collection[str] = ()) -> Schema:
     """The schema that a sample shows; `target`, the label column, is left out.
+
+    texts: columns that the model reads as texts; nothing else becomes one, however long its values are.
 
     Types: boolean, integer (whole numbers, also beside missing values), number, datetime (also text
     in ISO 8601), else category, most frequent first, at most CATEGORIES_KEPT. Distribution: see
@@ -103,7 +108,7 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None) -> Schema:
         raise InvalidSample(f"The sample has {len(keep)} columns; at most {MAX_FEATURES} can be used.")
     if frame.empty:
         raise InvalidSample("The sample has no rows.", hint="Give at least one row; some hundred are better.")
-    fields = (_infer_field(names[i], frame.iloc[:, i]) for i in keep)
+    fields = (_infer_field(names[i], frame.iloc[:, i], names[i] in texts) for i in keep)
     if len(keep) > MAX_WITH_QUANTILES:
         fields = (field.model_copy(update={"quantiles": None}) for field in fields)
     return Schema(features=tuple(fields))
@@ -113,11 +118,11 @@ def combine(user: Schema | None, sample: Schema | None, model: Schema | None) ->
     """One schema out of what is known: the user's features override the sample's, those the model's.
 
     A feature is taken whole from the first that has it, but for three gaps that are filled from the
-    next: a category without categories, a user's feature that states nothing but its name (and
-    the default type), and the one-hot group of a feature of 0 and 1. The order
-    is the model's, else the sample's, else the user's. A model that was fitted without names (x0, x1, ...)
-    lends its features by position to as many named ones. To a user's schema that is complete nothing is
-    added. Raises InvalidSchema when all three are None.
+    next: a category or text without categories, a user's feature that states nothing but its name (and
+    the default type), and the one-hot group of a feature of 0 and 1. A sample's text keeps its lengths and
+    takes the words that the model knows. The order is the model's, else the sample's, else the user's. A
+    model that was fitted without names (x0, x1, ...) lends its features by position to as many named ones. To
+    a user's schema that is complete nothing is added. Raises InvalidSchema when all three are None.
     """
     layers = [layer for layer in (user, sample, model) if layer is not None]
     if not layers:
@@ -130,7 +135,7 @@ def combine(user: Schema | None, sample: Schema | None, model: Schema | None) ->
     only = set(user.names) if user is not None and user.complete else None
     if only is not None:
         named = [name for name in named if name in only]
-    if model is not None and named and is_placeholder(model.names) and not set(named) & set(model.names):
+    if model is not None and named and is_nameless(model.names) and not set(named) & set(model.names):
         # With another count the model's fields cannot be told apart: `rows.fit` will say so.
         layers.remove(model)
         model = _renamed(model, named) if len(named) == len(model.names) else None
@@ -261,12 +266,14 @@ def _label(feature: Any, position: int) -> str:
 # --- inference ---------------------------------------------------------------------------------
 
 
-def _infer_field(name: str, column: "pd.Series[Any]") -> FieldSpec:
+def _infer_field(name: str, column: "pd.Series[Any]", is_text: bool = False) -> FieldSpec:
     check()
     missing = float(column.isna().mean())
     known: dict[str, Any] = {"name": name, "origin": "sample", "nullable": missing > 0}
     known["missing_share"] = min(missing, ALL_MISSING_SHARE)
     present = column.dropna()
+    if is_text:
+        return FieldSpec(**known, **_text_figures(present))
     try:
         return FieldSpec(**known, **(_figures(present, missing > 0) if len(present) else {}))
     except ValidationError as error:
@@ -395,6 +402,29 @@ def _category_figures(present: "pd.Series[Any]") -> dict[str, Any]:
     return {"type": "category", "categories": tuple(values), "weights": tuple(shares.tolist())}
 
 
+def _text_figures(present: "pd.Series[Any]") -> dict[str, Any]:
+    """The commonest words with their shares, and how many words a text has."""
+    counted: Counter[str] = Counter()
+    lengths = []
+    for value in present:
+        check()
+        words = words_of(str(value))
+        lengths.append(len(words))
+        counted.update(known_as(word)[:MAX_CATEGORY] for word in words)
+    most = [(clean(word), count) for word, count in counted.most_common(WORDS_KEPT)]
+    kept = {word: count for word, count in most if word.strip()}
+    if not kept:
+        return {"type": "text"}
+    total = sum(kept.values())
+    figures = _number_figures(np.asarray(lengths, dtype=np.float64), True)
+    return {
+        "type": "text",
+        "categories": tuple(kept),
+        "weights": tuple(float(f"{count / total:.4g}") for count in kept.values()),
+        **{key: figures[key] for key in ("min", "max", "mean", "std")},
+    }
+
+
 def _category(value: Any) -> str:
     if isinstance(value, list | dict | set | np.ndarray):
         raise TypeError("not a plain value")
@@ -418,16 +448,17 @@ def _merge(candidates: Sequence[FieldSpec]) -> FieldSpec:
         first = first.model_copy(update={"group": group})
     if others and first == FieldSpec(name=first.name, origin=first.origin, group=first.group):
         return _merge(others)
-    if first.type == "category" and not first.categories:
+    words_of_model = first.type == "text" and first.origin == "sample"
+    if first.type in ("category", "text") and (not first.categories or words_of_model):
         for other in others:
-            if other.type == "category" and other.categories:
+            if other.type == first.type and other.categories:
                 return first.model_copy(update={"categories": other.categories, "weights": other.weights})
     return first
 
 
 def _first_unlike(kind: FeatureType, values: "pd.Series[Any]") -> Any:
     """The first value that is not of the type, or None. Any value can be a category."""
-    if kind == "category" or not len(values):
+    if kind in ("category", "text") or not len(values):
         return None
     if kind == "datetime":
         unlike = pd.to_datetime(values, errors="coerce", utc=True, format="mixed").isna()

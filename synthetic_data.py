@@ -7,7 +7,7 @@ shifting and breaking rows to `drift` and `robustness.examination`.
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from interruption import check, in_one_piece
 from records.schema import FieldSpec, Schema
 from rows.joint import Joint
 from rows.one_hot import chosen_members, groups_of
+from rows.texts import made_texts
 from schema_utils import check_complete
 
 __all__ = ["MAX_ROWS", "SyntheticData", "generate"]
@@ -32,6 +33,10 @@ MAX_ROWS = 1_000_000
 MANY_COLUMNS = 500  # fewer are left where they were drawn, which saves the memory of a second table
 FIRST_DAY = "2024-01-01"  # of a datetime without bounds; fixed, so that a seed means the same next year
 DEFAULT_SPAN = timedelta(days=366)
+WORDS = 20.0  # of a made text on average where nothing tells,
+SPREAD = 0.6  # times that their standard deviation, as the texts of messages and reviews have it,
+LONGEST = 20.0  # times the average the longest
+MOST_DRAWN_WORDS = 20_000_000  # of all rows together: texts are shorter where rows are very many
 FIT_STEPS = 60  # of the truncated normal; it is within 1 % after about ten where a fit exists
 
 
@@ -40,8 +45,8 @@ class SyntheticData:
     """Generated rows: `frame` has one column a feature, in the schema's order, and a RangeIndex.
 
     dtypes: number float64; integer int64, float64 when values are missing; boolean bool, object (True,
-    False, NaN) when missing; category str for texts, int64 or float64 for numbers, object for a mixture;
-    datetime datetime64[us], in UTC when the bounds carry an offset. Missing is NaN or NaT, as pandas
+    False, NaN) when missing; text str; category str for texts, int64 or float64 for numbers, object for a
+    mixture; datetime datetime64[us], in UTC when the bounds carry an offset. Missing is NaN or NaT, as pandas
     reads it from a CSV.
     """
 
@@ -50,12 +55,19 @@ class SyntheticData:
     seed: int
 
 
-def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -> SyntheticData:
+def generate(
+    schema: Schema,
+    rows: int,
+    seed: int,
+    joint: Joint | None = None,
+    texts: "Mapping[str, pd.Series[Any]] | None" = None,
+) -> SyntheticData:
     """`rows` rows (1 to MAX_ROWS) drawn from the schema, each feature independent of the others.
 
     With a `joint`, features that it names hang together as its example rows do; each still follows its
     own distribution of the schema, and which values are missing stays independent. Of features of one group
-    at most one is 1 in a row.
+    at most one is 1 in a row. Texts are those of a sample where `texts` has any for the feature; else they
+    are made of the feature's words.
 
     Every value is drawn by inverting the distribution's cumulative function, so bounds cut it off
     (a truncated distribution) and nothing piles up at them. Each feature has its own stream, seeded
@@ -70,7 +82,11 @@ def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -
         raise InvalidPlan(f"The seed {seed} is negative.", hint="Use 0 or more.", field="seed")
     check_complete(schema)
     donors = None if joint is None else joint.donors(rows, seed)
-    columns = {field.name: _column(field, rows, seed, joint, donors) for field in schema.features}
+    own = texts or {}
+    columns = {
+        field.name: _column(field, rows, seed, joint, donors, own.get(field.name))
+        for field in schema.features
+    }
     for group, members in groups_of(schema.features).items():
         chosen = chosen_members(group, members, rows, seed, joint, donors)
         for place, member in enumerate(members):
@@ -82,7 +98,12 @@ def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -
 
 
 def _column(
-    field: FieldSpec, rows: int, seed: int, joint: Joint | None, donors: npt.NDArray[np.int64] | None
+    field: FieldSpec,
+    rows: int,
+    seed: int,
+    joint: Joint | None,
+    donors: npt.NDArray[np.int64] | None,
+    texts: "pd.Series[Any] | None" = None,
 ) -> "pd.Series[Any]":
     check()
     name = int.from_bytes(hashlib.sha256(field.name.encode()).digest()[:16], "little")
@@ -95,6 +116,9 @@ def _column(
     missing = None
     if field.missing_share > 0:
         missing = np.random.default_rng(missing_seed).random(rows) < field.missing_share
+    if field.type == "text":
+        words_seed = values_seed.spawn(1)[0]
+        return pd.Series(_texts(field, shares, missing, texts, np.random.default_rng(words_seed)))
     return pd.Series(_BY_TYPE[field.type](field, shares, missing))
 
 
@@ -182,6 +206,35 @@ def _date_bounds(field: FieldSpec) -> tuple[datetime, datetime]:
     except OverflowError:  # a bound in the year 1 or 9999
         only = low or high or datetime.max
         return only, only
+
+
+def _texts(
+    field: FieldSpec,
+    shares: Floats,
+    missing: npt.NDArray[np.bool_] | None,
+    own: "pd.Series[Any] | None",
+    rng: np.random.Generator,
+) -> Any:
+    """The sample's texts, all of them in random order and then all again, or made ones of lognormal lengths.
+
+    No text stands twice before all have stood once: a copy would be known again wherever it is.
+    """
+    if own is not None and len(own):
+        rounds = np.tile(np.arange(len(own)), (-(-len(shares) // len(own)), 1))
+        values = own.to_numpy(dtype=object)[rng.permuted(rounds, axis=1).ravel()[: len(shares)]]
+    else:
+        mean = min(WORDS if field.mean is None else field.mean, max(2.0, MOST_DRAWN_WORDS / len(shares)))
+        low = 1.0 if field.min is None else max(1.0, float(field.min))
+        high = max(low, LONGEST * mean if field.max is None else float(field.max))
+        mean = min(max(mean, low), high)
+        std = SPREAD * mean if field.std is None else field.std
+        lengths = FieldSpec(
+            name=field.name, type="integer", distribution="lognormal", min=low, max=high, mean=mean, std=std
+        )
+        values = made_texts(field, _integers(lengths, shares, None), rng)
+    if missing is not None:
+        values[missing] = np.nan
+    return pd.array(values, dtype="str")
 
 
 _BY_TYPE: dict[str, Callable[[FieldSpec, Floats, npt.NDArray[np.bool_] | None], Any]] = {

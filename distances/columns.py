@@ -23,6 +23,7 @@ from distances.formulas import (
 )
 from distances.refining import by_refining
 from distances.sorting import NumberFigures, Ordered, Side, bin_counts, by_sorting, side_of
+from distances.texts import Texts, compare_texts, word_psi
 
 __all__ = [
     "ColumnFigures",
@@ -33,6 +34,7 @@ __all__ = [
     "measure",
     "numbers",
     "numeric_psi",
+    "text_psi",
 ]
 
 REFINE_ROWS = 50_000  # of both sides together; below, sorting is faster (benchmarks/drift_tables.py)
@@ -63,13 +65,19 @@ class ColumnFigures:
     chi2: tuple[float, float] | None = None
     z: tuple[float, float] | None = None
     distinct: int | None = None
+    unknown: float | None = None
+    is_text: bool = False
 
 
 class ReferenceColumn:
-    """A column that others are compared with, one or many: read and sorted once."""
+    """A column that others are compared with, one or many: read and sorted once.
 
-    def __init__(self, column: pd.Series) -> None:
+    is_text: its values are texts to be read word by word, not categories.
+    """
+
+    def __init__(self, column: pd.Series, *, is_text: bool = False) -> None:
         self.column = column
+        self.is_text = is_text
 
     @cached_property
     def side(self) -> Side:
@@ -81,14 +89,21 @@ class ReferenceColumn:
         """The same, sorted."""
         return Ordered(self.side)
 
+    @cached_property
+    def texts(self) -> Texts:
+        """Its texts, cut into words."""
+        return Texts(self.column)
+
 
 def measure(reference: ReferenceColumn, current: pd.Series) -> ColumnFigures:
     """Compare one column of two tables; neither is empty.
 
     Chi-squared is taken over categories, over the values of a number that has five or fewer, else over
     the quantile bins; missing values are a bin of their own there as in PSI and Jensen-Shannon. z needs
-    two values and leaves missing ones out.
+    two values and leaves missing ones out. Of texts KS and Wasserstein are those of their numbers of words.
     """
+    if reference.is_text:
+        return _measure_texts(reference, current)
     kind = common_kind(reference.column, current)
     if kind == "category":
         return _measure_categories(reference.column, current)
@@ -124,6 +139,32 @@ def numeric_psi(reference: ReferenceColumn, current: Numbers) -> float:
     """PSI of float64 (m,) against a column of numbers, as `measure` has it."""
     bins = bin_counts(Ordered(side_of(current)).side, reference.ordered.cuts)
     return population_stability_index(reference.ordered.bins, bins)
+
+
+def text_psi(reference: ReferenceColumn, current: pd.Series) -> float:
+    """PSI of texts (m,) against a column of texts, as `measure` has it."""
+    return word_psi(reference.texts, Texts(current))
+
+
+def _measure_texts(reference: ReferenceColumn, current: pd.Series) -> ColumnFigures:
+    r, c = reference.texts, Texts(current)
+    found = compare_texts(r, c)
+    lengths = by_sorting(Ordered(side_of(r.lengths)), Ordered(side_of(c.lengths)))
+    distance, present = lengths.wasserstein, (len(r.words), len(c.words))
+    return ColumnFigures(
+        numeric=False,
+        psi=found.psi,
+        js=found.js,
+        rows=(len(reference.column), len(current)),
+        missing=(int(reference.column.isna().sum()), int(current.isna().sum())),
+        ks=lengths.ks,
+        ks_rows=round(present[0] * present[1] / sum(present)) if lengths.ks is not None else 0,
+        wasserstein=distance,
+        wasserstein_normed=distance / lengths.spread if distance is not None and lengths.spread > 0 else None,
+        chi2=found.chi2,
+        unknown=found.unknown,
+        is_text=True,
+    )
 
 
 def _counted(reference: ReferenceColumn, c: Side) -> NumberFigures:

@@ -6,6 +6,7 @@ by column to `drift`.
 """
 
 import math
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ import pandas as pd
 
 from distances.columns import category_codes_of_both, common_kind, numbers
 from distances.formulas import Numbers
+from distances.texts import figures_of_both
 from errors import InvalidInput
 from interruption import check, in_one_piece
 from records.drift import DomainColumn, DomainDrift
@@ -48,12 +50,14 @@ def domain_drift(
     effort: Effort | None = None,
     *,
     seed: int = 0,
+    texts: Collection[Hashable] = (),
 ) -> DomainDrift:
     """Cross-validated AUC of gradient boosting that tells `current` (m rows) from `reference` (n rows).
 
     At most `effort.rows` of a side are drawn. Each fold's AUC is of rows that its classifier has not seen;
     the AUC is their mean, and its variance follows from theirs, the classifiers taken as given. Missing
-    values are seen as such, so that more of them is drift as well. Categories are compared by their text.
+    values are seen as such, so that more of them is drift as well. Categories are compared by their text; the
+    columns named in `texts` by their words (`distances.texts.figures_of_both`).
     The rows are taken to be independent: a row that stands in both tables, or nearly, is known by its twin
     and pulls the AUC below 0.5, one that stands twice in one table pulls it up.
 
@@ -76,7 +80,7 @@ def domain_drift(
 
     rng = np.random.default_rng(seed)
     r, c = (_drawn(frame, effort.rows, rng) for frame in (reference, current))
-    table = _encoded(r, c, names, min(MAX_CATEGORIES, effort.bins))
+    table = _encoded(r, c, names, min(MAX_CATEGORIES, effort.bins), frozenset(texts))
     labels = np.repeat([0, 1], [len(r), len(c)])
     with threadpool_limits(1, "openmp"):  # waiting for each other costs more than it saves on busy cores
         outcomes = _cross_validated(table, labels, effort, seed)
@@ -129,10 +133,14 @@ class _Fold:
 
 @dataclass(frozen=True)
 class _Encoded:
-    """float64 (rows, columns), NaN where missing, and which columns hold codes of categories."""
+    """float64 (rows, columns), NaN where missing, and which columns hold codes of categories.
+
+    parts: which of the columns stand for each column of the tables; a text has several.
+    """
 
     values: Numbers
     categorical: npt.NDArray[np.bool_]
+    parts: list[list[int]]
 
 
 def _drawn(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -141,17 +149,24 @@ def _drawn(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataF
     return frame.iloc[np.sort(rng.choice(len(frame), rows, replace=False))]
 
 
-def _encoded(r: pd.DataFrame, c: pd.DataFrame, names: list[Any], categories: int) -> _Encoded:
-    columns, categorical = [], []
+def _encoded(
+    r: pd.DataFrame, c: pd.DataFrame, names: list[Any], categories: int, texts: frozenset[Hashable]
+) -> _Encoded:
+    columns: list[Numbers] = []
+    categorical: list[bool] = []
+    parts: list[list[int]] = []
     for name in names:
         check()
-        kind = common_kind(r[name], c[name])
-        categorical.append(kind == "category")
-        if kind == "category":
-            columns.append(category_codes_of_both(r[name], c[name], categories))
+        if name in texts:
+            own = list(figures_of_both(r[name], c[name]).T)
+        elif common_kind(r[name], c[name]) == "category":
+            own = [category_codes_of_both(r[name], c[name], categories)]
         else:
-            columns.append(_bounded(np.concatenate((numbers(r[name]), numbers(c[name])))))
-    return _Encoded(np.column_stack(columns), np.array(categorical))
+            own = [_bounded(np.concatenate((numbers(r[name]), numbers(c[name]))))]
+        categorical += [name not in texts and common_kind(r[name], c[name]) == "category"] * len(own)
+        parts.append(list(range(len(columns), len(columns) + len(own))))
+        columns += own
+    return _Encoded(np.column_stack(columns), np.array(categorical), parts)
 
 
 def _bounded(values: Numbers) -> Numbers:
@@ -204,26 +219,26 @@ def _losses(
     rng: np.random.Generator,
 ) -> list[float]:
     """Mean loss of AUC over the folds when a column is shuffled; 0 for columns that are not tried."""
-    k = table.values.shape[1]
-    losses = [0.0] * k
-    for i in _likeliest(table.values, labels, most):
-        lost = []
+    losses = [0.0] * len(table.parts)
+    for i in _likeliest(table, labels, most):
+        columns, lost = table.parts[i], []
         for fold in outcomes:
             check()
             rows = table.values[fold.unseen]
-            rows[:, i] = rng.permutation(rows[:, i])
+            rows[:, columns] = rows[rng.permutation(len(rows))][:, columns]
             auc, _ = auc_with_variance(labels[fold.unseen], fold.model.decision_function(rows))
             lost.append(fold.auc - auc)
         losses[i] = float(np.mean(lost))
     return losses
 
 
-def _likeliest(values: Numbers, labels: npt.NDArray[np.int64], most: int) -> list[int]:
+def _likeliest(table: _Encoded, labels: npt.NDArray[np.int64], most: int) -> list[int]:
     """At most so many columns, by how far their own ranks, or their missing values, tell the sides apart."""
-    if values.shape[1] <= most:
-        return list(range(values.shape[1]))
+    if len(table.parts) <= most:
+        return list(range(len(table.parts)))
     apart = []
-    for column in values.T:
+    for part in table.parts:
+        column = table.values[:, part[0]]
         check()
         missing = np.isnan(column)
         auc, _ = auc_with_variance(labels, np.where(missing, -np.inf, column))

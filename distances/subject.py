@@ -40,6 +40,11 @@ class Subject:
     def rows(self) -> int:
         return len(self.frame)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The features that are texts."""
+        return tuple(field.name for field in self.schema.features if field.type == "text")
+
     def ask(self, frame: pd.DataFrame) -> Predictions:
         """The answers for another table; BadAnswer when there is not one for each row."""
         return ask(self.predict, frame)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from records.explanation import TextEffects
 from records.model import Task
 
 __all__ = [
@@ -106,6 +107,7 @@ class Attributions:
     explained: FloatArray
     std_error: FloatArray | None
     notes: tuple[str, ...] = ()
+    texts: tuple[TextEffects, ...] = ()
 
 
 class Estimator(Protocol):

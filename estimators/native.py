@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection
 from typing import Any, BinaryIO
 
 from errors import MAX_QUOTED, MissingLibrary, ModelError, ModelRefused
-from estimators.networks import open_keras, open_onnx, open_torch_export, open_torchscript
+from estimators.keras_files import open_keras, open_keras_hdf5
+from estimators.networks import open_onnx, open_torch_export, open_torchscript
 from records.model import FORMATS, NativeFormat, Policy, ScanReport
 from scan.files import refused_in_skops
 from scan.native import catboost_is_cut
@@ -157,6 +158,11 @@ def _keras(data: bytes, policy: Policy) -> Any:
     return open_keras(data, safe=policy == "strict")
 
 
+def _keras_hdf5(data: bytes, policy: Policy) -> Any:
+    _choose_backend()
+    return open_keras_hdf5(data, safe=policy == "strict")
+
+
 def _choose_backend() -> None:
     """Keras computes with another library: whichever of the three is installed, unless one is chosen."""
     installed = next((n for n in ("torch", "jax", "tensorflow") if importlib.util.find_spec(n)), None)
@@ -174,4 +180,5 @@ _LOADERS: dict[str, Callable[[bytes, Policy], Any]] = {
     "torchscript": _torchscript,
     "torch.export": _torch_export,
     "keras": _keras,
+    "keras hdf5": _keras_hdf5,
 }

@@ -20,10 +20,10 @@ __all__ = [
     "Classifier",
     "Input",
     "Network",
-    "open_keras",
     "open_onnx",
     "open_torch_export",
     "open_torchscript",
+    "read_outputs",
 ]
 
 PROBES = 32  # made-up rows by which it is told what a network answers
@@ -349,47 +349,6 @@ def _first_moments(buffers: dict[str, Any], width: int) -> tuple[Any, Any] | Non
             return None
         return buffer.numpy().astype(np.float64), variance.numpy().astype(np.float64)
     return None
-
-
-# --- Keras ---------------------------------------------------------------------------------------
-
-
-def open_keras(data: bytes, *, safe: bool) -> Network:
-    """A saved model; `safe` refuses code that the file carries."""
-    import keras
-    from keras.src.saving import saving_lib  # keras.saving.load_model takes nothing but a path
-
-    model = saving_lib.load_model(io.BytesIO(data), compile=False, safe_mode=safe)
-    inputs = tuple(_keras_input(one, alone=len(model.inputs) == 1) for one in model.inputs)
-
-    def run(arrays: list[npt.NDArray[Any]]) -> Sequence[Any]:
-        answer = model(arrays[0] if len(arrays) == 1 else arrays, training=False)
-        parts = answer if isinstance(answer, tuple | list) else (answer,)
-        return [keras.ops.convert_to_numpy(part) for part in parts]
-
-    network = Network("keras", type(model).__name__, inputs, run)
-    found = read_outputs(network)
-    for layer in model.layers:
-        if type(layer).__name__ in ("Normalization", "BatchNormalization") and len(inputs) == 1:
-            mean = layer.mean if hasattr(layer, "mean") else layer.moving_mean
-            variance = layer.variance if hasattr(layer, "variance") else layer.moving_variance
-            told = [np.ravel(keras.ops.convert_to_numpy(m)).astype(np.float64) for m in (mean, variance)]
-            if len(told[0]) == network.n_features_in_:
-                found.moments_ = (told[0], told[1])
-        if type(layer).__name__ != "InputLayer":
-            break
-    return found
-
-
-def _keras_input(given: Any, *, alone: bool) -> Input:
-    row = tuple(given.shape[1:])
-    if any(n is None for n in row) or (not alone and int(np.prod(row or (1,))) != 1):
-        raise ModelError(
-            f"The network's input {given.name!r} has the shape {tuple(given.shape)}: no fixed width."
-        )
-    kind = str(given.dtype)
-    dtype = None if kind == "string" else np.dtype("float32" if kind == "bfloat16" else kind).type
-    return Input(str(given.name), row, dtype, given.shape[0])
 
 
 # --- arrays --------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ __all__ = [
     "attribute",
     "catboost_categories",
     "check_fitted",
+    "feature_count",
     "feature_names",
     "framework_of",
     "input_check",
@@ -172,6 +173,14 @@ def feature_names(estimator: Any) -> tuple[str, ...]:
         if names is not None and len(names):
             return real_names(names)
     return ()
+
+
+def feature_count(estimator: Any) -> int | None:
+    """How many columns it was fitted on; CatBoost loaded from a file says 0, and names them all the same."""
+    count = integer(attribute(estimator, "n_features_in_"))
+    if not count and framework_of(estimator) == "catboost":
+        count = len(attribute(estimator, "feature_names_") or ()) or None
+    return count
 
 
 def real_names(names: Any) -> tuple[str, ...]:

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from distances.domain import MIN_ROWS, Effort, domain_drift
-from drift import compare
+from drift import Reference, compare
 from records.base import Section
 from records.likeness import RowLikeness
 from records.schema import Schema
 from rows.joint import Joint, joint_for
+from rows.texts import texts_of, texts_read
 from schema_utils import combine, infer_from_frame
 from synthetic_data import generate
 
@@ -40,9 +41,10 @@ class Recipe:
 
         No more, because rows that are made after the same example know each other again.
         """
-        schema = combine(self.user, infer_from_frame(sample), self.mined)
+        own = infer_from_frame(sample, texts=texts_read(sample, self.mined))
+        schema = combine(self.user, own, self.mined)
         joint, _ = joint_for(schema, sample, self.mined, self.kept)
-        return generate(schema, len(sample), self.seed, joint).frame
+        return generate(schema, len(sample), self.seed, joint, texts_of(sample, schema)).frame
 
 
 def not_asked(sample: pd.DataFrame | None) -> Section[RowLikeness] | None:
@@ -74,9 +76,11 @@ def likeness(sample: pd.DataFrame | None, generated: pd.DataFrame, recipe: Recip
     if len(shared) > MAX_COLUMNS:
         names = [shared[i] for i in np.sort(rng.choice(len(shared), MAX_COLUMNS, replace=False))]
     held_out = _in_types_of(made, whole.iloc[order[half : 2 * half]], names)
-    domain = domain_drift(held_out, made[names], EFFORT, seed=recipe.seed)
+    texts = [name for name in texts_read(whole, recipe.mined) if name in names]
+    domain = domain_drift(held_out, made[names], EFFORT, seed=recipe.seed, texts=texts)
     some = whole.iloc[np.sort(order[:COMPARED_ROWS])]
-    columns = compare(_in_types_of(generated, some, names), generated[names].head(COMPARED_ROWS)).columns
+    reference = Reference(_in_types_of(generated, some, names), keeps=False, texts=texts)
+    columns = compare(reference, generated[names].head(COMPARED_ROWS)).columns
     return RowLikeness(
         domain=domain, columns=columns, rows_sample=len(whole), left_out=len(shared) - len(names)
     )

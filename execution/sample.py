@@ -27,6 +27,7 @@ from rows.matching import ENCODE, Match, is_schema_table, match
 from rows.names import is_identifier
 from rows.schema_tables import document_of
 from rows.taking import FrameTable, inputs_of
+from rows.texts import text_inputs
 from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
 from schema_utils import parse_schema
@@ -143,6 +144,7 @@ def take(
     if row.target is not None:
         empty = [row.target] if row.target in frame.columns and frame[row.target].isna().all() else []
         check_target(row.target, list(frame.columns), empty)
+    frame, chosen_text = _one_text(frame, mined, row.target)
     found = match(FrameTable(frame), info, mined, user, row.target)
     labels = None
     if found.target is not None:
@@ -177,8 +179,20 @@ def take(
         "left_out": tuple(name[:MAX_NAME] for name in found.left_out),
         "labels": words,
     })  # fmt: skip
-    told = tuple(_told(use, found, read))
+    told = (*chosen_text, *_told(use, found, read))
     return TakenSample(inputs, labels, user, use.model_copy(update={"told": told}), row.target is not None)
+
+
+def _one_text(
+    frame: pd.DataFrame, mined: Schema | None, target: str | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Of several columns of texts beside a named label, the one that a model of bare texts reads."""
+    if target is None or frame.shape[1] < 3:
+        return frame, ()
+    text, told = text_inputs(frame.drop(columns=[target]), mined)
+    if told is None or text is None:
+        return frame, ()
+    return text.join(frame[target]), (told,)
 
 
 def _as_schema(frame: pd.DataFrame, user: Schema | None) -> TakenSample:

@@ -46,6 +46,7 @@ from robustness import examination
 from robustness.monotonicity import check_declared
 from rows.fit import check_agrees, check_fits_model, looks_unscaled
 from rows.joint import joint_for
+from rows.texts import texts_from, texts_of, texts_read
 from sandbox.handle import ModelHandle
 from sandbox.zygote import Zygote
 from schema_utils import check_complete, combine, infer_from_frame
@@ -180,7 +181,9 @@ class Execution:
         self._begin("schema")
         self.sample = self._sample(handle.mined)
         inputs = self.sample.inputs
-        sample_schema = None if inputs is None else infer_from_frame(inputs)
+        sample_schema = (
+            None if inputs is None else infer_from_frame(inputs, texts=texts_read(inputs, handle.mined))
+        )
         self.schema = combine(self.sample.schema, sample_schema, handle.mined)
         check_complete(self.schema)
         check_fits_model(self.schema, self.model.info)
@@ -192,7 +195,9 @@ class Execution:
 
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
-        frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
+        own_texts = texts_of(inputs, self.schema)
+        self.rows_from = texts_from(self.rows_from, self.schema, own_texts)
+        frame = generate(self.schema, self.plan.rows, self.plan.seed, joint, own_texts).frame
         for scenario in self.plan.drift.scenarios:  # before anything is measured on a config with a typo
             check_scenario(frame, self.schema, scenario)
         check_declared(self.schema, self.plan.robustness.monotonic)

@@ -14,12 +14,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from estimators.columns import ColumnSteps, Named
+from estimators.texts import reads_text
 from mining import onnx_columns
 from mining.catboost_trees import catboost_trees
+from mining.companions import UNKNOWN_CATEGORY, after_companion, mine_companion
 from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
 from mining.moments import MOMENT_MINERS
 from mining.splits import SPLIT_MINERS, tell_boosted, tell_thresholds, trees_of
-from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from mining.vocabulary import mine_texts, mine_vectorizer
+from records.schema import MAX_FEATURES, TEXT, FieldSpec, Schema, is_placeholder
 from rows.column_names import with_names
 from rows.joint import Joint
 from rows.one_hot import with_groups
@@ -28,7 +31,6 @@ from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 __all__ = ["Mined", "infer_from_model", "mine"]
 
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
-UNKNOWN_CATEGORY = "unknown"  # where a model takes text and keeps none of it
 MEMBERS = 3  # of an ensemble of different estimators that are looked into
 
 
@@ -55,11 +57,14 @@ def mine(estimator: Any, promised: Schema | None = None) -> Mined | None:
     and LightGBM (split thresholds, bins); neighbours, support vectors, naive Bayes, clusters. A feature
     about which nothing was found has what its name tells (`rows.column_names`, `rows.one_hot`), else it is a
     number without figures, drawn from normal(0, 1): see `Schema.unknown`.
+    What a vectorizer reads is a text, called "text" where it has no name.
     """
     names = _names(estimator)
     count = len(names) or _count(estimator)
     if promised is not None and not names and count in (0, len(promised.features)):
         names, count = list(promised.names), len(promised.features)
+    if not count and reads_text(estimator):
+        names, count = [TEXT], 1
     if not count or count > MAX_FEATURES:
         return None
     if len(set(names)) != count or is_placeholder(names):
@@ -120,11 +125,13 @@ def _count(estimator: Any) -> int:
         lambda: estimator.num_feature(),  # lightgbm.Booster
         lambda: _count(_within(estimator)),
         lambda: np.ndim(estimator.X_thresholds_),  # IsotonicRegression: of one column
+        lambda: len(estimator.feature_names_),  # CatBoost out of a file, whose count is 0
         lambda: len(estimator.coef_) if np.ndim(estimator.coef_) == 1 else np.shape(estimator.coef_)[1],
     )
     for read in readers:
         with suppress(Exception):
-            return int(read())
+            if count := int(read()):
+                return count
     return 0
 
 
@@ -138,6 +145,8 @@ def _field(name: str, known: dict[str, Any]) -> FieldSpec:
         keys = {"categories", "weights", "closed"}
     elif kind == "boolean":
         keys = {"mean"}
+    elif kind == "text":
+        keys = {"categories", "weights", "mean"}
     else:
         keys = {"min", "max", "mean", "std", "quantiles"}
         _make_consistent(known)
@@ -178,6 +187,7 @@ def _walk(step: Any, columns: Columns, facts: Facts, depth: int) -> Columns:
         if hasattr(step, "transformers_"):
             return _walk_column_transformer(step, columns, facts, depth)
         if hasattr(step, "steps"):
+            mine_texts(step.steps, columns, facts)
             for _, inner in step.steps:
                 columns = _walk(inner, columns, facts, depth + 1)
             return columns
@@ -273,6 +283,9 @@ def _inside(step: Any, columns: Columns) -> Iterator[tuple[Any, Columns]]:
 def _after(step: Any, columns: Columns) -> Columns:
     """What the columns are behind a transformer: the same, in other units, a selection, or unknown."""
     kind = type(step).__name__
+    companions = after_companion(step, columns)
+    if companions is not None:
+        return companions
     if hasattr(step, "get_support"):
         return [columns[int(i)] for i in step.get_support(indices=True)]
     if kind in ("SimpleImputer", "KNNImputer", "IterativeImputer"):
@@ -342,6 +355,8 @@ def _mine_imputer(step: Any, columns: Columns, facts: Facts) -> None:
 
 def _mine_rows(step: Any, columns: Columns, facts: Facts) -> None:
     """Estimators that keep rows of the training data: neighbours, support vectors, Gaussian processes."""
+    if not any(columns):  # of words, perhaps, of which there are too many to be unfolded
+        return
     for key in ("_fit_X", "support_vectors_", "X_train_", "cluster_centers_"):
         rows = getattr(step, key, None)
         if rows is not None:
@@ -412,6 +427,8 @@ def _mine_network(step: Any, columns: Columns, facts: Facts) -> None:
 
 
 _MINERS = (
+    mine_vectorizer,
+    mine_companion,
     mine_categories,
     _mine_quantiles,
     _mine_edges,

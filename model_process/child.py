@@ -258,6 +258,7 @@ class _Child:
             "outputs": list(found.outputs),
             "features": list(found.features),
             "notes": list(found.notes)[:MAX_WARNINGS],
+            "words": [text.model_dump(mode="json") for text in found.texts],
         }
         arrays: dict[str, npt.NDArray[Any]] = {
             "texts": wire.json_to_array(clean_within(texts, wire.MAX_TEXT)),

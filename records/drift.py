@@ -10,7 +10,8 @@ from pydantic import Field
 from records.base import Figure, Record
 
 __all__ = [
-    "PSI_SEEN", "BreakingPoint", "ColumnDrift", "ColumnFalseAlarms", "Decision", "Decomposition",
+    "DEFAULT_SCENARIOS", "PSI_SEEN", "TEXT_KINDS", "TEXT_SCENARIOS",
+    "BreakingPoint", "ColumnDrift", "ColumnFalseAlarms", "Decision", "Decomposition",
     "Distances", "DomainColumn", "DomainDrift", "DriftAnalysis", "DriftPlan", "DriftReport", "DriftRules",
     "DriftTest", "FalseAlarms", "Scenario", "ScenarioKind", "ScenarioPlan", "SingleEffect", "judgement",
     "seen_by",
@@ -78,14 +79,17 @@ class DomainDrift(Record):
 ScenarioKind = Literal[
     "mean_shift", "variance_scale", "missing_values", "unseen_category", "category_mix",
     "noise", "quantile_shift", "correlated_shift", "segment_swap",
+    "unknown_words", "rare_words", "typos", "upper_case", "text_length",
 ]  # fmt: skip
+TEXT_KINDS: tuple[ScenarioKind, ...] = ("unknown_words", "rare_words", "typos", "upper_case", "text_length")
 
 
 class ScenarioPlan(Record):
     """One simulated shift. `features` empty means every feature that the kind applies to.
 
     magnitude: standard deviations (mean_shift, noise, quantile_shift on average, correlated_shift along the
-    main axis), factor (variance_scale), share of rows (the others; for category_mix the rows that take the
+    main axis), factor (variance_scale; text_length, of the number of words), share of the words of each text
+    (unknown_words, rare_words, typos), share of rows (the others; for category_mix the rows that take the
     rarest category, for segment_swap those that take the values of a row of the other segment).
     """
 
@@ -109,10 +113,22 @@ DEFAULT_SCENARIOS = (
     ScenarioPlan(kind="noise", magnitude=0.5),
     ScenarioPlan(kind="correlated_shift", magnitude=1.0),
 )
+TEXT_SCENARIOS = (
+    ScenarioPlan(kind="unknown_words", magnitude=0.2),
+    ScenarioPlan(kind="rare_words", magnitude=0.2),
+    ScenarioPlan(kind="typos", magnitude=0.1),
+    ScenarioPlan(kind="upper_case", magnitude=1.0),
+    ScenarioPlan(kind="text_length", magnitude=0.5),
+    ScenarioPlan(kind="text_length", magnitude=2.0),
+)
 
 
 class DriftPlan(Record):
-    """Which shifts to simulate, and from which share of changed answers a feature counts as broken."""
+    """Which shifts to simulate, and from which share of changed answers a feature counts as broken.
+
+    The scenarios that stand here by themselves are those for numbers and categories; where a feature is a
+    text, those for texts take the place of the ones that fit no feature.
+    """
 
     scenarios: tuple[ScenarioPlan, ...] = Field(DEFAULT_SCENARIOS, max_length=100)
     changed_limit: float = Field(0.1, gt=0, le=1)
@@ -139,11 +155,13 @@ class ColumnDrift(Decision):
     """Distances of one column, current against reference, and its decision. What does not fit is null.
 
     wasserstein: in the column's unit (datetimes: days); wasserstein_normed: in standard deviations of the
-    reference.
+    reference. Of texts psi, js and chi2 are of the words' shares (chi2 corrected for words that come in
+    texts), ks and wasserstein of the number of words; unknown_words: share of the current words that the
+    reference does not have.
     """
 
     column: str
-    kind: Literal["numeric", "categorical"]
+    kind: Literal["numeric", "categorical", "text"]
     psi: Figure
     ks: Figure = None
     ks_p: Figure = None
@@ -156,6 +174,7 @@ class ColumnDrift(Decision):
     chi2_p: Figure = None
     z: Figure = None
     z_p: Figure = None
+    unknown_words: Figure = None
 
 
 TEST_TITLES: dict[DriftTest, str] = {
@@ -229,6 +248,9 @@ class Scenario(Record):
 
 class BreakingPoint(Record):
     """The smallest shift of one feature, up or down, at which the answers or the score pass the plan's limit.
+
+    Of a text (kind unknown_words, rare_words or typos) it is the share of its words, from 0 to 1, in place of
+    the standard deviations, and there is neither shift nor direction.
 
     magnitude: standard deviations of the generated rows' column, negative for a shift down; null when even
     the largest shift tried (`searched_to`) did not reach the limit on the rows asked. interval: 95 %, for

@@ -9,7 +9,12 @@ from pydantic import Field
 
 from records.base import Figure, Record
 
-__all__ = ["ExplainPlan", "Explanation", "FeatureImportance", "FeatureShare", "ShiftExplanation"]
+__all__ = [
+    "ExplainPlan", "Explanation", "FeatureImportance", "FeatureShare", "ShiftExplanation", "TextEffects",
+    "TextRow", "WordEffect", "WordShare",
+]  # fmt: skip
+
+MAX_WORD = 200  # characters of a word, a class or a column that the model's process names
 
 ADDITIVITY_LIMIT = 1e-3  # relative; a family's explainer that misses by more is not trusted
 
@@ -55,6 +60,52 @@ class ShiftExplanation(Record):
     features: tuple[FeatureShare, ...]
 
 
+class WordShare(Record):
+    """What one word adds to the output for one text."""
+
+    word: str = Field(max_length=MAX_WORD)
+    effect: float = Field(allow_inf_nan=False)
+
+
+class WordEffect(Record):
+    """One word over all texts that were explained.
+
+    mean_abs: the mean absolute effect, 0 in texts without it. effect: its mean in the texts that have it,
+    on the output `of` (a class, or the only one). texts: how many have it.
+    """
+
+    word: str = Field(max_length=MAX_WORD)
+    mean_abs: float = Field(ge=0, allow_inf_nan=False)
+    effect: float = Field(allow_inf_nan=False)
+    of: str = Field(max_length=MAX_WORD)
+    texts: int = Field(ge=0)
+
+
+class TextRow(Record):
+    """One text: the words with the largest effects on its output `of`, and all others together."""
+
+    row: int = Field(ge=0)
+    of: str = Field(max_length=MAX_WORD)
+    words: tuple[WordShare, ...] = Field(max_length=50)
+    rest: float = Field(0.0, allow_inf_nan=False)
+
+
+class TextEffects(Record):
+    """Which words of a text feature make the model answer as it does, the weightiest first.
+
+    A word is what the model's vectorizer takes for one. Effects are in units of `output`, against the same
+    text without the word; those of a text sum to its output less that for no word. texts: how many were
+    explained.
+    """
+
+    feature: str = Field(max_length=MAX_WORD)
+    output: str = Field(max_length=MAX_WORD)
+    texts: int = Field(ge=1)
+    words: tuple[WordEffect, ...] = Field(max_length=100)
+    rows: tuple[TextRow, ...] = Field((), max_length=100)
+    note: str = Field("", max_length=1_000)
+
+
 class Explanation(Record):
     """The report's `explanation` section, in units of `output`.
 
@@ -77,3 +128,4 @@ class Explanation(Record):
     sampling_error: Figure = None
     notes: tuple[str, ...] = ()
     shift: ShiftExplanation | None = None
+    texts: tuple[TextEffects, ...] = ()

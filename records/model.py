@@ -17,7 +17,7 @@ __all__ = [
 
 FormatName = Literal[
     "onnx", "skops", "xgboost json", "xgboost ubj", "lightgbm text", "catboost", "torchscript",
-    "torch.export", "keras",
+    "torch.export", "keras", "keras hdf5",
 ]  # fmt: skip
 
 
@@ -47,6 +47,7 @@ FORMATS = (
     NativeFormat("torchscript", "a TorchScript program", "torch", "torch", (".pt", ".pth", ".ts")),
     NativeFormat("torch.export", "a torch.export program", "torch", "torch", (".pt2",)),
     NativeFormat("keras", "a Keras model", "keras", "keras torch", (".keras",)),
+    NativeFormat("keras hdf5", "a Keras model (HDF5)", "keras", "keras torch h5py", (".h5", ".hdf5")),
 )
 Policy = Literal["strict", "contained", "unsafe"]
 
@@ -69,7 +70,7 @@ class ScanReport(Record):
     `ok` says that strict policy allows the file.
     """
 
-    format: Literal["pickle", "joblib", "json"] | FormatName = "pickle"
+    format: Literal["pickle", "joblib", "json", "unknown"] | FormatName = "unknown"
     container: Literal["", "mlflow"] = ""  # what the file is in which a file of that format was found
     compression: str | None = None
     protocol: int | None = None
@@ -124,7 +125,7 @@ class ModelInfo(Record):
     name: str
     sha256: str
     bytes: int
-    format: str = "pickle"
+    format: str = "unknown"  # until the file was looked at, and of what is no model
     framework: str = "unknown"
     estimator: str = "unknown"
     task: Task = "unknown"

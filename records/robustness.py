@@ -34,6 +34,10 @@ BehaviourName = Literal[
     "long_text",
     "outside_bounds",
     "probabilities",
+    "empty_text",
+    "unusual_text",
+    "very_long_text",
+    "missing_text",
 ]
 
 

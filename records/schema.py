@@ -20,15 +20,17 @@ __all__ = [
     "MAX_CATEGORY",
     "MAX_FEATURES",
     "MAX_NAME",
+    "TEXT",
     "Distribution",
     "FeatureType",
     "FieldSpec",
     "Origin",
     "Schema",
+    "is_nameless",
     "is_placeholder",
 ]  # fmt: skip
 
-FeatureType = Literal["number", "integer", "category", "boolean", "datetime"]
+FeatureType = Literal["number", "integer", "category", "boolean", "datetime", "text"]
 Distribution = Literal["auto", "normal", "lognormal", "uniform"]
 Origin = Literal["user", "sample", "model", "name"]
 
@@ -37,6 +39,7 @@ MAX_NAME = 200
 MAX_CATEGORIES = 10_000
 MAX_QUANTILES = 1_001
 MAX_CATEGORY = 500  # characters of one category
+TEXT = "text"  # what the one feature of a model is called that reads texts and was never told a name
 LARGEST_INTEGER = 2**53  # bounds are float64, exact up to here
 
 
@@ -50,6 +53,8 @@ class FieldSpec(Record):
     follow these, and mean, std and distribution only describe them.
     group: of features with the same one at most one is 1 in a row, as of one-hot columns.
     origin: who told it; "name" where the feature's name was all there was to go by.
+    A text's categories are the words that it is made of and its weights how often each occurs; its min, max,
+    mean and std count the words of one text.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
@@ -91,6 +96,9 @@ class FieldSpec(Record):
             self._check_categories()
         elif self.type == "datetime":
             self._check_dates()
+        elif self.type == "text":
+            self._check_categories()
+            self._check_words()
         else:
             self._check_numbers()
         return self
@@ -101,6 +109,7 @@ class FieldSpec(Record):
             "category": ("min", "max", "mean", "std", "quantiles"),
             "boolean": ("min", "max", "std", "categories", "weights", "quantiles"),
             "datetime": ("mean", "std", "categories", "weights", "quantiles"),
+            "text": ("quantiles",),
         }.get(self.type, ("categories", "weights"))
         if self.type in ("category", "datetime"):
             foreign = (*foreign, "group")
@@ -112,7 +121,9 @@ class FieldSpec(Record):
             raise ValueError(f"{' and '.join(given)} cannot be used with type {self.type}; leave out{remedy}")
         if self.closed and not self.categories:
             raise ValueError("closed needs the list that it closes; give the categories, or leave it out")
-        if self.type in ("category", "boolean") and self.distribution != "auto":
+        if self.closed and self.type == "text":
+            raise ValueError("closed cannot be used with type text; leave it out")
+        if self.type in ("category", "boolean", "text") and self.distribution != "auto":
             raise ValueError(
                 f"distribution {self.distribution} cannot be used with type {self.type}; leave out"
             )
@@ -143,6 +154,16 @@ class FieldSpec(Record):
             raise ValueError(f"category {twice[0]!r} is listed twice; list each once")
         if self.weights is not None:
             self._check_weights(len(self.categories))
+
+    def _check_words(self) -> None:
+        unlike = [w for w in self.categories or () if not isinstance(w, str) or not w.strip()]
+        if unlike:
+            raise ValueError(
+                f"{unlike[0]!r} is no word; the categories of a text are its words, each a text of its own"
+            )
+        if isinstance(self.min, int | float) and self.min < 0:
+            raise ValueError(f"min {self.min:g} is below 0; for a text it is a number of words")
+        self._check_numbers()
 
     def _check_weights(self, expected: int) -> None:
         weights = self.weights or ()
@@ -253,3 +274,8 @@ def _iso(key: str, value: float | str | None) -> datetime | None:
 def is_placeholder(names: Sequence[str], prefixes: Iterable[str] = ("x", "Column_")) -> bool:
     """True for names that stand for 'no name': x0, x1, ... (ours) or Column_0, ... (LightGBM's)."""
     return any(all(name == f"{prefix}{i}" for i, name in enumerate(names)) for prefix in prefixes)
+
+
+def is_nameless(names: Sequence[str]) -> bool:
+    """True where a model was fitted without names: on columns (`is_placeholder`), or on bare texts."""
+    return is_placeholder(names) or tuple(names) == (TEXT,)

@@ -78,7 +78,7 @@ class SteadyFeature(Record):
 
 
 class MonitoringThresholds(Record):
-    """The file `thresholds.json` of a run; nearest breaking point first.
+    """The file `thresholds.json` of a run; nearest breaking point first. Of numbers: texts have no mean.
 
     changed_limit: the share of changed answers, score_limit: the drop of the score that count as broken.
     false_alarms: of all features watched together; batch_rows: the fewest rows at which at most 5 % of the
@@ -107,12 +107,12 @@ def monitoring_thresholds(
         thresholds=tuple(
             _threshold(point, point.magnitude, plan, analysis.false_alarms)
             for point in analysis.breaking_points
-            if point.magnitude is not None
+            if point.magnitude is not None and point.kind == "mean_shift"
         ),
         steady=tuple(
             SteadyFeature(feature=point.feature, searched_to_std=point.searched_to)
             for point in analysis.breaking_points
-            if point.magnitude is None
+            if point.magnitude is None and point.kind == "mean_shift"
         ),
         false_alarms=tuple(
             AnyAlarm(rows=a.rows_current, rate=a.any_column, interval=a.interval, rounds=a.rounds)

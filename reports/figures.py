@@ -48,6 +48,9 @@ def figures(report: RunReport) -> Iterator[tuple[str, str, Any]]:
         for importance in report.explanation.value.importance:
             yield "explanation", f"importance.{importance.feature}", importance.mean_abs
             yield "explanation", f"shuffled_change.{importance.feature}", importance.shuffled_change
+        for texts in report.explanation.value.texts:
+            for word in texts.words:
+                yield "explanation", f"word.{word.word}", word.effect
     for check in report.checks:
         yield "checks", f"{check.id}.status", check.status
         yield "checks", f"{check.id}.value", check.value
@@ -92,6 +95,9 @@ def key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
             yield f"Batch size with at most {TOLERATED * 100:g} % false alarms", enough
     if report.explanation.value and report.explanation.value.importance:
         yield "Most important feature", report.explanation.value.importance[0].feature
+        for texts in report.explanation.value.texts:
+            if texts.words:
+                yield "Weightiest words", ", ".join(word.word for word in texts.words[:5])
 
 
 def _performance_figures(performance: Performance) -> Iterator[tuple[str, str, Any]]:

@@ -4,13 +4,14 @@ Promises: one wording for each thing, in a page, an export and a check's reason.
 ask; a page narrows the blanks.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from records.drift import BreakingPoint
 
 __all__ = [
-    "NOT_MEASURED", "SHIFTS", "between", "breaking_distance", "counted", "number", "scenario", "scenario_of",
-    "share", "three_digits", "under", "with_features",
+    "NOT_MEASURED", "SHIFTS", "between", "breaking_distance", "breaking_unit", "counted", "in_texts",
+    "number", "of_texts", "scenario", "scenario_of", "share", "three_digits", "under", "with_features",
 ]  # fmt: skip
 
 NOT_MEASURED = "not measured"
@@ -24,8 +25,13 @@ SHIFTS = {
     "quantile_shift": "Shift growing with rank",
     "correlated_shift": "Shift along the main axis",
     "segment_swap": "Swap between segments",
+    "unknown_words": "Unknown words",
+    "rare_words": "Rare words",
+    "typos": "Typos",
+    "upper_case": "Capitals",
+    "text_length": "Text length",
 }
-SIZES = {"variance_scale": "x {:g}"} | dict.fromkeys(
+SIZES = dict.fromkeys(("variance_scale", "text_length"), "x {:g}") | dict.fromkeys(
     ("mean_shift", "noise", "quantile_shift", "correlated_shift"), "{:g} sd"
 )
 IN_TITLE = ("PSI", "AUC", "relative")  # units that a check's title says already
@@ -117,12 +123,40 @@ def with_features(shift: Any) -> str:
     return f"{scenario(shift.kind, shift.magnitude)}, {where}"
 
 
+def in_texts(kind: str) -> str:
+    """A shift of texts within a sentence.
+
+    >>> in_texts("unknown_words")
+    'unknown words'
+    """
+    return SHIFTS.get(kind, kind).lower()
+
+
+def of_texts(points: Iterable[BreakingPoint]) -> bool:
+    """Whether any of them is of a text."""
+    return any(point.kind != "mean_shift" for point in points)
+
+
+def breaking_unit(point: BreakingPoint) -> str:
+    """What a breaking point's figures are in: standard deviations, or shares of a text's words."""
+    return "sd" if point.kind == "mean_shift" else "share"
+
+
 def breaking_distance(point: BreakingPoint) -> str:
-    """`0.44 sd up (95 % interval 0.31 to 0.52)`; an end that the search did not reach is open."""
+    """`0.44 sd up (95 % interval 0.31 to 0.52)`; an end that the search did not reach is open.
+
+    Of a text `37 % typos (95 % interval 31 % to 44 %)`.
+    """
     if point.assumed:
         return f"{breaking_distance(point.model_copy(update={'assumed': False}))}, of an assumed range"
+    what, unit = f" {in_texts(point.kind)}", breaking_unit(point)
+    if point.kind == "mean_shift":
+        what = ""
     if point.magnitude is None:
-        return f"none up to {number(point.searched_to, 'sd')}"
+        return f"none up to {number(point.searched_to, unit)}{what}"
+    if what:
+        text = f"{share(point.magnitude)}{what}"
+        return f"{text} (95 % interval {between(point.distances, unit)})" if point.rows else text
     text = f"{number(abs(point.magnitude), 'sd')} {'up' if point.magnitude > 0 else 'down'}"
     # Intervals of older reports are those of the search alone.
     return f"{text} (95 % interval {between(point.distances)})" if point.rows else text

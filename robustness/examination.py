@@ -15,7 +15,7 @@ from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError
 from estimators.answers import Predict
 from estimators.batches import answer_singly
 from records.robustness import Behaviour, BehaviourName, Robustness, RobustnessPlan, Trend
-from robustness import behaviours, wrong_tables
+from robustness import behaviours, texts, wrong_tables
 from robustness.behaviours import MAX_ROWS, Examined, NotApplicable, Observation, nullable
 from robustness.monotonicity import monotonic
 
@@ -48,7 +48,8 @@ def examine(
         singly=singly or partial(answer_singly, few.predict),
         together=together,
     )
-    checks = (*CHECKS, _monotonic(plan.monotonic))
+    of_texts = TEXT_CHECKS if subject.texts or plan.checks is not None else ()
+    checks = (*CHECKS, *of_texts, _monotonic(plan.monotonic))
     wanted = [c for c in checks if plan.checks is None or c.name in plan.checks]
     return Robustness(behaviours=tuple(_judged(check, examined) for check in wanted))
 
@@ -231,6 +232,34 @@ CHECKS = (
         "A step outside the bounds changes no answer",
         wrong_tables.outside_bounds,
         "Answers jump at the edge of the known range: clip inputs to it, or refuse rows outside it.",
+        serious=False,
+    ),
+)
+TEXT_CHECKS = (
+    _Question(
+        "empty_text",
+        "An empty text is answered",
+        texts.empty_text,
+        "Refuse empty texts before the model, or have it answer them.",
+    ),
+    _Question(
+        "unusual_text",
+        "Emoji, other scripts and marks are answered",
+        texts.unusual_text,
+        "Clean texts inside the pipeline, and keep what it does not know from failing it.",
+    ),
+    _Question(
+        "very_long_text",
+        "A very long text is answered",
+        texts.very_long_text,
+        "Limit the length of texts before the model.",
+        serious=False,
+    ),
+    _Question(
+        "missing_text",
+        "A missing text is answered",
+        texts.missing_text,
+        'Put "" in place of missing texts before the model, or refuse such rows.',
         serious=False,
     ),
 )

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from errors import InvalidSchema
 from records.model import ModelInfo
-from records.schema import FieldSpec, Schema, is_placeholder
+from records.schema import FieldSpec, Schema, is_nameless, is_placeholder
 
 __all__ = ["check_agrees", "check_fits_model", "looks_unscaled"]
 
@@ -56,7 +56,7 @@ def check_agrees(schema: Schema, mined: Schema | None) -> None:
     if mined is None:
         return
     own = {field.name: field for field in mined.features}
-    if is_placeholder(mined.names) and not set(own) & set(schema.names):
+    if is_nameless(mined.names) and not set(own) & set(schema.names):
         if len(own) != len(schema.features):
             return
         own = dict(zip(schema.names, mined.features, strict=True))
@@ -65,6 +65,13 @@ def check_agrees(schema: Schema, mined: Schema | None) -> None:
         known = own.get(field.name)
         if known is None or field.origin == "model" or known.origin == "name":
             continue
+        if known.type == "text" and field.type not in ("text", "category"):
+            raise InvalidSchema(
+                f"The schema does not fit the model: feature {field.name[:60]!r} is of type {field.type}, "
+                "and the model reads it as a text.",
+                hint="Set the type to text, or send the column with the texts themselves.",
+                field=field.name,
+            )
         fault, hint = (
             _against_list(field, known) if known.closed else _against_numbers(field, known, all_dates)
         )

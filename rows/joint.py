@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from interruption import check
-from records.schema import FieldSpec, Schema, is_placeholder
+from records.schema import FieldSpec, Schema, is_nameless
 
 __all__ = ["FEWEST_DONORS", "MAX_DONORS", "Joint", "joint_for"]
 
@@ -87,7 +87,7 @@ class Joint:
         category whose values another list replaced has lost its order and is left out.
         """
         names = list(mined.names)
-        if is_placeholder(names) and not set(names) & set(schema.names):
+        if is_nameless(names) and not set(names) & set(schema.names):
             if len(names) != len(schema.names):
                 return None
             names = list(schema.names)
@@ -157,6 +157,8 @@ def _same_order(mined: FieldSpec, given: FieldSpec | None) -> bool:
 def _numbers(column: "pd.Series[Any]", field: FieldSpec) -> Floats:
     """The column as numbers in the order that `synthetic_data` gives the field's values; NaN is missing."""
     check()
+    if field.type == "text":
+        return np.full(len(column), np.nan)  # which has no order to go by
     if field.type == "category":
         place = {str(value): float(code) for code, value in enumerate(field.categories or ())}
         found = np.asarray([place.get(str(value), np.nan) for value in column])

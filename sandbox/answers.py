@@ -23,6 +23,7 @@ from estimators.answers import (
     SizeTimings,
     TimedCalls,
 )
+from records.explanation import TextEffects
 from records.metrics import LatencyPlan
 from records.schema import Schema
 from rows.joint import MAX_DONORS, Joint
@@ -35,6 +36,7 @@ __all__ = [
 
 MAX_TITLE = 200  # characters of a name that is ours to choose: a method, a library, a class of estimators
 MAX_NOTES = 50
+MAX_TEXT_FEATURES = 1  # all texts of a row are told of together
 MAX_TEXTS = 4 << 20  # characters of one list of texts
 CLOCKS = 1.01  # the two processes' clocks may disagree by as much
 
@@ -128,9 +130,21 @@ def attributions_of(answer: wire.Message, rows: int, columns: Sequence[str]) -> 
         explained=_numbers(arrays["explained"], (n, k)),
         std_error=std_error,
         notes=texts_of(texts["notes"], MAX_NOTES),
+        texts=_words_of(texts.get("words", []), rows),
     )
     if any(np.isnan(array).any() for array in (found.values, found.base, found.explained)):
         raise ValueError("an attribution that is no number")
+    return found
+
+
+def _words_of(values: Any, rows: int) -> tuple[TextEffects, ...]:
+    """The words' effects; their sizes are bounded by their records."""
+    if not isinstance(values, list) or len(values) > MAX_TEXT_FEATURES:
+        raise ValueError("more texts than features")
+    found = tuple(TextEffects.model_validate(value) for value in values)
+    counts = [count for text in found for count in (text.texts, *(word.texts for word in text.words))]
+    if any(count > rows for count in counts) or any(row.row >= rows for text in found for row in text.rows):
+        raise ValueError("more texts than were asked about")
     return found
 
 

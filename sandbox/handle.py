@@ -59,8 +59,8 @@ ANSWER_BYTES = 12 << 20
 MAX_LABELS = 10_000
 MAX_SCORES = 50_000_000  # rows x classes: 400 MB; more are not kept
 TASKS = ("classification", "regression", "clustering", "outlier", "unknown")
-ZIP = b"PK\x03\x04"
-ZIP_ROOM_MB = 4096  # PyTorch and Keras map the libraries of a GPU also where there is none
+LARGE = (b"PK\x03\x04", b"\x89HDF")  # zip archives and HDF5
+LIBRARY_ROOM_MB = 4096  # PyTorch and Keras map the libraries of a GPU also where there is none
 
 
 @dataclass(frozen=True)
@@ -367,11 +367,11 @@ def _parts_of(told: Any) -> tuple[ModelPart, ...]:
 def _room_for_library(path: Path) -> int:
     """MB of address space for a library that takes up gigabytes, where the file may be one of its own.
 
-    Both write zip archives, and no archive is opened outside of the lock to see whose it is.
+    Both write zip archives, Keras HDF5 as well, and none is opened outside of the lock to see whose it is.
     """
     with path.open("rb") as file:
-        archive = file.read(len(ZIP)) == ZIP
-    return ZIP_ROOM_MB if archive else 0
+        large = file.read(4) in LARGE
+    return LIBRARY_ROOM_MB if large else 0
 
 
 def _joined(parts: list[tuple[int, Predictions]]) -> Predictions:

@@ -6,7 +6,7 @@ making the list to `scripts/allow_list.py`, and following the pickle to `scan.wa
 
 import importlib.util
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +16,9 @@ from scan.renamed import INERT, RENAMED
 from scan.symbols import STUB, USE_NAMES, Global
 
 __all__ = [
-    "DENIED", "LIST_FILE", "STUBBED", "STUBBED_MODULES", "Refused", "allowed", "lookup", "today", "warm_up",
-    "why_refused"]  # fmt: skip
+    "DENIED", "ELSEWHERE", "LIST_FILE", "RUNS_THINGS", "STUBBED", "STUBBED_MODULES", "Refused", "allowed",
+    "lookup", "of_elsewhere", "today", "warm_up", "why_refused",
+]  # fmt: skip
 
 LIST_FILE = Path(__file__).with_name("allowed_globals.txt")
 
@@ -110,6 +111,29 @@ RUNS_THINGS = {
     "inspect", "gc", "signal", "resource", "commands",
 }  # fmt: skip
 CODE_IN_FILES = {"cloudpickle", "dill"}
+# Libraries whose objects are often put into a pickle, and that no pickle of a tested model holds: what such a
+# file is, and what to send in its place. The first that a file names says what it is.
+OF_AN_EXPLAINER = "Upload the model that it explains; the report explains that itself."
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "shap": ("holds a SHAP explainer: an explainer, not a model", OF_AN_EXPLAINER),
+    "lime": ("holds a LIME explainer: an explainer, not a model", OF_AN_EXPLAINER),
+    "keras": (
+        "holds a Keras network, of which a pickle is no safe file",
+        "Save it as model.save('model.keras') and upload that file; what scales or encodes its inputs is "
+        "saved by joblib.dump.",
+    ),
+    "torch": (
+        "holds a PyTorch module, of which a pickle is no safe file",
+        "Save it as a program, with torch.jit.script(module).save('model.pt') or torch.onnx.export, and "
+        "upload that file.",
+    ),
+    "dill": (
+        "was saved by dill, which writes code into the file",
+        "Save the fitted model with joblib.dump(model, 'model.pkl') and upload that file; functions of your "
+        "own in it must come from a module that is installed here.",
+    ),
+}
+ALSO_CALLED = {"tensorflow": "keras", "tf_keras": "keras", "torchvision": "torch", "scikeras": "keras"}
 
 
 class Refused(NamedTuple):
@@ -149,6 +173,13 @@ def lookup(module: str, name: str) -> Global:
     if uses is None:
         return Global(module, name, 0, refused=True)
     return Global(*pair, uses)
+
+
+def of_elsewhere(modules: Iterable[str]) -> str | None:
+    """The key in ELSEWHERE of a file that refers to these modules; None where it names no such library."""
+    tops = {module.partition(".")[0] for module in modules}
+    tops |= {ALSO_CALLED[top] for top in tops if top in ALSO_CALLED}
+    return next((library for library in ELSEWHERE if library in tops), None)
 
 
 def why_refused(module: str, name: str) -> Refused:

@@ -12,6 +12,7 @@ from records.model import NativeFormat, RefusedName, ScanReport
 from scan import pickles
 from scan.archives import described, objects_in
 from scan.formats import DAMAGED_HINT, read_stream
+from scan.hdf5 import read_hdf5
 from scan.native import identify, skops_versions, versions
 from scan.pickles import printable, refused_name
 from scan.skops_nodes import nodes_in, refused_in
@@ -62,6 +63,8 @@ def scan(file: BinaryIO) -> ScanReport:
             found = _scan_skops(file, report)
         elif native.name == "keras":
             found = _scan_keras(file, report)
+        elif native.name == "keras hdf5":
+            found = _scan_hdf5(file, report)
         elif native.name == "torch.export":
             found = report.model_copy(update={"ok": False, "findings": (MAY_RUN_CODE,)})
         else:  # numbers and a closed set of operations: there is nothing in them that names code
@@ -112,8 +115,20 @@ def _scan_skops(file: BinaryIO, report: ScanReport) -> ScanReport:
 
 
 def _scan_keras(file: BinaryIO, report: ScanReport) -> ScanReport:
+    return _of_layers(report, set(_layers(described(file, "config.json", MAX_CONFIG), "")))
+
+
+def _scan_hdf5(file: BinaryIO, report: ScanReport) -> ScanReport:
+    """Keras 2 names a layer by its class alone, which Keras looks up among its own."""
+    contents = read_hdf5(file)
+    found = _of_layers(report, set(_layers(contents.config, "keras")))
+    findings = (*found.findings, *contents.findings)
+    told = {"findings": findings, "ok": found.ok and not findings, "saved_with": contents.versions}
+    return found.model_copy(update=told)
+
+
+def _of_layers(report: ScanReport, names: set[tuple[str, str]]) -> ScanReport:
     """Layers are named by module and class; anything but Keras's own is a class or code of somebody's."""
-    names = set(_layers(described(file, "config.json", MAX_CONFIG)))
     foreign = [
         (module, name)
         for module, name in sorted(names)
@@ -141,8 +156,12 @@ def _scan_keras(file: BinaryIO, report: ScanReport) -> ScanReport:
     )
 
 
-def _layers(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(module, class) of everything that a Keras config makes. Raises ValueError for what names no class."""
+def _layers(config: dict[str, Any], unnamed: str) -> Iterator[tuple[str, str]]:
+    """(module, class) of everything that a Keras config makes; unnamed: the module where none is told.
+
+    A class that was registered under another name ("package>name") is somebody's own. Raises ValueError for
+    what names no class.
+    """
     for node in objects_in(config):
         if "class_name" not in node:
             continue
@@ -150,7 +169,9 @@ def _layers(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if not isinstance(name, str) or not all(isinstance(one, str | None) for one in (module, registered)):
             raise ValueError("a layer's class, or its module, is no text")
         # Keras's history entries and tensors have a class and no module of their own.
-        module = module or ("keras" if name.startswith("__") else "")
+        module = module or ("keras" if name.startswith("__") else "" if ">" in name else unnamed)
+        if node.get("function_type") == "lambda":
+            name = "Lambda"
         yield module, name
         if registered not in (None, name) and not module.startswith("keras"):
             yield module, registered

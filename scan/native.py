@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from records.model import FORMATS, FormatName, NativeFormat
 from scan.archives import described, entry_names, objects_in
+from scan.hdf5 import SIGNATURE
 
 __all__ = ["catboost_is_cut", "identify", "skops_versions", "versions"]
 
@@ -46,6 +47,8 @@ def identify(file: BinaryIO) -> NativeFormat | None:
     found: FormatName | None = None
     if start.startswith(b"PK\x03\x04"):
         found = _archive(file)
+    elif start.startswith(SIGNATURE):
+        found = "keras hdf5"
     elif start.startswith(b"CBM1"):
         found = "catboost"
     elif start.startswith(b"tree\nversion="):

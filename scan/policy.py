@@ -5,6 +5,7 @@ Leaves the scan to `scan.files`, and enforcing it while loading to `estimators.u
 
 from errors import MissingLibrary, ModelRefused, NotAModel
 from records.model import Policy, ScanReport
+from scan.allow_list import ELSEWHERE, RUNS_THINGS, of_elsewhere
 from scan.formats import DAMAGED_HINT
 from scan.version_advice import version_mismatch
 from scan.versions import MODULES, mismatches
@@ -16,6 +17,12 @@ OWN_RISK = (
     "lock alone."
 )
 NAMED = 5  # in the error
+# What speaks for itself, whatever library stands beside it in a file.
+RUNS_COMMANDS = RUNS_THINGS - {
+    "builtins", "operator", "_operator", "functools", "types", "inspect", "threading", "_thread", "pathlib",
+    "tempfile", "gc",
+}  # fmt: skip
+RUNS_TEXTS = {"eval", "exec", "compile", "__import__", "open", "breakpoint"}
 
 
 def check_policy(report: ScanReport, policy: Policy) -> None:
@@ -52,6 +59,9 @@ def check_allowed(report: ScanReport) -> None:
         return
     if report.damaged and not report.refused and not report.findings:
         raise NotAModel(f"The file ends in the middle or is damaged: {report.damaged}.", hint=DAMAGED_HINT)
+    if (kind := of_elsewhere(r.module for r in report.refused)) is not None and not _hides_more(report):
+        what, instead = ELSEWHERE[kind]
+        raise ModelRefused(f"The file {what}.", hint=instead)
     missing = {r.module.partition(".")[0] for r in report.refused if r.missing}
     if missing and not report.findings and all(r.missing for r in report.refused):
         raise MissingLibrary(
@@ -74,4 +84,12 @@ def check_allowed(report: ScanReport) -> None:
     raise ModelRefused(
         f"The file refers to names that no model needs here: {'; '.join(shown)}{rest}.",
         hint=" ".join(hints[:2]) + ("" if any("MODEL_POLICY" in h for h in hints[:2]) else " " + OWN_RISK),
+    )
+
+
+def _hides_more(report: ScanReport) -> bool:
+    """Whether it refers to what no library of `ELSEWHERE` writes into its own files: that comes first."""
+    return any(
+        r.module.partition(".")[0] in RUNS_COMMANDS or (r.module == "builtins" and r.name in RUNS_TEXTS)
+        for r in report.refused
     )

@@ -1,19 +1,22 @@
 """Writes scan/allowed_globals.txt: the names that fitted models' files refer to, and what they do with them.
 
 Run `python -m scripts.allow_list` after an upgrade and review the difference line by line: every new name is
-one that a stranger's file may use. `--check` only says whether the file is complete.
+one that a stranger's file may use. `--check` only says whether the file is complete. `--companions` looks at
+category_encoders, imbalanced-learn and feature-engine alone, in an environment that has them, and puts their
+names into the list; a run without it keeps these as they are.
 """
 
 import io
 import sys
 from collections.abc import Iterator
 
-from scan.allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, today
+from scan.allow_list import DENIED, LIST_FILE, STUBBED, STUBBED_MODULES, allowed, today
 from scan.formats import Inflation
 from scan.renamed import INERT
 from scan.symbols import ANY_USE, CALL, HOLD, ITEMS, NEW, STATE, STUB, USE_NAMES, Global
 from scan.walk import Walk
-from tests.support import model_corpus
+from tests.support import companion_corpus, model_corpus
+from tests.support.companion_corpus import COMPANIONS
 
 __all__ = ["LEGACY", "NOT_INSTALLED", "main", "observed", "wanted"]
 
@@ -137,12 +140,26 @@ def written(found: Uses) -> str:
     return HEAD + "".join(lines)
 
 
+def of_companions(listed: Uses) -> Uses:
+    """The names of a list that belong to libraries that this environment need not have."""
+    return {pair: uses for pair, uses in listed.items() if pair[0].partition(".")[0] in COMPANIONS}
+
+
+def companions() -> Uses:
+    """What the companions' own classes are in their files, where they are installed."""
+    return {pair: NEW for pair in of_companions(wanted(companion_corpus.companions()))}
+
+
 def main() -> int:
+    listed = dict(allowed()) if LIST_FILE.exists() else {}
+    if "--companions" in sys.argv:
+        LIST_FILE.write_text(written(listed | companions()), "ascii")
+        return 0
     found = wanted()
     for pair in [pair for pair in found if pair in DENIED or "." in pair[1]]:
         print(f"left out {' '.join(pair)}: {DENIED.get(pair, 'a dotted name')}")
         del found[pair]
-    text = written(complete(found))
+    text = written(of_companions(listed) | complete(found))
     for what, why in model_corpus.skipped.items():
         print(f"skipped {what}: {why}")
     before = LIST_FILE.read_text("ascii") if LIST_FILE.exists() else ""

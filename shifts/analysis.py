@@ -21,7 +21,7 @@ from shifts.breaking_points import find_breaking_points
 from shifts.criteria import Labelled
 from shifts.decomposition import decompose, joint_scenario
 from shifts.false_alarms import watched_false_alarms
-from shifts.scenarios import applicable_features, check_scenario, simulate
+from shifts.scenarios import applicable_features, check_scenario, scenarios_for, simulate
 from shifts.visibility import with_domain_auc
 
 __all__ = ["analyse"]
@@ -37,14 +37,15 @@ def analyse(subject: Subject, plan: DriftPlan, labelled: Labelled | None = None)
     Raises InvalidPlan for a scenario that cannot be meant; what the model does wrong is recorded in
     the scenario. Cancelled, ChildDied and ChildTimeout pass through.
     """
-    for scenario in plan.scenarios:
+    plans = scenarios_for(plan.scenarios, subject.schema)
+    for scenario in plans:
         check_scenario(subject.frame, subject.schema, scenario)
-    rows = Reference(subject.frame)
-    played = [_play(subject, rows, scenario) for scenario in plan.scenarios]
-    columns, name = _strongest(subject, rows, plan.scenarios, played)
+    rows = Reference(subject.frame, texts=subject.texts)
+    played = [_play(subject, rows, scenario) for scenario in plans]
+    columns, name = _strongest(subject, rows, plans, played)
     notes: tuple[str, ...] = ()
     if plan.each_feature:
-        single = _single_plans(plan.scenarios, played)
+        single = _single_plans(plans, played)
         ends_at = time.monotonic() + plan.budget_s
         for done, scenario in enumerate(single):
             if time.monotonic() > ends_at:
@@ -56,7 +57,7 @@ def analyse(subject: Subject, plan: DriftPlan, labelled: Labelled | None = None)
             subject.frame, subject.schema, played, plan.budget_s, subject.seed
         )
         notes += cut_short
-    joint = joint_scenario(subject.frame, subject.schema, plan.scenarios) if plan.decomposition else None
+    joint = joint_scenario(subject.frame, subject.schema, plans) if plan.decomposition else None
     decomposition = None
     if joint is not None and not subject.reference.failed.all():
         decomposition, why_not = decompose(subject, joint, plan.budget_s)
@@ -69,7 +70,9 @@ def analyse(subject: Subject, plan: DriftPlan, labelled: Labelled | None = None)
         changed_tolerance=None if subject.reference.labels is not None else subject.tolerance,
         columns=columns,
         columns_scenario=name,
-        false_alarms=watched_false_alarms(subject.frame, to_watch(points), seed=subject.seed),
+        false_alarms=watched_false_alarms(
+            subject.frame, to_watch([p for p in points if p.feature not in subject.texts]), seed=subject.seed
+        ),
         notes=notes + cut,
     )
 
@@ -129,7 +132,7 @@ def _why_not(scenario: ScenarioPlan) -> str:
         "quantile_shift": "is a number that varies",
         "correlated_shift": "goes with another: it takes two numbers that vary",
         "segment_swap": "varies, or the rows have no two segments",
-    }[scenario.kind]
+    }.get(scenario.kind, "is a text")
     return f"{whose} {needed}."
 
 

@@ -5,13 +5,14 @@ search and its budget to `shifts.search` and running the model to the caller.
 """
 
 import time
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from distances.changes import subset
-from distances.columns import ReferenceColumn, numbers, numeric_psi
+from distances.columns import ReferenceColumn, numbers, numeric_psi, text_psi
 from distances.subject import Subject
 from estimators.answers import Predictions
 from interruption import check
@@ -31,12 +32,14 @@ from shifts.search import (
     screen,
     search_all,
 )
+from shifts.text_shifts import GRADED, changed_texts
 
 __all__ = ["find_breaking_points", "picked_rows"]
 
 ERROR = 0.05  # chance that an interval misses: half of it at either end,
 SCREEN_ERROR = 0.01  # this much of the lower end's because few rows ruled a shift out
 MAX_ROWS = 256
+SHARE_A_STEP = 0.25  # of a text's words: the ladder's last step is all of them
 
 Found = tuple[tuple[BreakingPoint, ...], tuple[str, ...]]
 
@@ -59,6 +62,9 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
     asked at nearer ones; within a bracket those are asked that its ends disagree on. The point found is
     then asked on all rows.
 
+    Of a text the share of its words that are exchanged takes the place of the shift, for each kind that
+    `shifts.text_shifts.GRADED` names: 1/16, 1/8, 1/4, 1/2 and all, then bisected.
+
     The interval is where the limit lies inside the 95 % band of what was measured. Three crossings bound it:
     of the band's upper end, of the figure, of the band's lower end. The nearest of both directions counts, so
     the chance of an upper end too near is divided among them. It holds for effects that grow with the shift;
@@ -75,12 +81,13 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
     ]
     stds = {s.name: _std(frame[s.name]) for s in specs}
     movable = [s for s in specs if stds[s.name] > 0]
+    texts = [s for s in subject.schema.features if s.name in subject.texts and s.name in frame.columns]
     notes: list[str] = []
     if len(movable) < len(specs):
         still = [s.name for s in specs if stds[s.name] == 0]
         notes.append(f"No breaking point was searched for {_listed(still)}: constant or without numbers.")
     picked = picked_rows(subject.reference, subject.seed)
-    if not movable or len(picked) == 0:
+    if not (movable or texts) or len(picked) == 0:
         return (), tuple(notes)
     tails = Tails(ERROR / 2 - SCREEN_ERROR, ERROR / 2 / (2 if plan.score_limit is None else 4), SCREEN_ERROR)
     before = subset(subject.reference, picked)
@@ -95,6 +102,7 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
         [Search(s, stds[s.name], sign, c) for c in criteria for sign in (1, -1) if _can_move(c, s.name)]
         for s in movable
     ]
+    groups += [[Search(s, SHARE_A_STEP, 1, c, kind=kind) for c in criteria] for s in texts for kind in GRADED]
     screen(model, groups)
     asked = search_all(model, groups)
     confirm(model, groups)
@@ -110,7 +118,7 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
             f"For {_listed(returning)} a farther shift was within the limit again: the first crossing found "
             f"on the ladder of {ladder} standard deviations is given."
         )
-    points.sort(key=lambda p: (p.magnitude is None, abs(p.magnitude or 0.0)))
+    points.sort(key=lambda p: (p.magnitude is None, p.kind != "mean_shift", abs(p.magnitude or 0.0)))
     return tuple(points), tuple(notes)
 
 
@@ -120,15 +128,17 @@ def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
     broken = nearest(group)
     possible = [s for s in group if s.bracket(POSSIBLY)[1] is not None]
     shown = broken or min(possible, key=lambda s: s.bracket(POSSIBLY), default=None)
-    name = group[0].spec.name
+    name, kind = group[0].spec.name, group[0].kind
+    numeric = kind == "mean_shift"
+    unit = 1.0 if numeric else SHARE_A_STEP  # of the ladder, in what is told
     if shown is None:
         return BreakingPoint(
             feature=name,
-            kind="mean_shift",
+            kind=kind,
             magnitude=None,
             psi=None,
             interval=None,
-            searched_to=min(s.bracket(POSSIBLY)[0] for s in group),
+            searched_to=unit * min(s.bracket(POSSIBLY)[0] for s in group),
             rows=len(group[0].criterion.rows),
         )
     near = min(s.bracket(POSSIBLY)[0] for s in group)
@@ -136,15 +146,17 @@ def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
     middle = None if broken is None else shown.sign * middle_of(shown)
     ends = (shown.sign * near, None if far is None else shown.sign * far)
     psi, psi_near, psi_far = _psi(frame[name], shown, (middle, *ends))
+    ends = (unit * ends[0], None if ends[1] is None else unit * ends[1])
+    up_or_down: Literal["up", "down"] = "up" if shown.sign > 0 else "down"
     return BreakingPoint(
         feature=name,
-        kind="mean_shift",
-        magnitude=middle,
+        kind=kind,
+        magnitude=None if middle is None else unit * middle,
         psi=psi,
         interval=ends if shown.sign > 0 else ends[::-1],
-        searched_to=LEVELS[-1] if broken else min(s.bracket(BROKEN)[0] for s in group),
-        direction="up" if shown.sign > 0 else "down",
-        shift=None if middle is None else middle * shown.std,
+        searched_to=unit * (LEVELS[-1] if broken else min(s.bracket(BROKEN)[0] for s in group)),
+        direction=up_or_down if numeric else None,
+        shift=middle * shown.std if middle is not None and numeric else None,
         psi_interval=(psi_near, psi_far),
         by=shown.criterion.by,
         limit=shown.criterion.limit,
@@ -156,13 +168,15 @@ def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
 
 def _psi(column: pd.Series, search: Search, shifts: tuple[Figure, ...]) -> list[Figure]:
     """The PSI that each shift makes on the feature; None for None."""
-    reference = ReferenceColumn(column)
-    return [
-        None
-        if shift is None
-        else numeric_psi(reference, numbers(shifted_numbers(column, search.spec, shift * search.std)))
-        for shift in shifts
-    ]
+    reference = ReferenceColumn(column, is_text=search.kind != "mean_shift")
+
+    def at(shift: float) -> float:
+        by = shift * search.std
+        if reference.is_text:
+            return text_psi(reference, changed_texts(column, search.spec, search.kind, by, seed=0))
+        return numeric_psi(reference, numbers(shifted_numbers(column, search.spec, by)))
+
+    return [None if shift is None else at(shift) for shift in shifts]
 
 
 def _score_drop(
@@ -210,9 +224,11 @@ def _what_was_cut(why: str, groups: list[list[Search]]) -> str:
         if all(high is None for _, high in bounds(g)) and any(low < LEVELS[-1] for low, _ in bounds(g))
     ]
     wide = [g for g in groups if any(high is not None and is_wide(low, high) for low, high in bounds(g))]
+    of_texts = " (texts: to all words)" if any(g[0].kind != "mean_shift" for g in groups) else ""
     return (
         f"The search for breaking points stopped early ({why}): {len(open_)} of {len(groups)} features "
-        f"were not searched to {LEVELS[-1]:g} standard deviations, {len(wide)} have a wider interval."
+        f"were not searched to {LEVELS[-1]:g} standard deviations{of_texts}, {len(wide)} have a wider "
+        "interval."
     )
 
 

@@ -16,13 +16,15 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from distances.formulas import spread
 from errors import InvalidPlan
 from interruption import check, in_one_piece
-from records.drift import ScenarioKind, ScenarioPlan
+from records.drift import DEFAULT_SCENARIOS, TEXT_KINDS, TEXT_SCENARIOS, ScenarioKind, ScenarioPlan
 from records.schema import FieldSpec, Schema
+from shifts.text_shifts import changed_texts
 
 __all__ = [
     "applicable_features",
     "as_numbers",
     "check_scenario",
+    "scenarios_for",
     "shifted_numbers",
     "simulate",
     "spread_of",
@@ -35,7 +37,10 @@ Rows = npt.NDArray[np.int64]
 NUMERIC: tuple[ScenarioKind, ...] = (
     "mean_shift", "variance_scale", "noise", "quantile_shift", "correlated_shift",
 )  # fmt: skip
-SHARES: tuple[ScenarioKind, ...] = ("missing_values", "unseen_category", "category_mix", "segment_swap")
+SHARES: tuple[ScenarioKind, ...] = (
+    "missing_values", "unseen_category", "category_mix", "segment_swap",
+    "unknown_words", "rare_words", "typos", "upper_case",
+)  # fmt: skip
 UNSEEN = "unseen_category"
 MANY_COLUMNS = 300  # from which on a table takes long enough for a thread to be nothing beside it
 DENSE_SIDE = 1_500  # of a matrix that is decomposed as a whole: about a second
@@ -70,6 +75,8 @@ def simulate(
                     all numbers; where no number varies, rows with the most frequent value of the first
                     category or boolean against the others. Each column keeps about its own values, and
                     loses what goes with them
+    unknown_words, rare_words, typos, upper_case, text_length
+                    of texts: see `shifts.text_shifts.changed_texts`
 
     features: its `applicable_features`, where the caller knows them already.
     At one seed a larger share contains the rows of a smaller one. Column types change only where the
@@ -106,6 +113,18 @@ def _groups(
         asked = [n for n in members if n in names]
         found.append((min(asked, key=lambda n: (float(np.nansum(as_numbers(frame.loc[:, n]))), n)), members))
     return found
+
+
+def scenarios_for(plans: Sequence[ScenarioPlan], schema: Schema) -> tuple[ScenarioPlan, ...]:
+    """The plan's scenarios. Where they are those that stand there by themselves and a feature is a text,
+    the ones for texts join them, and those whose kind fits no feature's type leave."""
+    types = {spec.type for spec in schema.features}
+    if "text" not in types or tuple(plans) != DEFAULT_SCENARIOS:
+        return tuple(plans)
+    numeric = bool(types & {"number", "integer"})
+    fitting = {kind: numeric for kind in NUMERIC}
+    fitting |= {"unseen_category": "category" in types, "category_mix": bool(types & {"category", "boolean"})}
+    return (*TEXT_SCENARIOS, *(plan for plan in plans if fitting.get(plan.kind, True)))
 
 
 def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
@@ -172,6 +191,8 @@ def _applies(kind: ScenarioKind, spec: FieldSpec, column: pd.Series) -> bool:
         return numeric and _is_number(column) and _varies(as_numbers(column))
     if kind == "unseen_category":
         return spec.type == "category"
+    if kind in TEXT_KINDS:
+        return spec.type == "text" and bool(column.notna().any())
     if kind == "segment_swap":
         return bool(column.nunique(dropna=False) > 1)
     if kind == "category_mix":
@@ -203,6 +224,8 @@ def _shift(column: pd.Series, spec: FieldSpec, scenario: ScenarioPlan, rng: np.r
         return shifted_numbers(column, spec, by)
     if scenario.kind == "quantile_shift":
         return shifted_numbers(column, spec, 2 * scenario.magnitude * spread_of(column) * _ranks(column))
+    if scenario.kind in TEXT_KINDS:
+        return changed_texts(column, spec, scenario.kind, scenario.magnitude, int(rng.integers(2**32)))
     check()
     rows = rng.permutation(len(column))[: max(1, round(scenario.magnitude * len(column)))]
     if scenario.kind == "missing_values":

@@ -15,9 +15,11 @@ from distances.changes import ask, call_rows, subset
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
 from estimators.answers import Predict, Predictions
 from interruption import check
+from records.drift import ScenarioKind
 from records.schema import FieldSpec
 from shifts.criteria import BROKEN, POSSIBLY, SURELY, Criterion
 from shifts.scenarios import shifted_numbers, with_columns
+from shifts.text_shifts import changed_texts
 
 __all__ = [
     "LEVELS", "MIN_ROWS", "BudgetedModel", "Search", "confirm", "is_wide", "middle_of", "nearest", "screen",
@@ -41,6 +43,9 @@ FIRST_CALL_SHARE = 0.25
 class Search:
     """One feature shifted in one direction, judged by one criterion; shifts in standard deviations.
 
+    A text has none: for the kinds of `shifts.text_shifts` the ladder is of shares of its words, `std` of them
+    to a step of 1, so that the last step is all of them.
+
     tried: the values of all rows at a shift; first: those of the first rows, from the screening. ruled_out:
     up to which shift the screening rules a crossing out; all of the ladder for a hopeless search. start: the
     first step of the ladder to ask all rows about. peak: where the first rows changed most, if nowhere beyond
@@ -58,6 +63,7 @@ class Search:
     start: float = LEVELS[0]
     peak: float | None = None
     steady: bool = False
+    kind: ScenarioKind = "mean_shift"
     confirmed: float | None = None  # the figure at the point found, all rows asked
 
     @property
@@ -291,16 +297,21 @@ def confirm(model: BudgetedModel, groups: list[list[Search]]) -> None:
 def _stacked(rows: pd.DataFrame, tries: list[Try]) -> pd.DataFrame:
     """The rows that each try lacks, one try after the other, each with its own feature shifted."""
     table = rows.iloc[np.concatenate([t.rows for t in tries])].reset_index(drop=True)
-    by_feature: dict[str, Numbers] = {}
+    shifts: dict[tuple[str, ScenarioKind], Numbers] = {}
     start = 0
     for t in tries:
-        by = by_feature.setdefault(t.search.spec.name, np.zeros(len(table)))
+        by = shifts.setdefault((t.search.spec.name, t.search.kind), np.zeros(len(table)))
         by[start : start + len(t.rows)] = t.search.sign * t.shift * t.search.std
         start += len(t.rows)
     specs = {t.search.spec.name: t.search.spec for t in tries}
-    return with_columns(
-        table, {name: shifted_numbers(table[name], specs[name], by) for name, by in by_feature.items()}
-    )
+    columns: dict[str, pd.Series] = {}
+    for (name, kind), by in shifts.items():
+        column = columns.get(name, table[name])
+        if kind == "mean_shift":
+            columns[name] = shifted_numbers(column, specs[name], by)
+        else:
+            columns[name] = changed_texts(column, specs[name], kind, by, seed=0)
+    return with_columns(table, columns)
 
 
 def nearest(group: list[Search]) -> Search | None:

@@ -57,4 +57,5 @@ def _told(
     if scenario.kind == "segment_swap" and not own.duplicated().any():
         # A whole row that was copied stands twice, and would be known by its other copy.
         shifted = shifted[~shifted.duplicated()]
-    return domain_drift(reference, shifted, EFFORT, seed=seed)
+    texts = [spec.name for spec in schema.features if spec.type == "text"]
+    return domain_drift(reference, shifted, EFFORT, seed=seed, texts=texts)

@@ -58,7 +58,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drift": {"distances"},
     "shifts": {"distances", "drift", "estimators.answers", "metrics"},
     "robustness": {"distances", "estimators.answers", "estimators.batches", "shifts"},
-    "explainers": {"distances", "estimators.answers", "estimators.columns", "shifts"},
+    "explainers": {
+        "distances", "estimators.answers", "estimators.columns", "estimators.texts", "shifts",
+    },
     "explainability": {"estimators.answers", "explainers"},
     # a model's process: from outside, and from inside
     "sandbox": {"estimators.answers", "metrics", "rows", "scan", "settings"},
@@ -104,9 +106,10 @@ WORKER_HOLDS_NONE_OF = {
 }  # fmt: skip
 CHILD_HOLDS_ONLY = {
     "bundles", "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
-    "model_process", "model_utils", "records", "rows.column_names", "rows.csv_files", "rows.encoding",
-    "rows.joint", "rows.labels", "rows.limits", "rows.matching", "rows.names", "rows.one_hot",
-    "rows.parquet_files", "rows.samples", "rows.taking", "sandbox.wire", "scan", "schema_utils", "upgrades",
+    "model_process", "model_utils", "records", "rows.column_names", "rows.common_words", "rows.csv_files",
+    "rows.encoding", "rows.joint", "rows.labels", "rows.limits", "rows.matching", "rows.names",
+    "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.taking", "sandbox.wire", "scan",
+    "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 

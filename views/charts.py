@@ -141,7 +141,7 @@ def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> 
 
 def breaking_points(points: Sequence[BreakingPoint]) -> go.Figure:
     """Distance in standard deviations at which a model breaks, with its interval and direction."""
-    found = [p for p in points if p.magnitude is not None]
+    found = [p for p in points if p.magnitude is not None and p.kind == "mean_shift"]
     found = sorted(found, key=lambda p: abs(p.magnitude or 0))[:SHOWN_FEATURES][::-1]
     distances = [abs(p.magnitude or 0) for p in found]
     measured = [(abs(p.magnitude or 0), p.distances or (None, None)) for p in found]
@@ -227,6 +227,19 @@ def shift(found: ShiftExplanation) -> go.Figure:
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     figure.update_xaxes(title=f"Part of the change of the mean {_label(found.output)}")
     return _finish(figure, height=_height(len(ranked)), legend=False)
+
+
+def signed_bars(names: Sequence[str], values: Sequence[float], title: str) -> go.Figure:
+    """Effects by name, the first at the bottom; raising ones and lowering ones in two colours."""
+    figure = go.Figure()
+    figure.add_bar(
+        y=[_label(name) for name in names], x=list(values), orientation="h",
+        marker={"color": ["#3B7DDD" if value >= 0 else "#D9772B" for value in values]},
+        hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    figure.update_xaxes(title=_label(title, 60))
+    return _finish(figure, height=_height(len(names)), legend=False)
 
 
 def attribution_dots(explanation: Explanation, output: int) -> go.Figure:

@@ -96,7 +96,7 @@ def _visibility(drift: DriftAnalysis) -> None:
 def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
     found = drift.found_points
     steady = [p for p in drift.breaking_points if p.magnitude is None]
-    if found:
+    if any(p.kind == "mean_shift" for p in found):
         breaks = f"the shift that changes more than {plan.changed_limit * 100:g} % of answers"
         if plan.score_limit is not None:
             breaks += f" or costs more than {plan.score_limit:g} of the score"
@@ -106,27 +106,41 @@ def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
             f"the line spans the {'95 %' if found[0].rows else 'search'} interval",
             key="breaking", alt="Smallest shift in standard deviations that breaks the model, by feature",
         )  # fmt: skip
-        if found[0].rows:
-            _breaking_table(found)
+    if found and found[0].rows:
+        _breaking_table(found)
     _false_alarms(drift)
     if steady:
-        names = ", ".join(ui.plain(p.feature) for p in steady[:8]) + (" and more" if len(steady) > 8 else "")
-        furthest = ui.number(min(p.searched_to for p in steady), "sd")
-        st.caption(f"{ui.count(len(steady), 'feature')} did not break up to {furthest}: {names}.")
+        _steady(steady)
+
+
+def _steady(steady: list[BreakingPoint]) -> None:
+    """What did not break: features by the shift of their mean, texts by each kind of change."""
+    numbers = [p for p in steady if p.kind == "mean_shift"]
+    if numbers:
+        names = ", ".join(ui.plain(p.feature) for p in numbers[:8])
+        names += " and more" if len(numbers) > 8 else ""
+        furthest = ui.number(min(p.searched_to for p in numbers), "sd")
+        st.caption(f"{ui.count(len(numbers), 'feature')} did not break up to {furthest}: {names}.")
+    for point in steady:
+        if point.kind != "mean_shift":
+            furthest = f"{ui.share(point.searched_to)} {words.in_texts(point.kind)}"
+            st.caption(f"{ui.plain(point.feature)} did not break up to {furthest}.")
 
 
 def _breaking_table(found: list[BreakingPoint]) -> None:
-    words = {"changed_answers": "changed answers", "score": "score", None: ui.NONE}
+    by = {"changed_answers": "changed answers", "score": "score", None: ui.NONE}
     st.dataframe(
         {
             "Feature": [p.feature for p in found],
-            "Direction": [p.direction or ui.NONE for p in found],
-            "Shift": [ui.number(abs(p.magnitude or 0.0), "sd") for p in found],
-            "95 % interval": [_range(p.distances, "sd") for p in found],
+            "Direction": [
+                p.direction or (ui.NONE if p.kind == "mean_shift" else words.in_texts(p.kind)) for p in found
+            ],
+            "Shift": [_size(abs(p.magnitude or 0.0), words.breaking_unit(p)) for p in found],
+            "95 % interval": [_range(p.distances, words.breaking_unit(p)) for p in found],
             "In its unit": [ui.number(p.shift) for p in found],
             "PSI there": [ui.number(p.psi) for p in found],
             "Watch from PSI": [ui.number(p.psi_interval[0] if p.psi_interval else None) for p in found],
-            "Broken by": [words[p.by] for p in found],
+            "Broken by": [by[p.by] for p in found],
         },
         hide_index=True,
         column_config={
@@ -137,10 +151,11 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
         },
         alt="Breaking points with their intervals, nearest first",
     )
-    st.caption(
-        f"Measured on {ui.count(found[0].rows, 'row')}. Downloads has these as thresholds.json, to set up a "
-        "monitor for this model."
-    )
+    kept = ""
+    if any(p.kind == "mean_shift" for p in found):
+        kept = " Downloads has those of numbers as thresholds.json, to set up a monitor for this model."
+    of_words = " Shifts of texts are shares of their words." if words.of_texts(found) else ""
+    st.caption(f"Measured on {ui.count(found[0].rows, 'row')}.{of_words}{kept}")
 
 
 def _false_alarms(drift: DriftAnalysis) -> None:
@@ -180,7 +195,12 @@ def _range(distances: tuple[float | None, float | None] | None, unit: str) -> st
     if distances is None:
         return ui.NONE
     near, far = distances
-    return f"{ui.number(near)} to {'open' if far is None else ui.number(far, unit)}"
+    first = _size(near, unit) if unit == "share" else ui.number(near)
+    return f"{first} to {'open' if far is None else _size(far, unit)}"
+
+
+def _size(value: float | None, unit: str) -> str:
+    return ui.share(value) if unit == "share" else ui.number(value, unit)
 
 
 def _decomposition(parts: Decomposition) -> None:
@@ -224,6 +244,10 @@ def column_table(columns: Sequence[ColumnDrift], *, alt: str) -> None:
     """Every statistic of each column, the largest PSI first, and which test judged it."""
     if any(c.p_adjusted is not None for c in columns):
         st.caption("p-values that judge are adjusted for the number of columns (Benjamini-Hochberg).")
+    if any(c.kind == "text" for c in columns):
+        st.caption(
+            "Of texts PSI and Jensen-Shannon compare the words' shares, KS and Wasserstein their number."
+        )
     ranked = sorted(columns, key=lambda c: -(c.psi or 0))
     st.dataframe(
         {
@@ -235,6 +259,7 @@ def column_table(columns: Sequence[ColumnDrift], *, alt: str) -> None:
                 for key, title in (("psi", "PSI"), ("ks", "KS"), ("ks_p", "KS p-value"),
                                    ("wasserstein", "Wasserstein"), ("js", "Jensen-Shannon"))
             },
+            **_of_texts(ranked),
         },
         hide_index=True,
         column_config={
@@ -246,6 +271,13 @@ def column_table(columns: Sequence[ColumnDrift], *, alt: str) -> None:
         },
         alt=alt,
     )  # fmt: skip
+
+
+def _of_texts(columns: list[ColumnDrift]) -> dict[str, list[str]]:
+    """What only texts have; nothing where no column is one."""
+    if all(c.kind != "text" for c in columns):
+        return {}
+    return {"Unknown words": [ui.share(c.unknown_words) if c.kind == "text" else ui.NONE for c in columns]}
 
 
 def _judged(columns: list[ColumnDrift]) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ import streamlit as st
 from records.explanation import Explanation, ShiftExplanation
 from records.run import RunReport
 from reports import words
-from views import charts
+from views import charts, text_effects
 from views import components as ui
 
 __all__ = ["render"]
@@ -39,6 +39,7 @@ def render(services: Any, report: RunReport) -> None:
         )  # fmt: skip
     with right:
         _shuffled(explanation)
+    text_effects.render(explanation)
     if explanation.shift is not None:
         _shift(explanation.shift)
     if explanation.shap_values and explanation.feature_values:

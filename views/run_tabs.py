@@ -152,7 +152,7 @@ def _model_facts(report: RunReport) -> dict[str, str]:
     model = report.model
     saved = ", ".join(f"{name} {version}" for name, version in model.saved_with.items())
     facts = {
-        "File": f"{model.name}, {model.format}",
+        "File": model.name if model.format == "unknown" else f"{model.name}, {model.format}",
         "Size": ui.size(model.bytes),
         "SHA-256": model.sha256[:16] + "…",
         "Estimator": f"{model.estimator}, {model.framework}",

@@ -75,7 +75,9 @@ def column_config() -> dict[str, Any]:
         "max": column.TextColumn("Max", help="A number; for a datetime, a date such as 2026-12-31"),
         "mean": column.NumberColumn("Mean", format="%.4g"),
         "std": column.NumberColumn("Std", min_value=0.0, format="%.4g", help="Standard deviation"),
-        "categories": column.TextColumn("Categories", width="medium", help="Comma-separated"),
+        "categories": column.TextColumn(
+            "Categories", width="medium", help="Comma-separated; of a text its words"
+        ),
         "missing": column.NumberColumn(
             "Missing share",
             min_value=0.0,
@@ -111,7 +113,7 @@ def _field(row: Mapping[str, Any], known: Mapping[str, FieldSpec]) -> FieldSpec:
         values["quantiles"] = None  # they would outvote what was typed
     for column in typed:
         values[WORDS.get(column, column)] = _read(row.get(column), column, row)
-    if "categories" in typed or (values.get("type") or "") not in ("category", "boolean"):
+    if "categories" in typed or (values.get("type") or "") not in ("category", "boolean", "text"):
         values["weights"] = None
     if values.get("missing_share"):
         values["nullable"] = True
@@ -138,7 +140,8 @@ def _read(value: Any, column: str, row: Mapping[str, Any]) -> Any:
         except ValueError:
             raise ValueError(f"{column} is {str(value)[:40]!r}, which is not a number.") from None
     if column == "categories":
-        return tuple(_category(part) for part in str(value).split(",") if part.strip())
+        read = str.strip if row.get("type") == "text" else _category  # the words of a text are words
+        return tuple(read(part) for part in str(value).split(",") if part.strip())
     return float(value) if column in NUMBERS else str(value).strip()
 
 

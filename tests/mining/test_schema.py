@@ -1,5 +1,6 @@
 """Schemas mined from fitted models agree with the data the models were fitted on."""
 
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from mining.schema import infer_from_model
+from model_utils import adapt
 from records.schema import FieldSpec
 from schema_utils import check_complete
 from synthetic_data import generate
@@ -329,3 +331,24 @@ def test_rows_that_a_model_keeps_give_their_own_quantiles() -> None:
     mined = generate(schema, 5_000, 0).frame
     distances = [ks_2samp(mined[name].astype(float), X[name]).statistic for name in X]
     assert np.median(distances) < 0.03
+
+
+def test_a_catboost_file_of_an_array_has_its_features_and_their_borders() -> None:
+    catboost = pytest.importorskip("catboost")
+    rows = np.column_stack([NUMBERS["age"], NUMBERS["income"], RNG.integers(0, 2, ROWS)])
+    model = catboost.CatBoostClassifier(iterations=40, depth=4, verbose=0, allow_writing_files=False)
+    model.fit(rows, (rows[:, 0] > 50) ^ (rows[:, 2] > 0))
+    loaded = catboost.CatBoostClassifier()
+    with TemporaryDirectory() as folder:
+        path = f"{folder}/model.cbm"
+        model.save_model(path)
+        loaded.load_model(path)
+    adapter = adapt(loaded)
+    assert (adapter.features, adapter.n_features) == ((), 3)
+    schema = infer_from_model(loaded)
+    assert schema is not None and schema.names == ("x0", "x1", "x2")
+    age, income, flag = schema.features
+    assert 10 <= float(age.min or 0) < float(age.max or 0) <= 100
+    assert float(income.min or 0) > 0 and float(income.max or 0) < 8_000
+    assert (flag.min, flag.max) == (0, 1)
+    assert not adapter.answer(generate(schema, 50, 0).frame).failed.any()
