@@ -143,8 +143,8 @@ def tried(url: str, case: Case, config: dict[str, Any]) -> Outcome:
         final = [follow for follow in left if not follow.changes]
         told = any(re.search(follow.says, text, re.IGNORECASE) for follow in final for text in last["texts"])
         outcome = TOLD if told else first["outcome"]
-    for told in (first, *steps):
-        told["said"] = _short(told["said"])
+    for part in (first, *steps):
+        part["said"] = _short(part["said"])
     return {"kind": case.kind, "name": case.name, "truth": case.truth, "outcome": outcome,
         "status": first["status"],
             "sections": first["sections"], "score": last["score"], "said": first["said"], "steps": steps,
