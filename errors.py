@@ -9,6 +9,7 @@
     ├── ModelError                     422  model_error        the model file is at fault
     │   ├── NotAModel                  422  not_a_model        not a pickle, empty, truncated
     │   ├── NoPredict                  422  no_predict
+    │   ├── SeveralModels              422  several_models     asked which of them; `choices`
     │   ├── VersionMismatch            422  version_mismatch
     │   ├── MissingLibrary             422  missing_library
     │   ├── PredictFailed              422  predict_failed
@@ -29,6 +30,7 @@
 Expected errors carry their HTTP status, so that the API renders them in one place.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "NotAModel",
     "NotFound",
     "PredictFailed",
+    "SeveralModels",
     "TooBusy",
     "TooLarge",
     "Unauthorized",
@@ -65,18 +68,24 @@ MAX_QUOTED = 300  # characters of a message, or of a name, that are not our own
 
 
 class DashboardError(Exception):
-    """The root. `message` says what happened, `hint` what to do, `field` where (when one is at fault)."""
+    """The root. `message` says what happened, `hint` what to do, `field` where (when one is at fault).
+
+    choices: what the caller can choose from, where that mends it.
+    """
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Something went wrong on our side"
     retry_after_s: int | None = None  # seconds after which asking again makes sense
 
-    def __init__(self, message: str, *, hint: str = "", field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", field: str | None = None, choices: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.field = field
+        self.choices = tuple(choices)
 
 
 class InvalidInput(DashboardError):
@@ -120,6 +129,11 @@ class NotAModel(ModelError):
 class NoPredict(ModelError):
     code = "no_predict"
     title = "The file holds nothing that can predict"
+
+
+class SeveralModels(ModelError):
+    code = "several_models"
+    title = "The file holds several models"
 
 
 class VersionMismatch(ModelError):

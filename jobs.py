@@ -77,7 +77,12 @@ class Jobs:
     def fail(self, id: str, attempt: int, error: DashboardError | Mapping[str, Any]) -> bool:
         """`error` as raised, or its keys code, message and hint."""
         if isinstance(error, DashboardError):
-            error = {"code": error.code, "message": error.message, "hint": error.hint}
+            error = {
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "choices": list(error.choices),
+            }
         return self._jobs.fail(id, attempt, error)
 
     def cancelled(self, id: str, attempt: int) -> bool:

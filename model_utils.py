@@ -89,6 +89,7 @@ class Adapter:
     objective: of a raw booster, whose answers are turned into codes; "" for all others.
     method: what is asked, where the estimator has no predict.
     scores_decide: its predict is the most probable class by definition, so that one call tells both.
+    answers: what it answers for each of `labels`, where those are words for its codes; None for the same.
     """
 
     estimator: Any
@@ -104,6 +105,7 @@ class Adapter:
     objective: str = ""
     method: str = "predict"
     scores_decide: bool = False
+    answers: tuple[str, ...] | None = None
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `predict` is called with: the model's columns in its order, float64 (n, f) when it takes
@@ -130,7 +132,7 @@ class Adapter:
     @property
     def takes_matrix(self) -> bool:
         """Whether it is a raw XGBoost booster, which remembers its answers for a matrix that it met."""
-        return self.name == "Booster" and self.framework == "xgboost"
+        return type(self.estimator).__name__ == "Booster" and self.framework == "xgboost"
 
     def convert(self, table: pd.DataFrame) -> Any:
         """What `select` gave, in the form that the model takes."""
@@ -145,7 +147,8 @@ class Adapter:
         answer: npt.NDArray[Any] = getattr(self.estimator, self.method)(x)
         if self.method != "predict_proba":
             return answer
-        classes = np.arange(answer.shape[1]) if self.labels is None else np.array(self.labels)
+        labels = self.answers or self.labels
+        classes = np.arange(answer.shape[1]) if labels is None else np.array(labels)
         return np.asarray(classes[np.asarray(answer).argmax(axis=1)])
 
     def scores(self, x: Any) -> npt.NDArray[np.float64] | None:
@@ -238,9 +241,9 @@ class Adapter:
         labels = tuple(sorted(set(texts))) if self.labels is None else self.labels
         if len(labels) > MAX_LABELS:
             raise PredictFailed(f"predict answered with {len(labels):,} different texts.", hint=ANSWER_HINT)
-        if self.labels is not None and texts and not set(texts) & set(labels):
+        if self.answers is None and self.labels is not None and texts and not set(texts) & set(labels):
             labels = tuple(sorted(set(texts)))[:MAX_LABELS]  # a multi-output answer: classes of its own
-        index = {text: code for code, text in enumerate(labels)}
+        index = {text: code for code, text in enumerate(self.answers or labels)}
         table = np.array([*(index.get(text, -2) for text in texts), -1], dtype=np.float64)
         values = table[found]
         problems = {}

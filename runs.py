@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
 from example_models import EXAMPLES
 from records.base import Record
+from records.model import ModelFile
 from records.run import RunPlan, RunReport, Source
 from records.sample import SampleFacts
 from records.schema import Schema
@@ -100,9 +101,11 @@ def submit(
     source: Source = "api",
     idempotency_key: str | None = None,
     facts: SampleFacts | None = None,
+    companions: Sequence[Upload] = (),
 ) -> RunRow:
     """Store a run and queue its job; returns at once.
 
+    companions: the preprocessors that the model was fitted behind, and lists of its columns.
     What can be refused without opening the model is refused here: a target that the sample lacks, a schema
     that contradicts itself, a baseline that is not there. facts: what the sample holds, as `facts_of`; of a
     sample that was not read yet the run itself will say what is wrong. The same `idempotency_key` with the
@@ -111,6 +114,7 @@ def submit(
     """
     plan = plan or RunPlan()
     _check_sample(sample, facts, target, schema)
+    check_names((model, *companions))
     run_id, job_id = new_run_id(), services.jobs.new_id()
     row = RunRow(
         id=run_id,
@@ -122,6 +126,7 @@ def submit(
         model_name=model.name,
         model_sha256=model.sha256,
         model_bytes=model.bytes,
+        companions=tuple(ModelFile(**one.model_dump()) for one in companions),
         sample_sha256=sample.sha256 if sample else None,
         sample_name=sample.name if sample else None,
         target=target,
@@ -131,7 +136,7 @@ def submit(
     )
     with services.store.transaction():
         if idempotency_key is not None:
-            fingerprint = _fingerprint(model, schema, sample, target, plan)
+            fingerprint = _fingerprint(model, schema, sample, target, plan, companions)
             earlier = services.store.runs.claim_idempotency(idempotency_key, fingerprint, run_id)
             if earlier is not None:
                 return get_run(services, earlier)
@@ -142,7 +147,7 @@ def submit(
         services.artifacts.path(model.sha256)  # NotFound: it was uploaded days ago, and tidied away
         _check_baseline(services, plan)
         # Inside the transaction, so that deleting another run cannot pull a shared file away in between.
-        for upload in (model, sample):
+        for upload in (model, sample, *companions):
             if upload is not None:
                 services.artifacts.path(upload.sha256)
         services.store.runs.insert(row)
@@ -231,16 +236,35 @@ def artifact(services: Services, run_id: str, name: str) -> Path:
     return services.artifacts.path(files[name].sha256)
 
 
-def request_inspection(services: Services, model: Upload, *, contained: bool = False) -> str:
+def request_inspection(
+    services: Services,
+    model: Upload,
+    *,
+    contained: bool = False,
+    companions: Sequence[Upload] = (),
+    entry: str | None = None,
+    steps: Sequence[str] = (),
+) -> str:
     """Queue a look into a model (its identity and schema); returns the job's id for `get_job`.
 
+    companions: as for `submit`; the answer names the file that turned out to be the model. entry and steps:
+    as in `RunPlan`.
     contained: also into one that the scan refuses, where the operator allows that.
     TooBusy when as many of these, examples included, wait as runs may.
     """
     if contained:
         check_may_contain(services)
     _check_room(services, "models to be read and examples", "inspect", "example")
-    payload = {"name": model.name, "bytes": model.bytes, "contained": contained}
+    check_names((model, *companions))
+    beside = [one.model_dump() for one in companions]
+    payload = {
+        "name": model.name,
+        "bytes": model.bytes,
+        "contained": contained,
+        "companions": beside,
+        "entry": entry,
+        "steps": list(steps),
+    }
     return services.jobs.submit("inspect", model.sha256, payload, priority=10, max_attempts=1).id
 
 
@@ -358,8 +382,25 @@ def _check_baseline(services: Services, plan: RunPlan) -> None:
         )
 
 
+def check_names(uploads: Sequence[Upload]) -> None:
+    """Files are told apart by their names. Raises InvalidInput for two of the same."""
+    names = [upload.name for upload in uploads]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidInput(
+            f"Two of the files are called {twice!r}.",
+            hint="Give each its own name: the report tells them apart by it.",
+            field="preprocessor",
+        )
+
+
 def _fingerprint(
-    model: Upload, schema: Schema | None, sample: Upload | None, target: str | None, plan: RunPlan
+    model: Upload,
+    schema: Schema | None,
+    sample: Upload | None,
+    target: str | None,
+    plan: RunPlan,
+    companions: Sequence[Upload],
 ) -> str:
     parts = (
         model.sha256,
@@ -367,6 +408,7 @@ def _fingerprint(
         sample.sha256 if sample else "",
         target or "",
         plan.model_dump_json(),
+        *(one.model_dump_json() for one in companions),
     )
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 

@@ -34,7 +34,7 @@ from execution.inspection import describe_sample, inspect_model
 from execution.results import as_stored, summary_of
 from execution.stages import Outcome, executed
 from jobs import Jobs
-from records.model import ModelInfo
+from records.model import ModelFile, ModelInfo
 from records.run import Stage
 from runs import Upload, store_upload
 from sandbox.zygote import Zygote
@@ -267,9 +267,17 @@ class Worker:
         return self._inspect(job, zygote, hold) if job.kind == "inspect" else self._example(job)
 
     def _inspect(self, job: JobRow, zygote: Zygote, hold: Hold) -> dict[str, Any]:
-        info = ModelInfo(name=job.payload["name"], sha256=job.subject, bytes=job.payload["bytes"])
+        given = job.payload
+        beside = tuple(ModelFile(**one) for one in given.get("companions", ()))
+        info = ModelInfo(name=given["name"], sha256=job.subject, bytes=given["bytes"], companions=beside)
         info, schema, warnings = inspect_model(
-            self._services, zygote, info, hold.stop, contained=job.payload.get("contained", False)
+            self._services,
+            zygote,
+            info,
+            hold.stop,
+            contained=given.get("contained", False),
+            entry=given.get("entry"),
+            steps=given.get("steps", ()),
         )
         return {
             "model": info.model_dump(mode="json"),

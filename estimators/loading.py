@@ -14,8 +14,6 @@ from typing import Any, BinaryIO
 from zlib import error as zlib_error
 
 import joblib
-import numpy as np
-import pandas as pd
 
 from errors import (
     MAX_QUOTED,
@@ -23,17 +21,14 @@ from errors import (
     MissingLibrary,
     ModelError,
     ModelRefused,
-    NoPredict,
     NotAModel,
     VersionMismatch,
 )
 from estimators.native import format_of, load_native
-from estimators.traits import answering_method
 from estimators.unpickler import load_restricted
 from records.model import Policy, ScanReport
-from records.schema import MAX_NAME
 from scan.files import scan
-from scan.formats import DAMAGED_HINT, SAVE_HINT
+from scan.formats import DAMAGED_HINT
 from scan.policy import RESAVE, check_policy, mismatches
 from upgrades.steps import Upgrade
 
@@ -61,31 +56,30 @@ def load(
     report: ScanReport | None = None,
     told: Upgrade | None = None,
 ) -> Any:
-    """The object a model file holds, checked to have `predict`. Executes a pickle: child only.
+    """The object a model file holds, whatever it is. Executes a pickle: child only.
 
     policy: `strict` refuses a file that the scan does not allow and resolves no name off the list; the
     others load whatever the file asks for, as it is. report: the file's scan, where there is one already.
     told: is filled with what was done to bring a model of an older scikit-learn forward.
     Raises NotAModel (cut or damaged), ModelRefused (by the scan, or by the lock), MissingLibrary,
-    VersionMismatch, NoPredict, ModelError.
+    VersionMismatch, ModelError.
     """
     if report is None:
         report = scan(file)
     check_policy(report, policy)
     if report.format not in ("pickle", "joblib"):
         try:
-            return _checked(load_native(file, policy, report))
+            return load_native(file, policy, report)
         except DashboardError:
             raise
         except Exception as error:
             raise _native_error(error, report) from None
     try:
-        loaded = load_restricted(file, told) if policy == "strict" else _load_anything(file)
+        return load_restricted(file, told) if policy == "strict" else _load_anything(file)
     except DashboardError:
         raise
     except Exception as error:
         raise _load_error(error, report.saved_with) from None
-    return _checked(loaded)
 
 
 def _load_anything(file: BinaryIO) -> Any:
@@ -166,39 +160,3 @@ def _missing(library: str) -> MissingLibrary:
         f"The model needs the library '{library}', which is not installed here.",
         hint=f"Install it for the server (pip install {package}) and restart, or save a model without it.",
     )
-
-
-def _checked(loaded: Any) -> Any:
-    """The object itself. Raises NoPredict, saying what the file holds instead of a model."""
-    kind = type(loaded).__name__[:MAX_NAME]
-    if isinstance(loaded, type):
-        raise NoPredict(
-            f"The file holds the class {loaded.__name__[:MAX_NAME]}, not a fitted model.", hint=SAVE_HINT
-        )
-    if answering_method(loaded) is not None:
-        return loaded
-    if isinstance(loaded, dict):
-        inside = [str(key)[:50] for key, value in loaded.items() if hasattr(value, "predict")]
-        where = f" Its entry '{inside[0]}' can predict: save that alone." if inside else ""
-        raise NoPredict(
-            f"The file holds a dict of {len(loaded)} entries, not a model.{where}", hint=SAVE_HINT
-        )
-    if isinstance(loaded, list | tuple | set):
-        raise NoPredict(f"The file holds a {kind} of {len(loaded)} items, not a model.", hint=SAVE_HINT)
-    if isinstance(loaded, np.ndarray | pd.DataFrame | pd.Series):
-        raise NoPredict(f"The file holds data ({kind} of shape {loaded.shape}), not a model.", hint=SAVE_HINT)
-    if hasattr(loaded, "transform"):
-        raise NoPredict(
-            f"The file holds {_a(kind)}, which transforms rows and does not predict.",
-            hint="Put it into a Pipeline with the model and save the pipeline.",
-        )
-    if hasattr(loaded, "fit_predict"):
-        raise NoPredict(
-            f"{kind} can only label the rows it was fitted on: it has no predict.", hint=SAVE_HINT
-        )
-    raise NoPredict(f"The file holds {_a(kind)}, which has no predict.", hint=SAVE_HINT)
-
-
-def _a(name: str) -> str:
-    vowel = name[:1] in "AEIOaeio" and not name.startswith("One")
-    return f"{'an' if vowel else 'a'} {name}"

@@ -203,7 +203,7 @@ def starts_with_columns(estimator: Any) -> bool:
     inner = attribute(estimator, "best_estimator_") or estimator
     steps = attribute(inner, "steps")
     first = steps[0][1] if isinstance(steps, list) and steps else inner
-    return type(first).__name__ == "ColumnTransformer"
+    return type(first).__name__ in ("ColumnTransformer", "ColumnSteps")
 
 
 def xgboost_categories(estimator: Any) -> dict[str, None]:

@@ -86,6 +86,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 passed or warned, 1 a gate broke, 2 could not be judged.",
     )
     parser.add_argument("model", type=Path, help="the model's file (pickle, joblib, ONNX ...)")
+    parser.add_argument(
+        "--preprocessor",
+        type=Path,
+        action="append",
+        default=[],
+        help="a file that the model was fitted behind (scaler, encoders, vectorizer, list of columns); "
+        "repeatable",
+    )
     parser.add_argument("--schema", help="JSON file that describes the inputs, or the JSON itself")
     parser.add_argument("--sample", type=Path, help="CSV or Parquet file with rows to learn the inputs from")
     parser.add_argument("--target", help="name of the label column in the sample")
@@ -161,15 +169,12 @@ def _submit(client: httpx.Client, base: str, options: argparse.Namespace) -> htt
         data["config"] = json.dumps(config)
     if options.schema:
         data["schema"] = json.dumps(_json_of(options.schema, "schema"))
-    paths = {"model": options.model, "sample": options.sample}
+    paths = [("model", options.model), *(("preprocessor", path) for path in options.preprocessor)]
+    paths += [("sample", options.sample)] if options.sample else []
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     for attempt in range(1, ATTEMPTS + 1):
         with ExitStack() as stack:
-            files = {
-                field: (path.name, stack.enter_context(_opened(path, field)))
-                for field, path in paths.items()
-                if path is not None
-            }
+            files = [(field, (path.name, stack.enter_context(_opened(path, field)))) for field, path in paths]
             query = {"wait": f"{min(options.wait, FIRST_WAIT_S):g}"}
             try:
                 return client.post("/run_tests", params=query, data=data, files=files, headers=headers)

@@ -7,12 +7,13 @@ to `execution.stages`.
 import os
 import platform
 import threading
+from collections.abc import Mapping, Sequence
 
-from records.model import ModelInfo, Policy, ScanReport
+from records.model import ModelFile, ModelInfo, Policy, ScanReport
 from records.run import Environment
 from records.sample import SampleFacts
 from records.schema import Schema
-from sandbox.handle import LoadedModel, open_model
+from sandbox.handle import Asking, LoadedModel, open_model
 from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
 from scan.formats import same_version
@@ -39,15 +40,24 @@ def inspect_model(
     cancelled: threading.Event,
     *,
     contained: bool = False,
+    entry: str | None = None,
+    steps: Sequence[str] = (),
 ) -> tuple[ModelInfo, Schema | None, tuple[str, ...]]:
     """Open a model only to learn what it is: its identity, the schema it remembers, and warnings."""
     path = services.artifacts.path(info.sha256)
     deadline_s = services.settings.load_timeout_s
     policy = policy_of(services.settings, contained)
     with open_model(
-        zygote, path, name=info.name, deadline_s=deadline_s, cancelled=cancelled, policy=policy
+        zygote,
+        path,
+        name=info.name,
+        companions=[(one.name, services.artifacts.path(one.sha256)) for one in info.companions],
+        asking=Asking(entry, tuple(steps)),
+        deadline_s=deadline_s,
+        cancelled=cancelled,
+        policy=policy,
     ) as handle:
-        info = complete(with_scan(info, handle.scan), handle.info)
+        info = complete(with_scan(info, handle.scan), handle.info, handle.scans)
         return info, handle.mined, (*let_in(info, policy), *handle.info.warnings, *version_skew(info))
 
 
@@ -79,11 +89,26 @@ def let_in(info: ModelInfo, policy: Policy) -> tuple[str, ...]:
 def with_scan(info: ModelInfo, scan: ScanReport) -> ModelInfo:
     """What the file shows, at a glance or as a whole, before the model is loaded and when it is refused."""
     saved_with = info.saved_with | scan.saved_with
-    return info.model_copy(update={"format": scan.format, "scan": scan, "saved_with": saved_with})
+    kind = f"{scan.container}, {scan.format}" if scan.container else scan.format
+    return info.model_copy(update={"format": kind, "scan": scan, "saved_with": saved_with})
 
 
-def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
-    """Add what only the loaded model tells."""
+def complete(info: ModelInfo, loaded: LoadedModel, scans: Mapping[int, ScanReport]) -> ModelInfo:
+    """Add what only the loaded model tells. The file that turned out to predict is the model.
+
+    scans: of each file by its number, the one sent as the model being 0.
+    """
+    if loaded.file:
+        info = with_scan(_swapped(info, loaded.file), scans[loaded.file])
+    companions = enumerate(info.companions)
+    beside = [scan for number, scan in scans.items() if number != loaded.file]
+    info = info.model_copy(
+        update={
+            "companions": tuple(
+                one.model_copy(update={"format": beside[number].format}) for number, one in companions
+            )
+        }
+    )
     return info.model_copy(
         update={
             "framework": loaded.framework,
@@ -95,8 +120,25 @@ def complete(info: ModelInfo, loaded: LoadedModel) -> ModelInfo:
             "class_shares": loaded.class_shares,
             "upgraded_from": loaded.upgraded_from,
             "upgrades": loaded.upgrades,
+            "parts": loaded.parts,
             "load_ms": loaded.load_ms,
             "load_memory_mb": loaded.load_memory_mb,
+        }
+    )
+
+
+def _swapped(info: ModelInfo, number: int) -> ModelInfo:
+    """The companion that holds the model in the model's place, and what was sent as the model in its own."""
+    model = info.companions[number - 1]
+    sent = ModelFile(name=info.name, sha256=info.sha256, bytes=info.bytes)
+    rest = [one for one in info.companions if one is not model]
+    return info.model_copy(
+        update={
+            "name": model.name,
+            "sha256": model.sha256,
+            "bytes": model.bytes,
+            "companions": (sent, *rest),
+            "saved_with": {},
         }
     )
 

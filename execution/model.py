@@ -15,7 +15,7 @@ from errors import PredictFailed
 from estimators.answers import Predictions
 from execution.inspection import complete, let_in, policy_of, version_skew, with_scan
 from records.model import ModelInfo, Policy, ScanReport
-from sandbox.handle import ModelHandle, open_model
+from sandbox.handle import Asking, ModelHandle, open_model
 from sandbox.zygote import Zygote
 from services import Services
 from store.runs import RunRow
@@ -35,7 +35,12 @@ class RunModel:
     def __init__(
         self, services: Services, zygote: Zygote, row: RunRow, deadline: float, cancelled: threading.Event
     ) -> None:
-        self.info = ModelInfo(name=row.model_name, sha256=row.model_sha256, bytes=row.model_bytes)
+        self.info = ModelInfo(
+            name=row.model_name,
+            sha256=row.model_sha256,
+            bytes=row.model_bytes,
+            companions=row.companions,
+        )
         self.warnings: tuple[str, ...] = ()
         self.isolation: tuple[str, ...] = ()
         self._services, self._zygote, self._row = services, zygote, row
@@ -57,7 +62,7 @@ class RunModel:
         self._handle = self._handles.enter_context(self.start(self._row, self._scanned))
         loaded = self._handle.info
         if self._openings == 1:
-            self.info = complete(self.info, loaded)
+            self.info = complete(self.info, loaded, self._handle.scans)
             self.warnings = (*let_in(self.info, self._policy), *loaded.warnings, *version_skew(self.info))
             self.isolation = self._handle.isolation
         return self._handle
@@ -70,6 +75,8 @@ class RunModel:
             self._zygote,
             self._services.artifacts.path(row.model_sha256),
             name=row.model_name,
+            companions=[(one.name, self._services.artifacts.path(one.sha256)) for one in row.companions],
+            asking=Asking(row.plan.entry, row.plan.steps),
             deadline_s=max(self._deadline - time.monotonic(), 0.0),
             cancelled=self._cancelled,
             policy=self._policy,

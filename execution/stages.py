@@ -44,7 +44,7 @@ from records.thresholds import monitoring_thresholds
 from robustness import examination
 from robustness.monotonicity import check_declared
 from rows.columns import features_of, split_target
-from rows.fit import check_agrees, check_fits_model
+from rows.fit import check_agrees, check_fits_model, looks_unscaled
 from rows.joint import joint_for
 from rows.limits import MAX_ROWS
 from sandbox.handle import ModelHandle
@@ -186,6 +186,8 @@ class Execution:
         check_complete(self.schema)
         check_fits_model(self.schema, self.model.info)
         check_agrees(self.schema, handle.mined)
+        if (hint := looks_unscaled(sample_schema, handle.mined)) is not None:
+            self.warnings.append(hint)
 
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)

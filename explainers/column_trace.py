@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from estimators.columns import ColumnSteps, Named, takes_one_column
+
 __all__ = ["Owner", "Unwrapped", "unwrap"]
 
 MOST_CELLS = 50_000_000  # 400 MB dense; a wider one-hot is not worth making dense
@@ -71,6 +73,10 @@ def _through(step: Any, owner: Owner) -> Owner | None:
         return owner
     if isinstance(step, str):
         return owner[:0] if step == "drop" else None
+    if isinstance(step, Named):
+        return owner
+    if isinstance(step, ColumnSteps):
+        return _by_name(step, owner)
     kind = type(step).__name__
     if type(step).__module__.split(".")[0] != "sklearn":
         return None
@@ -92,6 +98,18 @@ def _through(step: Any, owner: Owner) -> Owner | None:
         kept: Owner = owner[np.asarray(step.get_support(), dtype=bool)]
         return kept
     return None
+
+
+def _by_name(steps: ColumnSteps, owner: Owner) -> Owner | None:
+    """Owners of what leaves transformers of some of the columns each."""
+    owners = dict(zip(map(str, steps.feature_names_in_), owner.tolist(), strict=True))
+    for part in steps.parts:
+        taken = np.array([owners[name] for name in part.takes], dtype=np.intp)
+        given = taken if takes_one_column(part.transformer) else _through(part.transformer, taken)
+        if given is None or len(given) != len(part.gives):
+            return None
+        owners |= dict(zip(part.gives, given.tolist(), strict=True))
+    return np.array([owners[name] for name in steps.out], dtype=np.intp)
 
 
 def _in_turn(steps: Sequence[Any], owner: Owner) -> Owner | None:

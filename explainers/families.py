@@ -122,7 +122,8 @@ def explained_output(
     ):
         output, call = "margin", estimator.decision_function
     elif adapter.task in ("classification", "clustering"):
-        chosen = np.asarray(adapter.labels if adapter.labels else np.unique(_text(adapter.predict(x))))
+        known = adapter.answers or adapter.labels
+        chosen = np.asarray(known if known else np.unique(_text(adapter.predict(x))))
         output = "class chosen (1) or not (0)"
 
         def call(x: Any) -> Any:

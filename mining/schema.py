@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
+from estimators.columns import ColumnSteps, Named
 from mining import onnx_columns
 from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
 from mining.moments import MOMENT_MINERS
 from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
 from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
 from rows.joint import Joint
-from schema_utils import MAX_WITH_QUANTILES, quantiles_of
+from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
 __all__ = ["Mined", "guessed", "infer_from_model", "mine"]
 
@@ -40,8 +41,10 @@ def infer_from_model(estimator: Any) -> Schema | None:
     return None if found is None else found.schema
 
 
-def mine(estimator: Any) -> Mined | None:
+def mine(estimator: Any, promised: Schema | None = None) -> Mined | None:
     """The features that a fitted estimator takes, in its order; None when it knows neither names nor count.
+
+    promised: what stands beside it of its inputs, taken where the estimator itself knows nothing.
 
     A model fitted without names has x0, x1, ... What is looked into: pipelines and column transformers
     (through to the raw columns), encoders, scalers, imputers; tree ensembles of scikit-learn, XGBoost
@@ -50,6 +53,8 @@ def mine(estimator: Any) -> Mined | None:
     """
     names = _names(estimator)
     count = len(names) or _count(estimator)
+    if promised is not None and not names and count in (0, len(promised.features)):
+        names, count = list(promised.names), len(promised.features)
     if not count or count > MAX_FEATURES:
         return None
     if len(set(names)) != count or is_placeholder(names):
@@ -57,7 +62,20 @@ def mine(estimator: Any) -> Mined | None:
     facts = Facts(count)
     _walk(estimator, [Column(i, True) for i in range(count)], facts, 0)
     schema = Schema(features=tuple(_field(name, facts.of(i)) for i, name in enumerate(names)))
+    if promised is not None:
+        schema = _filled(schema, promised)
     return Mined(schema, None if facts.rows is None else Joint.of_values(names, facts.rows))
+
+
+def _filled(schema: Schema, promised: Schema) -> Schema:
+    """What was promised of each feature about which the estimator remembers nothing."""
+    unknown = set(guessed(schema))
+    known = {field.name: field for field in promised.features}
+    return Schema(
+        features=tuple(
+            known.get(field.name, field) if field.name in unknown else field for field in schema.features
+        )
+    )
 
 
 def guessed(schema: Schema) -> tuple[str, ...]:
@@ -168,6 +186,10 @@ def _walk(step: Any, columns: Columns, facts: Facts, depth: int) -> Columns:
             for _, inner in step.steps:
                 columns = _walk(inner, columns, facts, depth + 1)
             return columns
+        if isinstance(step, ColumnSteps):
+            return _walk_column_steps(step, columns, facts, depth)
+        if isinstance(step, Named):
+            return columns
         if hasattr(step, "transformer_list"):
             return [c for _, inner in step.transformer_list for c in _walk(inner, columns, facts, depth + 1)]
     for inner, its_columns in _inside(step, columns):
@@ -191,6 +213,32 @@ def _walk_column_transformer(step: Any, columns: Columns, facts: Facts, depth: i
         if len(given) == part.stop - part.start:
             out[part] = given
     return out
+
+
+def _walk_column_steps(step: ColumnSteps, columns: Columns, facts: Facts, depth: int) -> Columns:
+    """Transformers on their own columns, in turn; what takes the place of others goes by its name."""
+    by_name = dict(zip(map(str, step.feature_names_in_), columns, strict=True))
+    for part in step.parts:
+        taken = [by_name[name] for name in part.takes]
+        if hasattr(part.transformer, "classes_"):  # a label encoder: its list is closed
+            _mine_label_encoder(part.transformer, taken[0], facts)
+            given: Columns = [column and Column(column.feature, False) for column in taken]
+        else:
+            given = _walk(part.transformer, taken, facts, depth + 1)
+        if len(given) != len(part.gives):
+            given = [None] * len(part.gives)
+        by_name |= dict(zip(part.gives, given, strict=True))
+    return [by_name[name] for name in step.out]
+
+
+def _mine_label_encoder(encoder: Any, column: Column | None, facts: Facts) -> None:
+    values = [value.item() if isinstance(value, np.generic) else value for value in encoder.classes_]
+    present = [value for value in values if value is not None and value == value]
+    if column is None or not column.raw or not present or len(present) > CATEGORIES_KEPT:
+        return
+    kept = tuple(value if isinstance(value, str | int | float) else str(value) for value in present)
+    facts.tell(column, type="category", categories=kept, closed=True)
+    facts.tell(column, nullable=len(present) < len(values))
 
 
 def _positions(chosen: Any, places: Mapping[str, int], count: int) -> list[int]:

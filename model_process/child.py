@@ -12,13 +12,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-import model_utils
+from bundles.assembly import assembled
+from bundles.containers import Opened, opened
 from errors import MAX_QUOTED, DashboardError, InvalidSample, LockUnavailable, ModelError, PredictFailed
 from estimators import native
 from estimators.answers import MAX_ERRORS, Predictions
@@ -34,11 +35,11 @@ from model_utils import Adapter
 from records import bounded_json
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
-from records.model import ScanReport
+from records.model import Policy, ScanReport
+from records.schema import Schema
 from records.texts import clean, clean_within
 from rows.joint import Joint
 from sandbox import wire
-from scan import files
 from scan.policy import installed_versions
 from upgrades.steps import Upgrade
 from upgrades.telling import told_of
@@ -53,16 +54,20 @@ ASKED_TO_PREDICT = ("predict", "predict_singly", "predict_together", "measure", 
 
 
 def child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
-    """What a forked child does: leave the worker's world, lock itself, serve its one model."""
+    """What a forked child does: leave the worker's world, lock itself, serve its one model or sample.
+
+    fds: for requests, for answers, and of each file, the model's first.
+    """
     os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Low numbers, for the descriptor limit; through high ones first, for they may be one another's.
     high = [os.dup2(fd, 200 + i, inheritable=False) for i, fd in enumerate(fds)]
-    requests, answers, model = (os.dup2(fd, FIRST_FD + i, inheritable=False) for i, fd in enumerate(high))
+    kept = tuple(os.dup2(fd, FIRST_FD + i, inheritable=False) for i, fd in enumerate(high))
+    requests, answers, *given = kept
     try:
         isolation = lock.lock(
-            (requests, answers, model),
+            kept,
             parent=parent,
             memory_mb=request["memory_mb"],
             cpu_s=request["cpu_s"],
@@ -74,8 +79,7 @@ def child_main(request: dict[str, Any], fds: list[int], parent: int) -> None:
         wire.send(answers, wire.Message({"error": _error(error, "hello")}))
         os._exit(0)
     warnings.simplefilter("ignore")
-    with os.fdopen(model, "rb") as file:
-        _Child(requests, answers, file, isolation).serve()
+    _Child(requests, answers, [os.fdopen(fd, "rb") for fd in given], isolation).serve()
     os._exit(0)
 
 
@@ -85,10 +89,13 @@ class _Child:
 
     requests: int
     answers: int
-    file: BinaryIO
+    given: list[BinaryIO]
     isolation: tuple[str, ...]
     adapter: Adapter | None = None
-    report: ScanReport | None = None
+    files: dict[int, Opened] = field(
+        default_factory=dict
+    )  # what each file given holds, once it was looked at
+    reports: dict[int, ScanReport] = field(default_factory=dict)
     rig: Rig | None = None
     before_mb: float = 0.0  # the peak before anything of the model was read
     loaded_mb: float = 0.0  # the peak when the model was loaded
@@ -107,7 +114,7 @@ class _Child:
             "block": self._block,
             "explain": self._explain,
             "memory": self._memory,
-        } | SampleOperations(self.file).by_name
+        } | SampleOperations(self.given[0]).by_name
         while True:
             try:
                 request = wire.receive(self.requests, wire.REQUEST_LIMIT)
@@ -126,28 +133,37 @@ class _Child:
         """Answered before the model's first byte is read, so that no model can forge it."""
         return wire.Message({"isolation": list(self.isolation)})
 
-    def _glance(self, _request: wire.Message) -> wire.Message:
+    def _glance(self, request: wire.Message) -> wire.Message:
         """Answered before the model's code could run, so that no model can forge it either; as is a scan."""
-        self.before_mb = _peak_memory_mb()
-        return _seen(files.first_glance(self.file))
+        self.before_mb = self.before_mb or _peak_memory_mb()
+        return _seen(self._opened(request).glance())
 
-    def _scan(self, _request: wire.Message) -> wire.Message:
-        self.report = files.scan(self.file)
-        return _seen(self.report)
+    def _scan(self, request: wire.Message) -> wire.Message:
+        self.reports[request.header["file"]] = report = self._opened(request).scan()
+        return _seen(report)
+
+    def _opened(self, request: wire.Message) -> Opened:
+        number = request.header["file"]
+        if number not in self.files:
+            self.files[number] = opened(self.given[number], companion=number > 0)
+        return self.files[number]
 
     def _load(self, request: wire.Message) -> wire.Message:
-        upgrade = Upgrade()
+        upgrade, header = Upgrade(), request.header
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            if self.report is not None:
-                native.import_libraries(self.report.libraries)
+            native.import_libraries({name for report in self.reports.values() for name in report.libraries})
             started = time.perf_counter()
-            estimator = load(self.file, request.header["policy"], self.report, upgrade)
+            loaded = [
+                (name, self._content(number, header["policy"], upgrade))
+                for number, name in enumerate(header["names"])
+            ]
             load_ms = (time.perf_counter() - started) * 1000
-            adapter = model_utils.adapt(estimator)
+            found = assembled(loaded, header["entry"], header["steps"])
+            adapter, estimator = found.adapter, found.adapter.estimator
         self.loaded_mb = _peak_memory_mb()
         memory = max(0.0, self.loaded_mb - self.before_mb)
-        mined, joint, complaint = _mined(estimator)
+        mined, joint, complaint = _mined(estimator, self.files[found.file].promised)
         said = [*adapter.notes, *told_of(upgrade), *_warnings(caught), *complaint]
         self.adapter = adapter
         texts = {
@@ -158,6 +174,7 @@ class _Child:
             "upgraded_from": upgrade.saved_by,
             "upgrades": list(upgrade.steps) if upgrade.saved_by else [],
             "libraries": installed_versions(),
+            "parts": [[part.entry, part.kind, part.role, part.note] for part in found.parts],
             "schema": mined,
             "joint": None if joint is None else list(joint.names),
         }
@@ -166,6 +183,7 @@ class _Child:
             "estimator": adapter.name,
             "task": adapter.task,
             "n_features": adapter.n_features,
+            "file": found.file,
             "load_ms": load_ms,
             "load_memory_mb": memory,
         }
@@ -173,6 +191,13 @@ class _Child:
         if joint is not None:
             arrays["joint"] = joint.ranks
         return wire.Message(header, arrays)
+
+    def _content(self, number: int, policy: Policy, upgrade: Upgrade) -> Any:
+        """What one file holds, once it was scanned."""
+        file = self.files[number]
+        return (
+            file.names if file.names is not None else load(file.file, policy, self.reports[number], upgrade)
+        )
 
     def _predict(self, request: wire.Message) -> wire.Message:
         adapter = self._loaded()
@@ -275,10 +300,10 @@ def _prediction_answer(found: Predictions, known: tuple[str, ...] | None) -> wir
     return wire.Message({}, arrays)
 
 
-def _mined(estimator: Any) -> tuple[Any, Joint | None, list[str]]:
+def _mined(estimator: Any, promised: Schema | None) -> tuple[Any, Joint | None, list[str]]:
     """What the model remembers of its training data; not finding it never loses the load."""
     try:
-        found = mine(estimator)
+        found = mine(estimator, promised)
         if found is None:
             return None, None, []
         schema = found.schema.model_dump(mode="json", exclude_defaults=True)
@@ -309,7 +334,7 @@ def _warnings(caught: list[warnings.WarningMessage]) -> list[str]:
     return list(said)
 
 
-def _error(error: BaseException, operation: str) -> dict[str, str]:
+def _error(error: BaseException, operation: str) -> dict[str, Any]:
     """An exception as it crosses the pipe: code, message and hint, each of bounded length."""
     if isinstance(error, DashboardError):
         found = error
@@ -325,7 +350,8 @@ def _error(error: BaseException, operation: str) -> dict[str, str]:
         if operation in SAMPLE_OPERATIONS:
             found = InvalidSample(f"The sample cannot be read: {shown}", hint="Save it again as CSV.")
     texts = {"code": found.code, "message": found.message[:2000], "hint": found.hint[:1000]}
-    return {key: clean(text) for key, text in texts.items()}
+    choices = [clean(choice[:200]) for choice in found.choices[:50]]
+    return {key: clean(text) for key, text in texts.items()} | ({"choices": choices} if choices else {})
 
 
 def _message(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from errors import MAX_QUOTED
 from lockdown import kernel, lock
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
-from records.model import ScanReport
+from records.model import MAX_FILES, ScanReport
 from records.sample import SampleFacts
 from records.schema import Schema
 
@@ -157,7 +157,9 @@ class _Zygote:
 
     def _receive(self) -> bool:
         try:
-            text, ancillary, _, _ = self._control.recvmsg(REQUEST_BYTES, socket.CMSG_SPACE(12))
+            text, ancillary, _, _ = self._control.recvmsg(
+                REQUEST_BYTES, socket.CMSG_SPACE(4 * (2 + MAX_FILES))
+            )
         except OSError:
             return False
         for level, kind, data in ancillary:
@@ -172,7 +174,8 @@ class _Zygote:
             line, _, self._text = self._text.partition(b"\n")
             request = json.loads(line)
             if request["op"] == "fork":
-                fds, self._fds = self._fds[:3], self._fds[3:]
+                count = request["fds"]
+                fds, self._fds = self._fds[:count], self._fds[count:]
                 self._fork(request, fds)
             elif request["op"] == "kill":
                 for pid in [p for p, number in self._children.items() if number == request["id"]]:

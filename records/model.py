@@ -11,7 +11,8 @@ from pydantic import Field
 from records.base import Figure, Record
 
 __all__ = [
-    "FORMATS", "FormatName", "ModelInfo", "NativeFormat", "Policy", "RefusedName", "ScanReport", "Task",
+    "FORMATS", "MAX_FILES", "MAX_PARTS_TOLD", "FormatName", "ModelFile", "ModelInfo", "ModelPart",
+    "NativeFormat", "PartRole", "Policy", "RefusedName", "ScanReport", "Task",
 ]  # fmt: skip
 
 FormatName = Literal[
@@ -68,7 +69,8 @@ class ScanReport(Record):
     `ok` says that strict policy allows the file.
     """
 
-    format: Literal["pickle", "joblib"] | FormatName = "pickle"
+    format: Literal["pickle", "joblib", "json"] | FormatName = "pickle"
+    container: Literal["", "mlflow"] = ""  # what the file is in which a file of that format was found
     compression: str | None = None
     protocol: int | None = None
     libraries: tuple[str, ...] = ()  # top-level packages the file names
@@ -82,6 +84,33 @@ class ScanReport(Record):
     damaged: str = ""
 
 
+MAX_FILES = 10  # of one run: the model and its companions
+MAX_PARTS_TOLD = 100
+PartRole = Literal["preprocessor", "model", "answers", "columns", "classes", "left aside"]
+
+
+class ModelPart(Record):
+    """One part of a bundle, or one of several files: what it is, and what was made of it.
+
+    entry: its key or file's name. The parts stand in the order in which rows go through them: preprocessors,
+    the model, what brings its answers back into the target's unit; then the names, then what was left aside.
+    """
+
+    entry: str
+    kind: str
+    role: PartRole
+    note: str = ""
+
+
+class ModelFile(Record):
+    """A file that came beside the model."""
+
+    name: str
+    sha256: str
+    bytes: int
+    format: str = "unknown"
+
+
 Task = Literal["classification", "regression", "clustering", "outlier", "unknown"]
 
 
@@ -89,7 +118,7 @@ class ModelInfo(Record):
     """Identity of one model; filled from the bytes first, completed once it is loaded.
 
     upgraded_from: the older scikit-learn that saved it, where it was brought forward to the one installed;
-    upgrades: the steps that changed something, by name.
+    upgrades: the steps that changed something, by name. parts: () for a file that is a model alone.
     """
 
     name: str
@@ -107,5 +136,7 @@ class ModelInfo(Record):
     upgraded_from: str | None = None
     upgrades: tuple[str, ...] = ()
     scan: ScanReport = ScanReport()
+    parts: tuple[ModelPart, ...] = ()
+    companions: tuple[ModelFile, ...] = ()
     load_ms: Figure = None
     load_memory_mb: Figure = None

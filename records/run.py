@@ -52,6 +52,14 @@ class RunPlan(Record):
     robustness: RobustnessPlan = RobustnessPlan()
     gates: Gates = Gates()
     baseline: str | None = Field(None, max_length=64, description="Id of an earlier run to compare with.")
+    entry: str | None = Field(
+        None, max_length=200, description="Which part of a bundle to test, where several predict: its key."
+    )
+    steps: tuple[str, ...] = Field(
+        (),
+        max_length=10,
+        description="The preprocessors in their order, by file or key; else found by shapes.",
+    )
     policy: Literal["contained"] | None = Field(
         None, description="'contained' loads a file that the scan refuses, held by the lock alone."
     )

@@ -19,7 +19,7 @@ from records.metrics import SCORES
 from records.run import RunError, RunReport
 from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
 from reports.figures import figures, key_figures
-from reports.findings import is_consequence, kind_of, merged, sections_to_show, sentences_of
+from reports.findings import is_consequence, kind_of, merged, parts_of, sections_to_show, sentences_of
 from reports.words import between, breaking_distance, number, scenario, share, under, with_features
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def to_markdown(report: RunReport) -> str:
         f"Checks: {counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed, "
         f"{counts['error']} could not be judged.",
         "",
+        *(_md(sentence) for sentence in parts_of(report.model)),
+        *([""] if report.model.parts else []),
     ]
     notable = [f for f in merged(report.checks) if f.status in ("fail", "error", "warn")]
     if notable:
@@ -293,6 +295,7 @@ def _template() -> "Template":
         verdicts=_VERDICTS,
         status_words=_STATUS_WORDS,
         kind_of=kind_of,
+        parts_of=parts_of,
         sentences_of=sentences_of,
         tolerated=TOLERATED,
     )

@@ -13,9 +13,12 @@ from records.checks import UNJUDGED, Check, CheckStatus, SectionName, section_of
 from records.model import ModelInfo
 from records.run import RunError, RunReport
 
-__all__ = ["Finding", "is_consequence", "kind_of", "merged", "sections_to_show", "sentences_of"]
+__all__ = [
+    "Finding", "is_consequence", "kind_of", "merged", "parts_of", "sections_to_show", "sentences_of",
+]  # fmt: skip
 
 NOT_KNOWN = "unknown"
+MOST_LEFT = 5
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,25 @@ def kind_of(model: ModelInfo) -> str:
     if model.estimator == NOT_KNOWN:
         return "not opened"
     return f"{model.framework} {model.estimator}, {model.task}"
+
+
+def parts_of(model: ModelInfo) -> tuple[str, ...]:
+    """Sentences on a bundle or several files: what is asked, in which order, and what was left aside."""
+    asked = [part for part in model.parts if part.role in ("preprocessor", "model", "answers")]
+    sentences = []
+    if len(asked) > 1:
+        steps = " → ".join(f"{part.entry} ({part.kind})" for part in asked)
+        sentences.append(f"Asked as one pipeline: {steps}.")
+    elif asked:
+        sentences.append(f"Taken: {asked[0].entry} ({asked[0].kind}).")
+    for role, words in (("columns", "Columns by"), ("classes", "Classes by")):
+        named = [f"{part.entry} ({part.kind})" for part in model.parts if part.role == role]
+        sentences += [f"{words} {', '.join(named)}."] if named else []
+    left = [f"{part.entry} ({part.note or part.kind})" for part in model.parts if part.role == "left aside"]
+    more = f" and {len(left) - MOST_LEFT} more" if len(left) > MOST_LEFT else ""
+    shown = ", ".join(left[:MOST_LEFT]) + more
+    sentences += [f"Left aside: {shown}."] if left else []
+    return tuple(sentences)
 
 
 def sentences_of(error: RunError) -> str:

@@ -211,6 +211,7 @@ async def _create(
         runs.submit,
         services,
         model=form.model,
+        companions=form.companions,
         schema=form.schema,
         sample=form.sample,
         target=form.target,

@@ -18,6 +18,7 @@ from starlette.formparsers import MultiPartParser
 import runs
 from errors import InvalidInput, InvalidPlan, InvalidSchema, TooLarge
 from records import bounded_json
+from records.model import MAX_FILES
 from records.run import RunPlan
 from records.schema import MAX_NAME, Schema
 from routes.dependencies import blocking
@@ -28,8 +29,9 @@ from services import Services
 
 __all__ = ["FORM_SCHEMA", "Submission", "parse_plan", "read_submission"]
 
-FIELDS = ("model", "schema", "sample", "target", "config")
-MAX_PARTS = 16  # a few more than FIELDS, so that a wrong name is named instead of counted
+FIELDS = ("model", "preprocessor", "schema", "sample", "target", "config")
+REPEATABLE = ("preprocessor",)
+MAX_PARTS = 24  # a few more than FIELDS, so that a wrong name is named instead of counted
 MAX_CONFIG_BYTES = 1 << 20
 # Beyond, a form goes to disk while it arrives, each piece by way of another thread: four times as long.
 MultiPartParser.spool_max_size = 8 * 1024 * 1024
@@ -49,6 +51,12 @@ FORM_SCHEMA: dict[str, Any] = {
                             "type": "string",
                             "format": "binary",
                             "description": "The model: pickle, joblib, ONNX, skops and others.",
+                        },
+                        "preprocessor": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "What the model was fitted behind, repeatable: scaler, encoders, "
+                            "vectorizer, list of columns (pickle, joblib or JSON).",
                         },
                         "schema": {
                             "type": "string",
@@ -84,6 +92,7 @@ class Submission:
     sample: Upload | None
     target: str | None
     plan: RunPlan
+    companions: tuple[Upload, ...] = ()
 
 
 async def read_submission(request: Request, services: Services) -> Submission:
@@ -108,12 +117,14 @@ async def read_submission(request: Request, services: Services) -> Submission:
         schema = None if text is None else _schema(text)
         target = await _target(form)
         sample = _file(form, "sample")
+        beside = _files(form, "preprocessor")
         return Submission(
             model=await _store(request, services, model, "model"),
             schema=schema,
             sample=None if sample is None else await _store(request, services, sample, "sample"),
             target=target,
             plan=plan,
+            companions=tuple([await _store(request, services, one, "preprocessor") for one in beside]),
         )
 
 
@@ -198,14 +209,29 @@ def _refuse_unknown(form: FormData) -> None:
             field=unknown[0],
         )
     for name in FIELDS:
-        if names.count(name) > 1:
+        if names.count(name) > 1 and name not in REPEATABLE:
             raise InvalidInput(
                 f"The form has more than one {name}.", hint="Send each field once.", field=name
             )
 
 
 def _file(form: FormData, name: str) -> UploadFile | None:
-    value = form.get(name)
+    return _checked_file(form.get(name), name)
+
+
+def _files(form: FormData, name: str) -> list[UploadFile]:
+    """A field that may be repeated. Raises InvalidInput for more files than a run has."""
+    found = [file for value in form.getlist(name) if (file := _checked_file(value, name)) is not None]
+    if len(found) >= MAX_FILES:
+        raise InvalidInput(
+            f"The form has {len(found)} files as {name}; a run has {MAX_FILES} at most, with its model.",
+            hint="Put the steps into one Pipeline with the model, and save that.",
+            field=name,
+        )
+    return found
+
+
+def _checked_file(value: UploadFile | str | None, name: str) -> UploadFile | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):

@@ -11,9 +11,11 @@ from errors import InvalidSchema
 from records.model import ModelInfo
 from records.schema import FieldSpec, Schema, is_placeholder
 
-__all__ = ["check_agrees", "check_fits_model"]
+__all__ = ["check_agrees", "check_fits_model", "looks_unscaled"]
 
 NUMERIC = ("number", "integer")
+SCALED_WITHIN = 6.0  # standard deviations: where what a scaler gave ends
+FAR_OUTSIDE = 5.0  # times as far from 0 as the model's own bounds
 
 
 def check_fits_model(schema: Schema, info: ModelInfo) -> None:
@@ -72,6 +74,36 @@ def check_agrees(schema: Schema, mined: Schema | None) -> None:
                 hint=hint,
                 field=field.name,
             )
+
+
+def looks_unscaled(sample: Schema | None, mined: Schema | None) -> str | None:
+    """A hint that the model was fitted behind a scaler and the sample holds raw values; None where not.
+
+    A scaler leaves numbers around 0, a few units wide and not whole. Told where half of the columns that can
+    be compared, or more, have such bounds in the model and typical values in the sample far outside of them.
+    """
+    if sample is None or mined is None:
+        return None
+    own = {field.name: field for field in mined.features}
+    if is_placeholder(mined.names) and len(mined.features) == len(sample.features):
+        own = dict(zip(sample.names, mined.features, strict=True))
+    compared = scaled = 0
+    for field in sample.features:
+        known = own.get(field.name)
+        if known is None or known.origin != "model" or known.type != "number" or field.mean is None:
+            continue
+        if not (isinstance(known.min, int | float) and isinstance(known.max, int | float)):
+            continue
+        compared += 1
+        width = max(abs(known.min), abs(known.max))
+        around = known.min < 0 < known.max and width <= SCALED_WITHIN
+        scaled += around and abs(field.mean) > FAR_OUTSIDE * width
+    if not scaled or 2 * scaled < compared:
+        return None
+    return (
+        f"A scaler may be missing: in {scaled} of {compared} columns the model knows values within a few "
+        "units of 0, and the sample's lie far outside. Send the scaler beside the model, as a preprocessor."
+    )
 
 
 def _how_to_fit(extra: Sequence[str], features: Sequence[str]) -> str:

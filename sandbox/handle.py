@@ -6,15 +6,16 @@ clock, pipes and cancellation to `sandbox.process`, and what is done in the chil
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from errors import BadAnswer
+from errors import BadAnswer, DashboardError
 from estimators.answers import (
     LARGEST,
     MAX_ERRORS,
@@ -26,7 +27,7 @@ from estimators.answers import (
 from metrics import Timings, summarise
 from records.explanation import ExplainPlan
 from records.metrics import LatencyPlan
-from records.model import Policy, ScanReport, Task
+from records.model import MAX_PARTS_TOLD, ModelPart, Policy, ScanReport, Task
 from records.schema import Schema
 from rows.joint import Joint
 from sandbox import wire
@@ -50,7 +51,7 @@ from sandbox.process import LockedProcess
 from sandbox.zygote import Zygote
 from scan.policy import check_policy
 
-__all__ = ["LoadedModel", "Memory", "ModelHandle", "open_model"]
+__all__ = ["Asking", "LoadedModel", "Memory", "ModelHandle", "open_model"]
 
 MAX_ROWS = 65_536  # a predict call
 REQUEST_BYTES = 64 << 20
@@ -64,7 +65,10 @@ ZIP_ROOM_MB = 4096  # PyTorch and Keras map the libraries of a GPU also where th
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What the loaded model said of itself. load_memory_mb: growth of the process's peak while loading."""
+    """What the loaded model said of itself. load_memory_mb: growth of the process's peak while loading.
+
+    parts: of a bundle or of several files. file: which of these holds what predicts.
+    """
 
     framework: str
     estimator: str
@@ -79,6 +83,16 @@ class LoadedModel:
     warnings: tuple[str, ...]
     upgraded_from: str | None = None
     upgrades: tuple[str, ...] = ()
+    parts: tuple[ModelPart, ...] = ()
+    file: int = 0
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a request says of a bundle. entry: the part to test; steps: the preprocessors in their order."""
+
+    entry: str | None = None
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,8 @@ def open_model(
     path: Path,
     *,
     name: str,
+    companions: Sequence[tuple[str, Path]] = (),
+    asking: Asking | None = None,
     deadline_s: float,
     cancelled: threading.Event | None = None,
     policy: Policy | None = None,
@@ -102,20 +118,23 @@ def open_model(
 ) -> Iterator["ModelHandle"]:
     """Load a model file in a process of its own; the process is gone when the block ends.
 
+    companions: (name, path) of the files that came beside it.
     deadline_s: seconds for everything done with the handle. Loading has its own limit besides
     (`load_timeout_s`). policy: in place of the settings' `model_policy`. on_scan: told what the file shows
     at a glance, then what the whole scan saw, also of a model that is then refused. Raises ModelRefused for
     what the policy does not allow, a ModelError for the file's other faults, a ChildError for the process's.
     """
-    handle = ModelHandle(zygote, path, name=name, deadline_s=deadline_s, cancelled=cancelled)
+    files = ((name, path), *companions)
+    handle = ModelHandle(zygote, files, deadline_s=deadline_s, cancelled=cancelled)
     try:
         limit_s = zygote.settings.load_timeout_s
         handle._hello()
-        for look in ("glance", "scan"):
-            handle._look(look, limit_s)
-            if on_scan is not None:
-                on_scan(handle.scan)
-        handle._load(limit_s, policy or zygote.settings.model_policy)
+        for number in range(len(files)):
+            for look in ("glance", "scan"):
+                handle.scans[number] = handle._look(look, number, limit_s)
+                if on_scan is not None and number == 0:
+                    on_scan(handle.scan)
+        handle._load(limit_s, policy or zygote.settings.model_policy, asking or Asking())
         yield handle
     finally:
         handle.close()
@@ -127,14 +146,20 @@ class ModelHandle(LockedProcess):
     info: LoadedModel
     mined: Schema | None
     joint: Joint | None
-    scan: ScanReport
 
     def __init__(
-        self, zygote: Zygote, path: Path, *, name: str, deadline_s: float, cancelled: threading.Event | None
+        self,
+        zygote: Zygote,
+        files: Sequence[tuple[str, Path]],
+        *,
+        deadline_s: float,
+        cancelled: threading.Event | None,
     ) -> None:
-        memory_mb = zygote.settings.child_memory_mb + _room_for_library(path)
-        super().__init__(zygote, path, memory_mb=memory_mb, deadline_s=deadline_s, cancelled=cancelled)
-        self.name = name
+        paths = [path for _, path in files]
+        memory_mb = zygote.settings.child_memory_mb + max(map(_room_for_library, paths))
+        super().__init__(zygote, paths, memory_mb=memory_mb, deadline_s=deadline_s, cancelled=cancelled)
+        self.names = tuple(name for name, _ in files)
+        self.scans: dict[int, ScanReport] = {}
         self._labels: list[str] = []  # met in answers, in a fixed order, when the model names no classes
 
     @property
@@ -208,18 +233,26 @@ class ModelHandle(LockedProcess):
         except (KeyError, ValueError):
             raise self._bad("The memory is not what a process can have had.") from None
 
-    def _look(self, operation: str, limit_s: float) -> None:
-        """Take in what the file shows; answered before the model's code could run."""
-        seen = self._call("load", {"op": operation}, limit_s=limit_s)
+    @property
+    def scan(self) -> ScanReport:
+        """What the file showed that was sent as the model."""
+        return self.scans[0]
+
+    def _look(self, operation: str, number: int, limit_s: float) -> ScanReport:
+        """What one file shows; answered before any file's code could run."""
+        seen = self._call("load", {"op": operation, "file": number}, limit_s=limit_s)
         try:
-            self.scan = ScanReport.model_validate(wire.array_to_json(seen.arrays["texts"]))
+            return ScanReport.model_validate(wire.array_to_json(seen.arrays["texts"]))
         except (KeyError, ValueError, BadAnswer) as error:
             raise self._bad(f"The model's scan is malformed ({type(error).__name__}).") from None
 
-    def _load(self, limit_s: float, policy: Policy) -> None:
-        check_policy(self.scan, policy)  # the child refuses it too; here the verdict is out of its reach
+    def _load(self, limit_s: float, policy: Policy, asking: Asking) -> None:
+        for number, scan in self.scans.items():
+            self._check(number, scan, policy)
         asked = time.monotonic()
-        answer = self._call("load", {"op": "load", "policy": policy}, limit_s=limit_s)
+        names = list(self.names)
+        request = {"op": "load", "policy": policy, "names": names, "entry": asking.entry}
+        answer = self._call("load", request | {"steps": list(asking.steps)}, limit_s=limit_s)
         try:
             header = with_arrays(answer, {"texts"}, {"joint"}).header
             texts = wire.array_to_json(answer.arrays["texts"])
@@ -241,6 +274,8 @@ class ModelHandle(LockedProcess):
                 warnings=texts_of(texts["warnings"], 50),
                 upgraded_from=upgraded_from and text_of(upgraded_from, MAX_TITLE),
                 upgrades=texts_of(texts["upgrades"], 100),
+                parts=_parts_of(texts["parts"]),
+                file=_number_of(header["file"], len(self.names)),
             )
             self.mined = None if texts["schema"] is None else Schema.model_validate(texts["schema"])
             self.joint = joint_of(texts["joint"], answer.arrays.get("joint"), self.mined)
@@ -250,6 +285,15 @@ class ModelHandle(LockedProcess):
         sound = count is None or (type(count) is int and 0 <= count <= 10_000_000)
         if not sound or self.info.task not in TASKS:
             raise self._bad("The model's description holds an impossible value.")
+
+    def _check(self, number: int, scan: ScanReport, policy: Policy) -> None:
+        """The child refuses what the policy does not allow too; here the verdict is out of its reach."""
+        try:
+            check_policy(scan, policy)
+        except DashboardError as error:
+            if number == 0:
+                raise
+            raise type(error)(f"{self.names[number]}: {error.message}", hint=error.hint) from None
 
     def _predict_chunk(self, frame: pd.DataFrame, operation: str = "predict") -> Predictions:
         answer = self._call("predict", {"op": operation}, wire.encode_frame(frame))
@@ -299,6 +343,23 @@ class ModelHandle(LockedProcess):
         recoded = np.full(len(values), np.nan)
         recoded[~failed] = table[values[~failed].astype(np.intp)]
         return recoded, tuple(self._labels)
+
+
+def _number_of(told: Any, count: int) -> int:
+    """Which of so many files. Raises ValueError for anything else."""
+    if type(told) is not int or not 0 <= told < count:
+        raise ValueError("no number of a file")
+    return told
+
+
+def _parts_of(told: Any) -> tuple[ModelPart, ...]:
+    """Raises ValueError, of which pydantic's is one, for anything else than parts."""
+    if not isinstance(told, list) or len(told) > MAX_PARTS_TOLD:
+        raise ValueError("the parts are no list")
+    return tuple(
+        ModelPart(entry=text_of(e, MAX_TITLE), kind=text_of(k, MAX_TITLE), role=r, note=text_of(n, MAX_TITLE))
+        for e, k, r, n in told
+    )
 
 
 def _room_for_library(path: Path) -> int:

@@ -10,6 +10,7 @@ import os
 import select
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from errors import (
     ModelError,
     kind_of,
 )
+from records.texts import clean
 from sandbox import wire
 from sandbox.answers import texts_of
 from sandbox.zygote import EXIT_WAIT_S, SLICE_S, Zygote
@@ -31,8 +33,8 @@ __all__ = ["LockedProcess"]
 
 
 class LockedProcess:
-    """One forked process with one file. Calls take turns; after a fault of the process itself it is of no
-    more use.
+    """One forked process with one file, or some. Calls take turns; after a fault of the process itself it is
+    of no more use.
 
     deadline_s: seconds for everything that it is asked. memory_mb: its address space.
     """
@@ -44,7 +46,7 @@ class LockedProcess:
     def __init__(
         self,
         zygote: Zygote,
-        path: Path,
+        paths: Sequence[Path],
         *,
         memory_mb: int,
         deadline_s: float,
@@ -59,9 +61,10 @@ class LockedProcess:
         self._answers, answer_write = os.pipe()
         theirs = [request_read, answer_write]
         try:
-            theirs.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            for path in paths:
+                theirs.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             cpu_s = deadline_s * (os.cpu_count() or 1) + 5
-            self._child = zygote.fork((theirs[0], theirs[1], theirs[2]), cpu_s, memory_mb, cancelled)
+            self._child = zygote.fork(theirs, cpu_s, memory_mb, cancelled)
         except BaseException:
             os.close(self._requests)
             os.close(self._answers)
@@ -175,7 +178,9 @@ class LockedProcess:
         parts = [str(described.get(key, ""))[: wire.MAX_TEXT] for key in ("code", "message", "hint")]
         kind = kind_of(parts[0]) or fault
         believed = (*self.believed, LockUnavailable) if stage == "start" else self.believed
-        return (kind if issubclass(kind, believed) else fault)(parts[1], hint=parts[2])
+        choices = described.get("choices")
+        chosen = [clean(str(one)[:200]) for one in choices[:50]] if isinstance(choices, list) else []
+        return (kind if issubclass(kind, believed) else fault)(parts[1], hint=parts[2], choices=chosen)
 
 
 def _timeout(stage: str, seconds: float) -> ChildTimeout:

@@ -53,7 +53,7 @@ class SampleReader(LockedProcess):
         self._memory_mb, self._limits = settings.sample_memory_mb, Limits(decoded=settings.sample_mb << 20)
         super().__init__(
             zygote,
-            path,
+            (path,),
             memory_mb=self._memory_mb,
             deadline_s=settings.sample_timeout_s,
             cancelled=cancelled,

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self, cast
@@ -115,9 +116,9 @@ class Zygote:
         return process.pid if process is not None and process.poll() is None else None
 
     def fork(
-        self, fds: tuple[int, int, int], cpu_s: float, memory_mb: int, cancelled: threading.Event | None
+        self, fds: Sequence[int], cpu_s: float, memory_mb: int, cancelled: threading.Event | None
     ) -> Child:
-        """A new locked child that owns the three descriptors (requests, answers, model file)."""
+        """A new locked child that owns the descriptors (requests, answers, the model's file, others)."""
         ready = self._ensure()
         ends = time.monotonic() + START_TIMEOUT_S
         while not ready.wait(SLICE_S):
@@ -135,6 +136,7 @@ class Zygote:
             request = {
                 "op": "fork",
                 "id": child.number,
+                "fds": len(fds),
                 "memory_mb": memory_mb,
                 "cpu_s": cpu_s,
                 "threads": os.cpu_count() or 1,

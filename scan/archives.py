@@ -14,7 +14,7 @@ from errors import NotAModel
 from records import bounded_json
 from scan.formats import DAMAGED_HINT, SAVE_HINT
 
-__all__ = ["described", "entry_names", "objects_in"]
+__all__ = ["UNREADABLE", "described", "entry_names", "objects_in", "unpacked"]
 
 # skops describes a forest of 1,000 trees in 15 MB of JSON, 1.2 million tokens and 5,000 entries; 500 rounds
 # of boosting for four classes in 42 MB and 3.0 million; a vocabulary of 100,000 words in 43 MB and 4.3
@@ -67,7 +67,7 @@ def described(file: BinaryIO, name: str, most: int = MAX_JSON) -> dict[str, Any]
     """The JSON object in an archive's entry, of at most `most` bytes. Raises ValueError for anything else."""
     entry_names(file)
     try:
-        text = _unpacked(file, name, most)
+        text = unpacked(file, name, most).decode("ascii")  # wider ones take up to four times as much
     except KeyError:
         raise ValueError(f"it has no {name}") from None
     except UNREADABLE as error:  # a RuntimeError when it is encrypted, or compressed in an unknown way
@@ -81,8 +81,8 @@ def described(file: BinaryIO, name: str, most: int = MAX_JSON) -> dict[str, Any]
     return found
 
 
-def _unpacked(file: BinaryIO, name: str, most: int) -> str:
-    """ASCII, as Python's own writer makes JSON: one character of another plane takes four bytes for each."""
+def unpacked(file: BinaryIO, name: str, most: int) -> bytes:
+    """An entry's content, of at most `most` bytes. Raises KeyError, ValueError, or one of UNREADABLE."""
     file.seek(0)
     with zipfile.ZipFile(file) as archive:
         entry = archive.getinfo(name)
@@ -91,7 +91,7 @@ def _unpacked(file: BinaryIO, name: str, most: int) -> str:
         if entry.file_size > most:
             raise ValueError(f"{name} unpacks to more than {most:,} bytes")
         with archive.open(entry) as stream:
-            return stream.read(most).decode("ascii")
+            return stream.read(most)
 
 
 def objects_in(value: Any) -> Iterator[dict[str, Any]]:

@@ -17,10 +17,11 @@ from sqlalchemy.exc import IntegrityError
 
 from errors import Conflict, InvalidInput, NotFound
 from records.base import Figure, Record
+from records.model import ModelFile
 from records.run import RunPlan, Source, Stage
 from records.schema import Schema
 from store.database import Database
-from store.tables import clean, clean_text, idempotency, jobs, run_files, runs
+from store.tables import clean, clean_text, idempotency, jobs, run_companions, run_files, runs
 
 __all__ = ["RunFile", "RunPage", "RunQuery", "RunRow", "RunState", "RunSummary", "RunsRepository"]
 
@@ -64,6 +65,7 @@ class RunRow(RunSummary):
     model_name: str
     model_sha256: str
     model_bytes: int
+    companions: tuple[ModelFile, ...] = ()
     sample_sha256: str | None = None
     sample_name: str | None = None
     target: str | None = None
@@ -114,16 +116,22 @@ class RunsRepository:
     def insert(self, row: RunRow, report: Mapping[str, Any] | None = None) -> None:
         """Conflict when the id is taken; InvalidInput when the row could not be read back."""
         values = _values(row) | {"updated_at": datetime.now(UTC), "report": report}
+        beside = [
+            {"run_id": row.id, "position": i} | one.model_dump(include={"name", "sha256", "bytes"})
+            for i, one in enumerate(row.companions)
+        ]
         with self._database.writing() as connection:
             try:
                 connection.execute(sa.insert(runs).values(values))
             except IntegrityError as error:
                 raise Conflict(f"There is already a run {row.id}.") from error
+            if beside:
+                connection.execute(sa.insert(run_companions), beside)
 
     def get(self, id: str) -> RunRow | None:
         with self._database.reading() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(runs.c.id == id)).one_or_none()
-        return None if row is None else _run(row)
+            return None if row is None else _run(row, self._companions([id])[id])
 
     def report(self, id: str) -> dict[str, Any] | None:
         """The report as it was stored; None for an unknown run and for one that has none (yet)."""
@@ -140,7 +148,8 @@ class RunsRepository:
         with self._database.reading() as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(runs).where(*fits)).scalar_one()
             found = connection.execute(page.limit(query.limit + 1)).all()
-        rows = tuple(_run(row) for row in found[: query.limit])
+            beside = self._companions([row.id for row in found[: query.limit]])
+        rows = tuple(_run(row, beside[row.id]) for row in found[: query.limit])
         more = len(found) > query.limit
         return RunPage(rows=rows, next_cursor=_Place.of(rows[-1]).text() if more else None, total=total)
 
@@ -210,6 +219,8 @@ class RunsRepository:
             if row is None:
                 raise NotFound(f"There is no run {id}.", hint="It may have been deleted already.")
             held = {file.sha256 for file in self.files(id)} | {row.model_sha256, row.sample_sha256}
+            held |= {one.sha256 for one in self._companions([id])[id]}
+            connection.execute(sa.delete(run_companions).where(run_companions.c.run_id == id))
             connection.execute(sa.delete(run_files).where(run_files.c.run_id == id))
             connection.execute(sa.delete(idempotency).where(idempotency.c.run_id == id))
             connection.execute(sa.delete(jobs).where(jobs.c.id == row.job_id))
@@ -237,6 +248,7 @@ class RunsRepository:
         users = (
             sa.select(runs.c.id).where(runs.c.model_sha256 == sha256),
             sa.select(runs.c.id).where(runs.c.sample_sha256 == sha256),
+            sa.select(run_companions.c.run_id).where(run_companions.c.sha256 == sha256),
             sa.select(run_files.c.run_id).where(run_files.c.sha256 == sha256),
             sa.select(jobs.c.id).where(jobs.c.subject == sha256, jobs.c.state.in_(OPEN_STATES)),
         )
@@ -270,6 +282,16 @@ class RunsRepository:
                 hint="Send a new key with a new request, or repeat the first request unchanged.",
             )
         return str(earlier.run_id)
+
+    def _companions(self, ids: Sequence[str]) -> dict[str, tuple[ModelFile, ...]]:
+        """The files beside the model of each run, as they were sent."""
+        table = run_companions
+        statement = sa.select(table).where(table.c.run_id.in_(ids)).order_by(table.c.run_id, table.c.position)
+        found: dict[str, tuple[ModelFile, ...]] = dict.fromkeys(ids, ())
+        with self._database.reading() as connection:
+            for row in connection.execute(statement):
+                found[row.run_id] += (ModelFile(name=row.name, sha256=row.sha256, bytes=row.bytes),)
+        return found
 
     def _insert(self, table: sa.Table) -> Any:
         """The dialect's own INSERT, which knows ON CONFLICT; PostgreSQL's is slow to import."""
@@ -320,7 +342,7 @@ class _Place(Record):
         return sa.or_(runs.c.created_at < self.created_at, same)
 
 
-_COLUMNS = tuple(runs.c[name] for name in RunRow.model_fields)
+_COLUMNS = tuple(runs.c[name] for name in RunRow.model_fields if name != "companions")
 
 
 def _open(id: str) -> sa.ColumnElement[bool]:
@@ -365,15 +387,15 @@ def _values(row: RunRow) -> dict[str, Any]:
         raise InvalidInput(
             f"{place} holds a value that cannot be stored.", hint="Use finite numbers.", field=place
         ) from error
-    values = row.model_dump(exclude={"plan", "user_schema"})
+    values = row.model_dump(exclude={"plan", "user_schema", "companions"})
     values["tags"] = "".join(["\n", *(f"{_one_line(tag)}\n" for tag in row.tags)])
     values["plan"] = row.plan.model_dump(mode="json")
     values["user_schema"] = None if row.user_schema is None else row.user_schema.model_dump(mode="json")
     return values
 
 
-def _run(row: sa.Row[Any]) -> RunRow:
-    values = dict(row._mapping)
+def _run(row: sa.Row[Any], companions: tuple[ModelFile, ...]) -> RunRow:
+    values = dict(row._mapping) | {"companions": companions}
     values["tags"] = tuple(values["tags"].removeprefix("\n").removesuffix("\n").split("\n"))
     if values["tags"] == ("",):
         values["tags"] = ()

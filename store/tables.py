@@ -14,7 +14,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["clean", "clean_text", "database_clock", "idempotency", "jobs", "metadata", "run_files", "runs"]
+__all__ = [
+    "clean", "clean_text", "database_clock", "idempotency", "jobs", "metadata", "run_companions", "run_files",
+    "runs",
+]  # fmt: skip
 
 REPLACEMENT = "\ufffd"
 
@@ -160,6 +163,17 @@ run_files = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("media_type", Text, nullable=False),
     sa.Index("ix_run_files_sha256", "sha256"),
+)
+
+run_companions = sa.Table(
+    "run_companions",
+    metadata,
+    sa.Column("run_id", Text, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("sha256", Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Index("ix_run_companions_sha256", "sha256"),
 )
 
 jobs = sa.Table(

@@ -58,12 +58,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drift": {"distances"},
     "shifts": {"distances", "drift", "estimators.answers", "metrics"},
     "robustness": {"distances", "estimators.answers", "estimators.batches", "shifts"},
-    "explainers": {"distances", "estimators.answers", "shifts"},
+    "explainers": {"distances", "estimators.answers", "estimators.columns", "shifts"},
     "explainability": {"estimators.answers", "explainers"},
     # a model's process: from outside, and from inside
     "sandbox": {"estimators.answers", "metrics", "rows", "scan", "settings"},
+    "bundles": {"estimators", "model_utils", "scan", "schema_utils"},
     "model_process": {
-        "estimators", "explainability", "explainers", "lockdown", "mining", "model_utils", "rows",
+        "bundles", "estimators", "explainability", "explainers", "lockdown", "mining", "model_utils", "rows",
         "sandbox.wire", "scan", "schema_utils", "upgrades",
     },
     # the doors
@@ -89,19 +90,20 @@ ONLY_IN = {
     "numba": {"explainers.tree_shapley", "mining.particles"},
 }
 WEB_HOLDS_NONE_OF = {
-    "checks", "distances", "drift", "estimators", "execution", "explainability", "explainers", "metrics",
-    "mining", "model_process", "model_utils", "robustness", "sandbox", "scan", "shifts", "synthetic_data",
-    "rows.csv_files", "rows.parquet_files", "rows.samples",
+    "bundles", "checks", "distances", "drift", "estimators", "execution", "explainability", "explainers",
+    "metrics", "mining", "model_process", "model_utils", "robustness", "sandbox", "scan", "shifts",
+    "synthetic_data", "rows.csv_files", "rows.parquet_files", "rows.samples",
     "joblib", "lightgbm", "matplotlib", "numba", "scipy", "shap", "sklearn", "xgboost",
 }  # fmt: skip
 WORKER_HOLDS_NONE_OF = {
+    "bundles",
     "estimators.loading", "estimators.native", "estimators.networks", "estimators.unpickler", "lockdown",
     "mining", "model_process", "model_utils", "numba", "shap",
     "rows.csv_files", "rows.parquet_files", "rows.samples", "scan.archives", "scan.files", "scan.native",
     "scan.pickles",
 }  # fmt: skip
 CHILD_HOLDS_ONLY = {
-    "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
+    "bundles", "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
     "model_process",
     "model_utils", "records", "rows.csv_files", "rows.joint", "rows.limits", "rows.parquet_files",
     "rows.samples", "sandbox.wire", "scan", "schema_utils", "upgrades",

@@ -42,6 +42,7 @@ class Stand:
     task: str
     features: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
+    answers: tuple[str, ...] | None = None
 
     def prepare(self, frame):
         return frame

@@ -18,6 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import StandardScaler
 
 import model_utils
+from bundles.assembly import assembled
 from errors import MissingLibrary, ModelError, NoPredict, NotAModel, PredictFailed, VersionMismatch
 from estimators.loading import load
 from estimators.traits import label_text
@@ -180,18 +181,13 @@ def test_a_load_that_fails_for_another_reason_says_so() -> None:
         ({"model": 1}, "dict of 1"),
         (np.zeros((2, 3)), r"ndarray of shape \(2, 3\)"),
         (pd.DataFrame({"a": [1]}), "DataFrame"),
-        (StandardScaler().fit([[0.0], [1.0]]), "StandardScaler, which transforms"),
+        (StandardScaler().fit([[0.0], [1.0]]), "StandardScaler alone, which transforms"),
         (42, "int"),
     ],
 )
 def test_what_cannot_predict_is_named(thing: Any, says: str) -> None:
     with pytest.raises(NoPredict, match=says):
-        loaded(pickle.dumps(thing))
-
-
-def test_a_dict_around_a_model_points_to_the_model() -> None:
-    with pytest.raises(NoPredict, match="'clf' can predict"):
-        loaded(pickle.dumps({"clf": models.logistic()}))
+        assembled([("x.pkl", loaded(pickle.dumps(thing)))])
 
 
 def test_an_estimator_that_was_never_fitted_is_said_so() -> None:

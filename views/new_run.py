@@ -16,18 +16,17 @@ import services as holder
 from errors import DashboardError, NotFound
 from example_models import EXAMPLES
 from lockdown import lock
-from records.model import FORMATS, ModelInfo
+from records.model import ModelInfo
 from records.run import RunPlan
 from records.sample import SampleFacts
 from records.schema import Schema
 from schema_utils import combine
 from views import components as ui
-from views import plan_form, schema_table
+from views import model_form, plan_form, schema_table
 
 __all__ = ["render"]
 
 DRAFT = "draft"
-MODEL_TYPES = ["pkl", "pickle", "joblib", *(s[1:] for one in FORMATS for s in one.suffixes)]
 SAMPLE_TYPES = ["csv", "parquet"]
 POLL_S = 0.5
 TALLEST_EDITOR = 560
@@ -38,7 +37,6 @@ UNLOCKED = {
     "Test only files that you trust.",
 }
 LOCKED = "The file is opened only in a locked process: no network, no writing, none of your files."
-TASKS = {"classification": "Classification", "regression": "Regression"}
 
 
 @dataclass
@@ -59,6 +57,9 @@ class Draft:
     example_job: str | None = None
     run_id: str | None = None
     contained: bool = False
+    companions: list[Any] = field(default_factory=list)
+    entry: str | None = None
+    steps: tuple[str, ...] = ()
     version: int = 0
     notes: list[Mapping[str, Any]] = field(default_factory=list)
 
@@ -102,18 +103,19 @@ def _choose(services: Any, draft: Draft) -> None:
     with st.container(border=True):
         st.subheader("Upload a model")
         st.caption(
-            f"Pickle, joblib, ONNX, skops, XGBoost, LightGBM, CatBoost, PyTorch, Keras; up to {limit:,} MB. "
-            "No data is needed: rows are made from the model's own schema. "
+            f"Pickle, joblib, ONNX, skops, XGBoost, LightGBM, CatBoost, PyTorch, Keras, MLflow; up to "
+            f"{limit:,} MB. Drop its scaler, encoders or vectorizer with it, and a CSV if you have one. No "
+            "data is needed: rows are made from the model's own schema. "
             f"{LOCKED if lock.probe().full else ''}"
         )
         if not lock.probe().full:
             st.warning(UNLOCKED[services.settings.model_policy == "unsafe"], icon=":material/lock_open:")
-        upload = st.file_uploader(
-            "Model file", type=MODEL_TYPES, key=f"model_{draft.version}", max_upload_size=limit,
-            label_visibility="collapsed",
+        uploads = st.file_uploader(
+            "Model file", type=model_form.MODEL_TYPES, key=f"model_{draft.version}", max_upload_size=limit,
+            accept_multiple_files=True, label_visibility="collapsed",
         )  # fmt: skip
-    if upload is not None:
-        _take_model(services, draft, upload)
+    if uploads:
+        model_form.take(services, draft, uploads)
     st.subheader("Or try an example")
     st.caption("One click trains a small model here, tests it on its own sample, and shows a full report.")
     for column, example in zip(st.columns(len(EXAMPLES)), EXAMPLES, strict=True):
@@ -126,28 +128,6 @@ def _choose(services: Any, draft: Draft) -> None:
                 help=f"Test the {example.title} example",
             ):  # fmt: skip
                 _ask_example(services, draft, example.name)
-
-
-def _take_model(services: Any, draft: Draft, upload: Any) -> None:
-    """To disk at once; the uploader's new key lets go of its copy in memory."""
-    draft.version += 1
-    try:
-        draft.model = runs.store_upload(services, upload, upload.name)
-    except DashboardError as error:
-        draft.notes.append(_as_note(error))
-    else:
-        draft.contained = False
-        _ask_inspection(services, draft)
-    st.rerun()
-
-
-def _ask_inspection(services: Any, draft: Draft) -> None:
-    """A refusal is kept with the draft, which then offers to try again."""
-    try:
-        draft.inspection_job = runs.request_inspection(services, draft.model, contained=draft.contained)
-        draft.refusal = None
-    except DashboardError as error:
-        draft.refusal = _as_note(error)
 
 
 def _ask_example(services: Any, draft: Draft, name: str) -> None:
@@ -213,12 +193,12 @@ def _watch(services: Any, draft: Draft) -> None:
 def _configure(services: Any, draft: Draft) -> None:
     """Steps 1 to 3 for an uploaded model."""
     st.subheader("1. Model")
-    _model_card(draft)
-    if not _inspected(services, draft):
+    model_form.card(services, draft, _start_over)
+    if not model_form.inspected(services, draft, _wait_for_job):
         return
     assert draft.inspection is not None
     info = ModelInfo.model_validate(draft.inspection["model"])
-    _found(info)
+    model_form.found(services, draft, info)
     for warning in draft.inspection.get("warnings", ()):
         st.warning(ui.said(warning), icon=":material/info:")
     _sample(services, draft)
@@ -235,75 +215,6 @@ def _configure(services: Any, draft: Draft) -> None:
         st.caption("The schema has to be mended before the run can start.")
     if st.button("Run tests", type="primary", icon=":material/play_arrow:", disabled=not ready):
         _submit(services, draft, schema, plan or RunPlan())
-
-
-def _model_card(draft: Draft) -> None:
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        with st.container(gap="xsmall", width="stretch"):
-            st.markdown(f"**{ui.plain(draft.model.name)}**")
-            st.caption(f"{ui.size(draft.model.bytes)} · SHA-256 {draft.model.sha256[:12]}…")
-        if st.button("Choose another", icon=":material/swap_horiz:"):
-            _start_over(draft)
-            st.rerun()
-
-
-def _inspected(services: Any, draft: Draft) -> bool:
-    """Whether the model was read; until then what is going on, or why it cannot be."""
-    if draft.inspection is not None:
-        return True
-    if draft.refusal is None:
-        try:
-            job = runs.get_job(services, draft.inspection_job or "")
-        except DashboardError as error:
-            draft.refusal = _as_note(error)
-        else:
-            if job.state in ui.ACTIVE:
-                _wait_for_job(services, job.id, "Reading the model")
-                return False
-            if job.state == "done" and job.result:
-                draft.inspection = job.result
-                return True
-            draft.refusal = job.error or _unfinished("The model could not be read.")
-    ui.problem(draft.refusal)
-    if _offer_contained(services, draft):
-        draft.contained = True
-    elif not st.button("Read it again", icon=":material/refresh:"):
-        return False
-    _ask_inspection(services, draft)
-    st.rerun()
-
-
-def _offer_contained(services: Any, draft: Draft) -> bool:
-    """A second try for a file that the scan refuses: confirmed, and only where the lock holds it."""
-    settings = services.settings
-    strict = settings.model_policy == "strict" and settings.contained_on_request
-    refused = (draft.refusal or {}).get("code") in ("model_refused", "version_mismatch")
-    if draft.contained or not (strict and refused and lock.probe().full):
-        return False
-    with st.expander("Test it all the same", icon=":material/lock:"):
-        st.markdown(
-            "The file is then loaded without the scan, held by the lock alone: its process has no network, "
-            "cannot write, and reads none of your files. Its code runs, and its answers may be made up."
-        )
-        sure = st.checkbox("I know where this file comes from", key=f"sure_{draft.version}")
-        return st.button("Load it under the lock", disabled=not sure, icon=":material/lock_open:") and sure
-
-
-def _found(info: ModelInfo) -> None:
-    versions = ", ".join(f"{name} {version}" for name, version in info.saved_with.items())
-    features = info.n_features if info.n_features is not None else len(info.features) or None
-    facts = [
-        ("Estimator", info.estimator),
-        ("Framework", info.framework),
-        ("Task", TASKS.get(info.task, info.task.capitalize())),
-        ("Features", ui.NONE if features is None else f"{features:,}"),
-        ("Saved with", versions or "not recorded"),
-    ]
-    with st.container(horizontal=True, gap="large"):
-        for label, value in facts:
-            with st.container(gap=None, width="content"):
-                st.caption(label)
-                st.markdown(f"**{ui.plain(value)}**")
 
 
 def _sample(services: Any, draft: Draft) -> None:
@@ -453,12 +364,14 @@ def _numbered(draft: Draft, info: ModelInfo) -> None:
 
 
 def _submit(services: Any, draft: Draft, schema: Schema | None, plan: RunPlan) -> None:
+    if draft.entry or draft.steps:
+        plan = plan.model_copy(update={"entry": draft.entry, "steps": draft.steps})
     if draft.contained:
         plan = plan.model_copy(update={"policy": "contained"})
     try:
         row = runs.submit(
             services, model=draft.model, schema=schema, sample=draft.sample, target=draft.target, plan=plan,
-            source="dashboard", facts=draft.facts,
+            source="dashboard", facts=draft.facts, companions=draft.companions,
         )  # fmt: skip
     except DashboardError as error:
         ui.problem(error)

@@ -14,7 +14,7 @@ from errors import DashboardError, NotFound
 from records.checks import Check
 from records.metrics import SCORES, Accuracy
 from records.run import RunReport
-from reports.findings import kind_of, merged
+from reports.findings import kind_of, merged, parts_of
 from views import components as ui
 from views import run_tabs
 
@@ -93,6 +93,8 @@ def _finished(services: Any, report: RunReport) -> None:
     st.title(ui.plain(report.name))
     model = report.model
     st.caption(f"{ui.plain(model.name)} · {ui.plain(kind_of(model))} · {ui.when(report.finished_at)}")
+    for sentence in parts_of(model):
+        st.caption(ui.plain(sentence))
     _verdict(report)
     _key_figures(report)
     if report.status == "failed":  # what went wrong on the way is likely why a gate broke

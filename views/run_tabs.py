@@ -162,6 +162,11 @@ def _model_facts(report: RunReport) -> dict[str, str]:
             if model.upgraded_from
             else {}
         ),
+        **(
+            {"Files beside it": ", ".join(f"{one.name}, {one.format}" for one in model.companions)}
+            if model.companions
+            else {}
+        ),
         "Libraries named": ", ".join(model.scan.libraries) or ui.NONE,
         "Scan": _scan_facts(model.scan),
     }

@@ -115,7 +115,7 @@ def survives(operation: str, found: Any) -> None:
     report = sample_report()
     if operation == "load":
         info, mined, _ = found
-        report = sample_report(model=complete(report.model, info), schema_=mined)
+        report = sample_report(model=complete(report.model, info, {0: report.model.scan}), schema_=mined)
     elif isinstance(found, Predictions):
         predictions_table(found).to_parquet()
         numbers = found.labels is None and not found.failed.all()
@@ -378,6 +378,10 @@ def test_an_error_that_a_process_tells_is_cleaned_and_cut(classifier: Played) ->
         {"upgrades": ["s"] * 101},
         {"upgraded_from": 1},
         {"labels": ["a", 1]},
+        {"parts": [["a", "b", "model", ""]] * 101},
+        {"parts": [["a", "b", "owner", ""]]},
+        {"parts": [["a", "b", "model"]]},
+        {"parts": [[1, "b", "model", ""]]},
         {"class_shares": [1e308, 1e308]},
         {"class_shares": [2, -1]},
         {"schema": {"features": [{"name": "a", "type": "category", "categories": [10**99]}]}},
@@ -389,6 +393,11 @@ def test_a_model_that_describes_itself_at_length_or_wrongly_is_refused(
     classifier: Played, texts: dict[str, Any]
 ) -> None:
     refused(classifier, "load", classifier.changed("load", texts=texts), "description is malformed")
+
+
+@pytest.mark.parametrize("file", [1, -1, True, "0", None, 0.0])
+def test_a_file_that_was_not_sent_is_not_the_model(classifier: Played, file: object) -> None:
+    refused(classifier, "load", classifier.changed("load", header={"file": file}), "description is malformed")
 
 
 def test_numbers_of_hundreds_of_digits_are_a_bad_answer(regressor: Played) -> None:

@@ -42,7 +42,8 @@ def test_its_process_answers_as_the_old_release_did(
     rows = asked(kind)
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=list("abcde"))
     with open_model(zygote, path, name="model.pkl", deadline_s=60) as handle:
-        info = complete(with_scan(ModelInfo(name="m", sha256="0", bytes=1), handle.scan), handle.info)
+        seen = with_scan(ModelInfo(name="m", sha256="0", bytes=1), handle.scan)
+        info = complete(seen, handle.info, handle.scans)
         found = handle.predict(frame)
     assert info.upgraded_from == release and info.upgrades
     assert [line for line in handle.info.warnings if "brought forward" in line]

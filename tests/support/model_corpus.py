@@ -305,6 +305,7 @@ def _kept_values(frame: pd.DataFrame, target: Any) -> Iterator[Fitted]:
     import decimal
 
     from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import LabelEncoder
     from sklearn.utils import Bunch
 
     bits = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
@@ -319,6 +320,7 @@ def _kept_values(frame: pd.DataFrame, target: Any) -> Iterator[Fitted]:
         np.array(["a", "bc"]), np.array(["2024-01-01"], dtype="M8[D]"),
         np.zeros(2, dtype=[("a", float, (2,))]),
         collections.OrderedDict(a=1), collections.defaultdict(int, a=1), collections.defaultdict(list),
+        collections.defaultdict(LabelEncoder, a=LabelEncoder().fit(["b", "c"])),
         collections.Counter("aab"), collections.deque([1]), Bunch(a=1), {1, 2}, frozenset((1,)), range(3),
         slice(1, 2), complex(1, 2), bytearray(b"abc"), b"abc" * 99, decimal.Decimal("1.5"), Ellipsis,
         datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC), datetime.date(2024, 1, 1), datetime.time(1),

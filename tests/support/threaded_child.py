@@ -69,7 +69,7 @@ class ThreadZygote:
 
     def _serve(self, child: Child, requests: int, answers: int, model: int) -> None:
         with os.fdopen(model, "rb") as file, suppress(EOFError, OSError, BadAnswer):
-            loaded, goes_on = _Child(requests, answers, file, ("a thread",)), True
+            loaded, goes_on = _Child(requests, answers, [file], ("a thread",)), True
             while goes_on:
                 request = wire.receive(requests, wire.REQUEST_LIMIT)
                 operation = str(request.header["op"])
