@@ -108,20 +108,20 @@ def _companions() -> Iterator[Case]:
         pickled(scaler, "scaler.pkl"),
     )
     yield project("bank churn, three companions", pickled(forest), csv(data, "Churn_Modelling.csv"),
-        "Exited", forest.score(scaler.transform(wide), y), beside=files, kind=kind)  # fmt: skip
+        "Exited", forest.score(scaler.transform(wide), y), beside=files, kind=kind, uses=x)  # fmt: skip
     data = table("iris")
     x, names = data.iloc[:, 1:5], LabelEncoder().fit(data["Species"])
     y = names.transform(data["Species"])
     tree = DecisionTreeClassifier(max_depth=4, random_state=0).fit(x, y)
     yield project("iris, label_encoder.pkl of the species", pickled(tree), csv(data, "Iris.csv"), "Species",
-        tree.score(x, y), beside=(pickled(names, "label_encoder.pkl"),), kind=kind)  # fmt: skip
+        tree.score(x, y), beside=(pickled(names, "label_encoder.pkl"),), kind=kind, uses=x)  # fmt: skip
     data = table("titanic")
     kept = data[["Pclass", "Sex", "Fare"]]
     one_hot = dummies(kept)
     forest = RandomForestClassifier(**FOREST).fit(one_hot.values, data["Survived"])
     yield project("titanic, model_columns.pkl beside a model on arrays", joblibbed(forest, "model.pkl"),
         csv(data, "train.csv"), "Survived", forest.score(one_hot.values, data["Survived"]),
-        beside=(joblibbed(list(one_hot.columns), "model_columns.pkl"),), kind=kind)  # fmt: skip
+        beside=(joblibbed(list(one_hot.columns), "model_columns.pkl"),), kind=kind, uses=kept)  # fmt: skip
 
 
 def _bundles() -> Iterator[Case]:

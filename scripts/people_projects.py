@@ -207,14 +207,14 @@ def _churn() -> Iterator[Case]:
     forest = RandomForestClassifier(**FOREST).fit(numbers, y)
     yield project("churn, encoders.pkl: a LabelEncoder for each column", pickled(forest,
         "customer_churn_model.pkl"), sample, "Churn", forest.score(numbers, y),
-        beside=(pickled(encoders, "encoders.pkl"),), kind="companions",).then(LABELS,
+        beside=(pickled(encoders, "encoders.pkl"),), kind="companions", uses=clean,).then(LABELS,
         config={"target_map": {"No": "0", "Yes": "1"}})  # fmt: skip
     scaler = StandardScaler().fit(numbers)
     logistic = LogisticRegression(max_iter=500).fit(scaler.transform(numbers), y)
     files = (pickled(encoders, "label_encoders.pkl"), pickled(scaler, "scaler.pkl"),
         pickled(list(numbers.columns), "feature_columns.pkl"))  # fmt: skip
     yield project("churn, encoders, scaler and feature_columns.pkl", pickled(logistic), sample, "Churn",
-        logistic.score(scaler.transform(numbers), y), beside=files, kind="companions")  # fmt: skip
+        logistic.score(scaler.transform(numbers), y), beside=files, kind="companions", uses=clean)  # fmt: skip
     text = list(clean.columns[[not pd.api.types.is_numeric_dtype(t) for t in clean.dtypes]])
     pipe = make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"), text),
         remainder="passthrough"), GradientBoostingClassifier(n_estimators=15, random_state=0)).fit(clean,
