@@ -214,7 +214,8 @@ def _churn() -> Iterator[Case]:
     files = (pickled(encoders, "label_encoders.pkl"), pickled(scaler, "scaler.pkl"),
         pickled(list(numbers.columns), "feature_columns.pkl"))  # fmt: skip
     yield project("churn, encoders, scaler and feature_columns.pkl", pickled(logistic), sample, "Churn",
-        logistic.score(scaler.transform(numbers), y), beside=files, kind="companions", uses=clean)  # fmt: skip
+        logistic.score(scaler.transform(numbers), y), beside=files, kind="companions",
+        uses=clean)  # fmt: skip
     text = list(clean.columns[[not pd.api.types.is_numeric_dtype(t) for t in clean.dtypes]])
     pipe = make_pipeline(make_column_transformer((OneHotEncoder(handle_unknown="ignore"), text),
         remainder="passthrough"), GradientBoostingClassifier(n_estimators=15, random_state=0)).fit(clean,
