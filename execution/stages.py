@@ -298,6 +298,8 @@ class Execution:
             columns = features_of(inputs, schema.names) if schema else inputs
             answers = self.model.open().predict(columns)
             found = metrics.score(labels, answers, self.model.info.task, target)
+            if found.r2 is not None and (told := metrics.other_scale(labels, answers, target)):
+                self.warnings.append(told)
             if answers.failed.all():  # no wrong answers: none
                 why = f" {answers.errors[0].kind}: {answers.errors[0].message}" if answers.errors else ""
                 raise PredictFailed(
