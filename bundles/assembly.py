@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 import model_utils
 from bundles.entries import Encoders, Entry, entries_of, kind_of, names_in, predicts
 from bundles.layout import COLUMNS, NO_ORDER, Layout, column_of, laid_out
+from bundles.scales import foreign_scalers
 from bundles.sentences import nothing_predicts
 from bundles.shapes import TEXT, Shape, rank, shape_of
 from errors import ModelError, SeveralModels
@@ -116,8 +117,17 @@ class _Assembly:
 
     def build(self) -> Assembled:
         self._take_labels()
+        left = list(self.left)
         chain = self._chain()
         layout = self._layout(chain)
+        foreign = [] if self.order else foreign_scalers(self.model.value, chain, layout)
+        if foreign:  # once more, without them
+            self.left = left
+            for part in foreign:
+                self._leave(part, "the model knows values of another size than it gives")
+            self.transformers = [one for one in self.transformers if not any(one is part for part in foreign)]
+            chain = self._chain()
+            layout = self._layout(chain)
         self.parts += [self._part(part, "preprocessor") for part in layout.used]
         self.parts += [self._part(part, "preprocessor") for part, _ in chain]
         self.parts.append(self._part(self.model, "model"))

@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explainability": {"estimators.answers", "explainers"},
     # a model's process: from outside, and from inside
     "sandbox": {"estimators.answers", "metrics", "rows", "scan", "settings"},
-    "bundles": {"estimators", "model_utils", "scan", "schema_utils"},
+    "bundles": {"estimators", "mining", "model_utils", "scan", "schema_utils"},
     "model_process": {
         "bundles", "estimators", "explainability", "explainers", "lockdown", "mining", "model_utils", "rows",
         "sandbox.wire", "scan", "schema_utils", "upgrades",

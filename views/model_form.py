@@ -98,10 +98,11 @@ def card(services: Any, draft: Any, start_over: Callable[[Any], None]) -> None:
 
 
 def _more(services: Any, draft: Any) -> None:
-    with st.expander("Add what it was fitted behind", icon=":material/join:"):
+    alone = (draft.refusal or {}).get("code") == "no_predict"  # then it is the model that is missing
+    with st.expander("Add files that belong to it", icon=":material/join:", expanded=alone):
         st.caption(
-            "A scaler, encoders, a vectorizer, a list of columns: asked together with the model, as one "
-            "pipeline. The order is found by their shapes and names."
+            "The model, and what it was fitted behind (scaler, encoders, vectorizer, list of columns), are "
+            "asked together, as one pipeline. The order is found by their shapes and names."
         )
         uploads = st.file_uploader(
             "Preprocessors", type=[kind for kind in MODEL_TYPES if kind not in SAMPLE_TYPES],
@@ -194,8 +195,8 @@ def found(services: Any, draft: Any, info: ModelInfo) -> None:
             with st.container(gap=None, width="content"):
                 st.caption(label)
                 st.markdown(f"**{ui.plain(value)}**")
-    for sentence in parts_of(info):
-        st.info(ui.said(sentence), icon=":material/join:")
+    if told := parts_of(info):
+        st.info("  \n".join(map(ui.said, told)), icon=":material/join:")
     _order(services, draft, info)
 
 

@@ -263,6 +263,17 @@ def test_a_clustering_in_a_file_beside_the_model_is_not_mistaken_for_it() -> Non
     assert assembled([("m.pkl", LOGISTIC), ("k.pkl", clusters)]).adapter.name == "LogisticRegression"
 
 
+def test_a_scaler_that_is_another_models_is_left_aside() -> None:
+    """Two models in one bundle, one of them behind the scaler: a forest remembers ages, not deviations."""
+    raw = RandomForestClassifier(8, random_state=0).fit(NUMBERS.to_numpy(), TARGET)
+    scaled = RandomForestClassifier(8, random_state=0).fit(SCALER.transform(NUMBERS), TARGET)
+    files = [("m.pkl", {"raw": raw, "scaled": scaled, "scaler": SCALER})]
+    assert ("scaler", "left aside") in roles(assembled(files, entry="raw"))
+    assert ("scaler", "preprocessor") in roles(assembled(files, entry="scaled"))
+    asked_so = assembled(files, entry="raw", steps=("scaler",))
+    assert ("scaler", "preprocessor") in roles(asked_so)
+
+
 def test_a_companion_that_fits_nowhere_is_refused_with_both_widths() -> None:
     blind = StandardScaler().fit(NUMBERS.to_numpy())
     with pytest.raises(ModelError, match=r"takes 2 columns and gives 2; the model takes 4"):
