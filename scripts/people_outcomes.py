@@ -1,6 +1,6 @@
 """Posts the files that people have to a running server, as they would, and tells what came of each.
 
-    python -m scripts.people_outcomes after [--url URL] [--only WORD]   # writes tests/people/after.json
+    python -m scripts.people_outcomes after [--url URL] [--only REGEX]   # writes tests/people/after.json
     python -m scripts.people_outcomes page                              # writes docs/people.md
 
 A model, its raw table and the label's name, nothing configured. Where the answer is a sentence that the case
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("what", choices=("before", "after", "look", "page"), help="look: writes nothing")
     parser.add_argument("--url")
     parser.add_argument(
-        "--only", default="", help="cases whose kind or name holds this; the others stay as kept"
+        "--only", default="", help="cases of which `kind: name` matches this; the others stay as kept"
     )
     parser.add_argument("--rest", action="store_true", help="cases that are not kept yet")
     parser.add_argument(
@@ -253,7 +253,7 @@ def main() -> None:
     chosen = [
         case
         for case in cases()
-        if options.only.lower() in f"{case.kind} {case.name}".lower() and (case.kind, case.name) not in known
+        if re.search(options.only, f"{case.kind}: {case.name}") and (case.kind, case.name) not in known
     ]
     with _server(options.url) as url, ThreadPoolExecutor(AT_ONCE) as pool:
         found = []
