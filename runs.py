@@ -21,6 +21,7 @@ from records.run import RunPlan, RunReport, Source
 from records.sample import SampleFacts
 from records.schema import Schema
 from rows.columns import check_target
+from rows.matching import is_schema_table
 from schema_utils import check_complete, combine
 from services import Services
 from store.jobs import JobKind, JobRow
@@ -355,7 +356,7 @@ def _check_sample(
             hint="Send the sample that holds the column, or leave the target out.",
             field="target",
         )
-    if facts is None:
+    if facts is None or is_schema_table(facts.columns):
         return
     if target is not None:
         check_target(target, facts.columns, facts.empty)

@@ -112,11 +112,12 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None) -> Schema:
 def combine(user: Schema | None, sample: Schema | None, model: Schema | None) -> Schema:
     """One schema out of what is known: the user's features override the sample's, those the model's.
 
-    A feature is taken whole from the first that has it, but for two gaps that are filled from the
-    next: a category without categories, and a user's feature that states nothing but its name (and
-    the default type). The order is the model's, else the sample's, else the user's. A model that was
-    fitted without names (x0, x1, ...) lends its features by position to as many named ones.
-    Raises InvalidSchema when all three are None.
+    A feature is taken whole from the first that has it, but for three gaps that are filled from the
+    next: a category without categories, a user's feature that states nothing but its name (and
+    the default type), and the one-hot group of a feature of 0 and 1. The order
+    is the model's, else the sample's, else the user's. A model that was fitted without names (x0, x1, ...)
+    lends its features by position to as many named ones. To a user's schema that is complete nothing is
+    added. Raises InvalidSchema when all three are None.
     """
     layers = [layer for layer in (user, sample, model) if layer is not None]
     if not layers:
@@ -126,12 +127,15 @@ def combine(user: Schema | None, sample: Schema | None, model: Schema | None) ->
             field="schema",
         )
     named = list(dict.fromkeys(name for layer in (sample, user) if layer for name in layer.names))
+    only = set(user.names) if user is not None and user.complete else None
+    if only is not None:
+        named = [name for name in named if name in only]
     if model is not None and named and is_placeholder(model.names) and not set(named) & set(model.names):
         # With another count the model's fields cannot be told apart: `rows.fit` will say so.
         layers.remove(model)
         model = _renamed(model, named) if len(named) == len(model.names) else None
         layers += [model] if model else []
-    order = list(dict.fromkeys([*(model.names if model else ()), *named]))
+    order = [n for n in dict.fromkeys([*(model.names if model else ()), *named]) if only is None or n in only]
     lookup = [{field.name: field for field in layer.features} for layer in layers]
     return Schema(features=tuple(_merge([fields[n] for fields in lookup if n in fields]) for n in order))
 
@@ -226,7 +230,7 @@ def _readable(error: ValidationError, features: Any) -> InvalidSchema:
 
 def _explained(kind: str, key: str, value: Any, message: str, inside: bool) -> tuple[str, str]:
     shown = repr(value)[:60]
-    keys = _listed(list(FieldSpec.model_fields)) if inside else "features"
+    keys = _listed(list(FieldSpec.model_fields)) if inside else "features, complete"
     choices = {"type": FeatureType, "distribution": Distribution, "origin": Origin}
     if kind == "extra_forbidden":
         return f"unknown key {key!r}", f"Allowed keys are: {keys}."
@@ -406,9 +410,13 @@ def _renamed(model: Schema, names: Sequence[str]) -> Schema:
 
 
 def _merge(candidates: Sequence[FieldSpec]) -> FieldSpec:
-    """The first candidate, its two kinds of gap filled from the next ones."""
+    """The first candidate, its gaps filled from the next ones."""
     first, others = candidates[0], candidates[1:]
-    if others and first == FieldSpec(name=first.name, origin=first.origin):
+    is_flag = first.type == "boolean" or (first.min, first.max) == (0, 1)
+    group = next((other.group for other in others if other.group is not None), None)
+    if first.group is None and group is not None and is_flag:
+        first = first.model_copy(update={"group": group})
+    if others and first == FieldSpec(name=first.name, origin=first.origin, group=first.group):
         return _merge(others)
     if first.type == "category" and not first.categories:
         for other in others:

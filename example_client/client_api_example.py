@@ -96,7 +96,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--schema", help="JSON file that describes the inputs, or the JSON itself")
     parser.add_argument("--sample", type=Path, help="CSV or Parquet file with rows to learn the inputs from")
-    parser.add_argument("--target", help="name of the label column in the sample")
+    parser.add_argument("--target", help="name of the label column in the sample; found where it is certain")
+    parser.add_argument(
+        "--target-map", action="append", metavar="LABEL=CLASS", default=[],
+        help="which class of the model a label of the sample stands for; once for each",
+    )  # fmt: skip
     parser.add_argument(
         "--config", help="JSON file, or the JSON itself: rows, seed, latency, drift, gates ..."
     )
@@ -165,6 +169,8 @@ def _submit(client: httpx.Client, base: str, options: argparse.Namespace) -> htt
     config = _json_of(options.config, "config") if options.config else {}
     if options.name:
         config["name"] = options.name
+    if options.target_map:
+        config["target_map"] = dict(map(_pair, options.target_map))
     if config:
         data["config"] = json.dumps(config)
     if options.schema:
@@ -188,6 +194,14 @@ def _submit(client: httpx.Client, base: str, options: argparse.Namespace) -> htt
                     ) from error
         time.sleep(POLL_S)
     raise AssertionError("unreachable")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """`Yes=1`; the last sign of equality counts, for labels may hold one."""
+    label, sign, name = text.rpartition("=")
+    if not sign or not label or not name:
+        raise NotJudged(f"--target-map {text} is no LABEL=CLASS, such as --target-map Yes=1.")
+    return label, name
 
 
 def _send(client: httpx.Client, base: str, method: str, path: str) -> httpx.Response:

@@ -4,6 +4,7 @@ Promises: a figure that was not measured is None, and a report that is stored ca
 """
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from errors import MAX_QUOTED, BadAnswer
-from estimators.answers import Attributions, Predictions
+from estimators.answers import Attributions, Predictions, RowError
 from records.base import Section
 from records.metrics import Accuracy
 from records.model import ModelInfo
@@ -25,6 +26,8 @@ from store.tables import clean
 __all__ = [
     "as_stored", "attributions_table", "labelled_rows", "predictions_table", "row_errors", "summary_of",
 ]  # fmt: skip
+
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\b\d+(?:\.\d+)?\b")  # values and numbers in a model's own message
 
 
 def as_stored(report: RunReport) -> tuple[RunReport, dict[str, Any]]:
@@ -109,16 +112,23 @@ def labelled_rows(
 
 
 def row_errors(predictions: Predictions) -> list[RunError]:
-    """One error for each kind of row that got no usable answer."""
+    """One error for each kind of row that got no usable answer.
+
+    Messages that differ only in the value that they quote are one: a model without its encoder stumbles over
+    each category for the same reason.
+    """
+    causes: dict[tuple[str, str], list[RowError]] = {}
+    for error in predictions.errors:
+        causes.setdefault((error.kind, QUOTED.sub("", error.message)), []).append(error)
     return [
         RunError(
             code="predict_failed",
             stage="predict",
-            message=f"{error.rows:,} of {len(predictions.failed):,} rows got no usable answer: "
-            f"{error.kind}: {error.message}"[:500],
-            hint=f"The first is row {error.first_row} of rows.parquet.",
+            message=f"{sum(e.rows for e in errors):,} of {len(predictions.failed):,} rows got no usable "
+            f"answer: {errors[0].kind}: {errors[0].message}"[:500],
+            hint=f"The first is row {min(e.first_row for e in errors)} of rows.parquet.",
         )
-        for error in predictions.errors
+        for errors in causes.values()
     ]
 
 

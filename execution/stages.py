@@ -17,17 +17,18 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-import metrics
 from checks import judge, verdict
 from distances.subject import Subject
-from errors import Cancelled, ChildTimeout, DashboardError, ModelError, PredictFailed
+from errors import Cancelled, ChildTimeout, DashboardError, InvalidSample, ModelError
 from estimators.answers import Predictions
 from execution import latency_trials
 from execution.explanation import Explained, answered, explain_rows, with_effects, worst_shift
 from execution.inspection import environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
+from execution.reservations import guessed_ranges, with_reservations
 from execution.results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
+from execution.sample import TakenSample, read_sample, take
 from execution.wide_reports import bounded
 from interruption import in_one_piece, listening
 from records.base import Section
@@ -43,12 +44,9 @@ from records.schema import Schema
 from records.thresholds import monitoring_thresholds
 from robustness import examination
 from robustness.monotonicity import check_declared
-from rows.columns import features_of, split_target
 from rows.fit import check_agrees, check_fits_model, looks_unscaled
 from rows.joint import joint_for
-from rows.limits import MAX_ROWS
 from sandbox.handle import ModelHandle
-from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
 from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
@@ -131,6 +129,7 @@ class Execution:
         self.started = time.monotonic()
         self.model = RunModel(self.services, self.zygote, self.row, self.deadline, self.cancelled)
         self.schema: Schema | None = None
+        self.sample = TakenSample()
         self.rows_from = ""
         no_sample = not_asked(None) if self.row.sample_sha256 is None else None
         self.likeness = no_sample or Section[RowLikeness].failed(_NOT_REACHED)
@@ -179,15 +178,17 @@ class Execution:
         handle = self.model.open()
 
         self._begin("schema")
-        sample = self._sample()
-        inputs, labels = (None, None) if sample is None else sample
+        self.sample = self._sample(handle.mined)
+        inputs = self.sample.inputs
         sample_schema = None if inputs is None else infer_from_frame(inputs)
-        self.schema = combine(self.row.user_schema, sample_schema, handle.mined)
+        self.schema = combine(self.sample.schema, sample_schema, handle.mined)
         check_complete(self.schema)
         check_fits_model(self.schema, self.model.info)
         check_agrees(self.schema, handle.mined)
         if (hint := looks_unscaled(sample_schema, handle.mined)) is not None:
             self.warnings.append(hint)
+
+        self.warnings.extend(guessed_ranges(self.schema))
 
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
@@ -196,7 +197,7 @@ class Execution:
             check_scenario(frame, self.schema, scenario)
         check_declared(self.schema, self.plan.robustness.monotonic)
         self._keep("rows.parquet", frame)
-        recipe = Recipe(self.row.user_schema, handle.mined, handle.joint, self.plan.seed)
+        recipe = Recipe(self.sample.schema, handle.mined, handle.joint, self.plan.seed)
         self.likeness = not_asked(inputs) or self._section("rows", lambda: likeness(inputs, frame, recipe))
 
         self._begin("predict")
@@ -205,7 +206,7 @@ class Execution:
         self.errors.extend(row_errors(reference))
 
         self.metrics = self._section("latency", lambda: self._performance(frame, reference))
-        self.accuracy = self._accuracy_section(inputs, labels)
+        self.accuracy = self._accuracy_section()
         if reference.failed.all():
             reason = "The model answered none of the generated rows, so there is no behaviour to look at."
             self.drift = Section[DriftAnalysis].failed(reason)
@@ -216,7 +217,9 @@ class Execution:
         subject = Subject.of(frame, schema, self.model.predict, reference, self.plan.seed)
         self.drift = self._section(
             "drift",
-            lambda: self._drift_analysis(subject, labelled_rows(schema, inputs, labels, self.accuracy)),
+            lambda: self._drift_analysis(
+                subject, labelled_rows(schema, inputs, self.sample.labels, self.accuracy)
+            ),
         )
         self.robustness = self._section(
             "robustness",
@@ -227,13 +230,18 @@ class Execution:
                 together=lambda rows: self.model.open().predict_together(rows),
             ),
         )
-        real = frame if inputs is None or not set(schema.names) <= set(inputs.columns) else inputs
-        self.explanation = self._explanation_section(real, labels, frame, reference)
+        real = inputs if inputs is not None and self.sample.complete_for(schema.names) else frame
+        self.explanation = self._explanation_section(real, frame, reference)
 
     def _drift_analysis(self, subject: Subject, labelled: Labelled | None) -> DriftAnalysis:
         """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
         plan = self.plan.drift
-        found = analysis.analyse(subject, plan, labelled)
+        found = with_reservations(
+            analysis.analyse(subject, plan, labelled),
+            subject.schema,
+            subject.reference,
+            has_sample=self.row.sample_sha256 is not None,
+        )
         if found.breaking_points:
             thresholds = monitoring_thresholds(found, plan, self.model.info.sha256).model_dump_json(indent=2)
             self._keep_bytes("thresholds.json", thresholds.encode(), JSON)
@@ -283,52 +291,42 @@ class Execution:
             handle, lambda: self.model.start(row), frame, self.plan.latency, row.id
         )
 
-    def _accuracy_section(self, inputs: pd.DataFrame | None, labels: pd.Series | None) -> Section[Accuracy]:
-        if inputs is None or labels is None or self.row.target is None:
-            return Section[Accuracy].not_applicable(
-                "No real labels came with the run: send a sample with a label column, and name it as target."
-            )
-        if self.model.info.task not in {"classification", "regression"}:
-            return Section[Accuracy].not_applicable(
-                f"A {self.model.info.task} model has no labels to score against."
-            )
-        target, schema = self.row.target, self.schema
+    def _accuracy_section(self) -> Section[Accuracy]:
+        names = self.schema.names if self.schema else ()
 
         def scored() -> Accuracy:
-            columns = features_of(inputs, schema.names) if schema else inputs
-            answers = self.model.open().predict(columns)
-            found = metrics.score(labels, answers, self.model.info.task, target)
-            if found.r2 is not None and (told := metrics.other_scale(labels, answers, target)):
+            assert self.sample.inputs is not None
+            answers = self.model.predict(self.sample.inputs[list(names)])
+            self.sample = self.sample.settled(answers)
+            found = self.sample.score(answers, self.model.info)
+            if told := self.sample.other_scale(answers, found):
                 self.warnings.append(told)
-            if answers.failed.all():  # no wrong answers: none
-                why = f" {answers.errors[0].kind}: {answers.errors[0].message}" if answers.errors else ""
-                raise PredictFailed(
-                    f"The model answered none of the sample's {len(labels):,} labelled rows.{why}"[:500],
-                    hint="Predict with the model on rows of the sample; they may lack a step before it.",
-                )
             return found
 
-        return self._section("accuracy", scored)
+        missing = self.sample.unscored(self.model.info)
+        if missing is not None:
+            return missing
+        before = len(self.errors)
+        found = self._section("accuracy", scored)
+        if found.status == "ok" or self.sample.named or self.errors[before].code != InvalidSample.code:
+            return found
+        del self.errors[before:]  # nobody named the label, so it is no error that it cannot be read
+        return Section[Accuracy].not_applicable(found.reason or "")
 
     def _explanation_section(
-        self, rows: pd.DataFrame, labels: pd.Series | None, frame: pd.DataFrame, reference: Predictions
+        self, rows: pd.DataFrame, frame: pd.DataFrame, reference: Predictions
     ) -> Section[Explanation]:
         plan = self.plan.explain
         if plan.method == "none":
             return Section[Explanation].not_applicable("The run's config asked for no explanation.")
         usable = frame[~reference.failed]
         played = self.drift.value.scenarios if self.drift.value else ()
-        scored = (
-            rows is not frame
-            and labels is not None
-            and self.row.target is not None
-            and self.accuracy.value is not None
-        )
+        scored = rows is not frame and self.accuracy.value is not None
         subject = Explained(
             rows=(rows if rows is not frame else usable)[list(frame.columns)],
             background=usable.head(BACKGROUND_ROWS),
-            labels=labels if scored else None,
-            target=self.row.target or "",
+            labels=self.sample.labels if scored else None,
+            target=self.sample.target or "",
             task=self.model.info.task,
         )
 
@@ -411,19 +409,12 @@ class Execution:
             RunError(code=error.code, stage=self.stage, message=error.message, hint=error.hint)
         )
 
-    def _sample(self) -> tuple[pd.DataFrame, pd.Series | None] | None:
-        if self.row.sample_sha256 is None:
-            return None
-        path = self.services.artifacts.path(self.row.sample_sha256)
-        name = self.row.sample_name or "sample.csv"
-        with open_sample(self.zygote, path, name, cancelled=self.cancelled) as sample:
-            frame = sample.frame()
-        if sample.cut_at is not None:
-            self.warnings.append(
-                f"Of the sample the first {sample.cut_at:,} rows were used: of one no more are taken than "
-                f"{MAX_ROWS:,} rows, or {self.services.settings.sample_mb} MB unfolded (SAMPLE_MB)."
-            )
-        return (frame, None) if self.row.target is None else split_target(frame, self.row.target)
+    def _sample(self, mined: Schema | None) -> TakenSample:
+        frame, unread = read_sample(
+            self.services, self.zygote, self.row, self.model.info.features, self.cancelled
+        )
+        self.warnings.extend(unread)
+        return take(frame, self.row, self.model.info, mined, self.model.predict)
 
     def _baseline(self) -> BaselineFigures | None:
         if self.plan.baseline is None:
@@ -454,6 +445,7 @@ class Execution:
             status=status,
             model=self.model.info,
             schema_=self.schema,
+            sample=self.sample.use,
             rows_from=self.rows_from,
             likeness=self.likeness,
             plan=self.plan,
@@ -464,7 +456,7 @@ class Execution:
             explanation=self.explanation,
             checks=checks,
             errors=tuple(self.errors),
-            warnings=(*self.model.warnings, *self.warnings),
+            warnings=(*self.model.warnings, *self.sample.told, *self.warnings),
             timings=self.timings,
             environment=environment(self.model.isolation),
         )

@@ -5,7 +5,7 @@ Promises: what is sent is bounded by size, and of types that the wire takes. Lea
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import pandas as pd
@@ -15,6 +15,7 @@ from errors import TooLarge
 from records.sample import SampleFacts
 from rows.limits import Limits
 from rows.samples import read_sample
+from rows.taking import facts_of
 from sandbox import wire
 from schema_utils import infer_from_frame
 
@@ -40,7 +41,7 @@ class SampleOperations:
         """Read the file; how many rows and columns are taken, and whether there are more."""
         header = request.header
         try:
-            self._frame = read_sample(self._file, header["name"], Limits(decoded=header["decoded"]))
+            self._frame = read_sample(self._file, header["name"], _limits_of(header))
         except (MemoryError, pa.ArrowMemoryError):
             raise TooLarge(
                 f"The sample {header['name']!r} unfolds to more than fits into the process that reads it "
@@ -54,7 +55,8 @@ class SampleOperations:
         facts = described(self._frame)
         told = wire.json_to_array(facts.model_dump(mode="json"))
         if len(told) > MAX_FACTS:
-            told = wire.json_to_array(facts.model_copy(update={"schema_": None}).model_dump(mode="json"))
+            short = facts.model_copy(update={"schema_": None, "told": ()})
+            told = wire.json_to_array(short.model_dump(mode="json"))
         return wire.Message({}, {"facts": told})
 
     def _rows(self, request: wire.Message) -> wire.Message:
@@ -71,7 +73,13 @@ def described(frame: pd.DataFrame) -> SampleFacts:
         empty=tuple(frame.columns[frame.isna().all()]),
         head=_head(frame),
         schema_=infer_from_frame(frame),
+        told=facts_of(frame),
+        index=frame.attrs.get("index", False),
     )
+
+
+def _limits_of(header: Mapping[str, Any]) -> Limits:
+    return Limits(decoded=header["decoded"], index=header["index"])
 
 
 def _head(frame: pd.DataFrame) -> tuple[tuple[str, ...], ...]:
@@ -86,7 +94,7 @@ def warm_up() -> None:
     """Have imported what reading imports: paid once before the fork, not by each sample."""
     for text in (b"a,b\n1,2024-01-31\n2,2024-02-29\n", b"a;b\n1,5;x\n2,5;y\n"):
         frame = read_sample(io.BytesIO(text), "")
-        infer_from_frame(frame)
+        described(frame)
         wire.encode_frame(frame)
         buffer = io.BytesIO()
         frame.to_parquet(buffer)

@@ -17,6 +17,7 @@ from records.likeness import RowLikeness
 from records.metrics import Accuracy, LatencyPlan, Performance
 from records.model import ModelInfo
 from records.robustness import Robustness, RobustnessPlan
+from records.sample import SampleUse, TargetMap
 from records.schema import Schema
 
 __all__ = [
@@ -63,6 +64,7 @@ class RunPlan(Record):
     policy: Literal["contained"] | None = Field(
         None, description="'contained' loads a file that the scan refuses, held by the lock alone."
     )
+    target_map: TargetMap = Field({}, description="Label of the sample: class of the model.")
     timeout_s: float = Field(300, gt=0, le=86_400)
 
     @model_validator(mode="after")
@@ -106,6 +108,7 @@ class RunReport(Record):
     model: ModelInfo
     # `schema` is the wire name; pydantic's BaseModel has an attribute of that name, hence the alias.
     schema_: Schema | None = Field(None, alias="schema")
+    sample: SampleUse | None = None  # what was made of it; None without one, and of older reports
     rows_from: str = ""  # in words, how the generated rows hang together
     likeness: Section[RowLikeness] = Section[RowLikeness].not_applicable(
         "The run is older than this comparison."

@@ -19,7 +19,15 @@ from records.metrics import SCORES
 from records.run import RunError, RunReport
 from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
 from reports.figures import figures, key_figures
-from reports.findings import is_consequence, kind_of, merged, parts_of, sections_to_show, sentences_of
+from reports.findings import (
+    is_consequence,
+    kind_of,
+    merged,
+    other_warnings,
+    parts_of,
+    sections_to_show,
+    sentences_of,
+)
 from reports.words import between, breaking_distance, number, scenario, share, under, with_features
 
 if TYPE_CHECKING:
@@ -47,6 +55,7 @@ def to_html(report: RunReport) -> str:
     found = merged(report.checks)
     page = _template().render(
         report=report,
+        warnings=other_warnings(report),
         counts=_counts(report.checks),
         sections=SECTIONS,
         by_section=lambda name: [f for f in found if section_of(f.checks[0]) == name],

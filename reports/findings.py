@@ -14,7 +14,8 @@ from records.model import ModelInfo
 from records.run import RunError, RunReport
 
 __all__ = [
-    "Finding", "is_consequence", "kind_of", "merged", "parts_of", "sections_to_show", "sentences_of",
+    "Finding", "is_consequence", "kind_of", "merged", "other_warnings", "parts_of", "sections_to_show",
+    "sentences_of",
 ]  # fmt: skip
 
 NOT_KNOWN = "unknown"
@@ -57,6 +58,12 @@ def sections_to_show(report: RunReport) -> tuple[SectionName, ...]:
     return tuple(
         name for name, part in sections.items() if part.status != "failed" or part.reason not in told
     )
+
+
+def other_warnings(report: RunReport) -> tuple[str, ...]:
+    """The warnings but for what was done to the sample, which a page tells beside it."""
+    told = set(report.sample.told) if report.sample is not None else set()
+    return tuple(warning for warning in report.warnings if warning not in told)
 
 
 def kind_of(model: ModelInfo) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from errors import InvalidSample
-from rows.limits import Limits, check_unique, check_width
+from rows.limits import INDEX, Limits, check_unique, check_width
 
 __all__ = ["chunks", "read_csv"]
 
@@ -81,11 +81,14 @@ def read_csv(file: BinaryIO, name: str, limits: Limits) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, OverflowError) as error:
         raise InvalidSample(f"The sample {name!r} cannot be read as CSV: {error}.", hint=_AS_CSV) from None
     keep = _kept_columns(frame, header, name)
+    index = not header[0].strip() and not frame.iloc[:, 0].isna().all()
+    if index and limits.index:
+        keep, header = [0, *keep], [INDEX, *header[1:]]
     frame = frame.iloc[:, keep]
     if separator != ",":
         frame = _with_decimal_commas(frame)
     frame.columns = pd.Index([header[i] for i in keep], dtype="str")
-    frame.attrs = {"cut_at": rows} if records > rows else {}
+    frame.attrs = {"index": index} | ({"cut_at": rows} if records > rows else {})
     return frame
 
 

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from errors import InvalidSample, TooLarge
 from records.schema import MAX_FEATURES
 
-__all__ = ["MAX_ROWS", "STANDARD", "Limits", "check_unique", "check_width", "listed"]
+__all__ = ["INDEX", "MAX_ROWS", "STANDARD", "Limits", "check_unique", "check_width", "listed"]
 
 MAX_ROWS = 100_000
+INDEX = "Unnamed: 0"  # as pandas calls it when it reads it again
 CELL = 8  # bytes of a number in a frame
 
 
 @dataclass(frozen=True)
 class Limits:
     """rows and decoded (bytes of the frame): what is beyond is left out, and it is said. columns, and value
-    (characters of the longest text): a sample with more is refused."""
+    (characters of the longest text): a sample with more is refused. index: the one that pandas wrote without
+    a name is kept, as INDEX."""
 
     rows: int = MAX_ROWS
     columns: int = MAX_FEATURES
     value: int = 100_000
     decoded: int = 32 << 20
+    index: bool = False
 
     def rows_of(self, columns: int) -> int:
         """The most rows of so many columns, each value of at least a number's size."""

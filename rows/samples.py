@@ -25,7 +25,8 @@ def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.Data
     Keeps the first rows that `limits` allow and says so: `frame.attrs["cut_at"]` is their number. CSV:
     UTF-8, UTF-16 or UTF-32 with a mark, else Windows-1252; separated by comma, semicolon, tab or bar; decimal
     commas where the separator is none. Parquet is known by its first bytes, not by `name`, which only serves
-    messages. A first column without a name that counts the rows is the index pandas wrote: dropped. Columns
+    messages. A first column without a name that counts the rows is the index pandas wrote: dropped
+    (`frame.attrs["index"]` tells), or kept where `limits` say so. Columns
     are of types that can be sent to a model: dates are datetimes, decimals floats, times and bytes text.
     Raises InvalidSample, or TooLarge for what is beyond the limits on columns and values.
     """
@@ -40,14 +41,15 @@ def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.Data
             f"The sample {name!r} has column names but no rows.",
             hint="Add at least one row; some hundred are better.",
         )
-    cut_at = frame.attrs.get("cut_at")
+    cut_at, index = frame.attrs.get("cut_at"), frame.attrs.get("index", False)
     frame = _sendable(frame)
     while (
         len(frame) > 1 and (taken := int(frame.memory_usage(index=False, deep=True).sum())) > limits.decoded
     ):
         cut_at = max(1, min(len(frame) - 1, int(len(frame) * limits.decoded / taken)))
         frame = frame.iloc[:cut_at].copy()
-    frame.attrs = {} if cut_at is None else {"cut_at": cut_at}
+    frame.attrs.clear()
+    frame.attrs |= ({} if cut_at is None else {"cut_at": cut_at}) | ({"index": True} if index else {})
     return frame
 
 

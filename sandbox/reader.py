@@ -26,14 +26,14 @@ PART_BYTES = 4 << 20  # decoded rows of one answer, which hold fewer than wire.A
 
 @contextmanager
 def open_sample(
-    zygote: Zygote, path: Path, name: str, *, cancelled: threading.Event | None = None
+    zygote: Zygote, path: Path, name: str, *, cancelled: threading.Event | None = None, index: bool = False
 ) -> Iterator["SampleReader"]:
-    """Read a sample in a process of its own, which is gone when the block ends.
+    """Read a sample in a process of its own, which is gone when the block ends; `index` as `Limits` says.
 
     Raises InvalidSample or TooLarge for what cannot be used, also where reading it took longer than
     `sample_timeout_s` or more memory than `sample_memory_mb`.
     """
-    reader = SampleReader(zygote, path, name, cancelled)
+    reader = SampleReader(zygote, path, name, cancelled, index)
     try:
         reader._read()
         yield reader
@@ -48,9 +48,17 @@ class SampleReader(LockedProcess):
     rows: int
     cut_at: int | None
 
-    def __init__(self, zygote: Zygote, path: Path, name: str, cancelled: threading.Event | None) -> None:
+    def __init__(
+        self,
+        zygote: Zygote,
+        path: Path,
+        name: str,
+        cancelled: threading.Event | None,
+        index: bool = False,
+    ) -> None:
         settings = zygote.settings
-        self._memory_mb, self._limits = settings.sample_memory_mb, Limits(decoded=settings.sample_mb << 20)
+        self._memory_mb = settings.sample_memory_mb
+        self._limits = Limits(decoded=settings.sample_mb << 20, index=index)
         super().__init__(
             zygote,
             (path,),
@@ -83,6 +91,7 @@ class SampleReader(LockedProcess):
     def _read(self) -> None:
         self._hello()
         request = {"op": "sample", "name": self.name, "decoded": self._limits.decoded}
+        request["index"] = self._limits.index
         answer = self._call("sample", request | {"memory_mb": self._memory_mb}).header
         try:
             self.rows = count_of(answer["rows"], self._limits.rows)

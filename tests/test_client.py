@@ -108,6 +108,17 @@ def test_json_may_be_given_in_the_line_itself(
     assert "The config is not JSON" in capsys.readouterr().err
 
 
+def test_what_labels_mean_may_be_said_in_the_line(
+    server: Server, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([str(model), "--url", server.url, "--target-map", "a=b=1", "--target-map", "No=0"])
+    newest = server.client.get("/api/v1/runs?limit=1").json()["runs"][0]
+    row = server.services.store.runs.get(newest["id"])
+    assert row is not None and row.plan.target_map == {"a=b": "1", "No": "0"}
+    assert main([str(model), "--url", server.url, "--target-map", "Yes"]) == 2
+    assert "such as --target-map Yes=1" in capsys.readouterr().err
+
+
 def test_a_server_that_asks_for_a_token_gets_the_environments(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

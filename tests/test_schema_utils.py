@@ -360,3 +360,14 @@ def test_quantiles_belong_to_numbers_alone() -> None:
     field = {"name": "a", "type": "category", "categories": ["x"], "quantiles": [0, 1]}
     with pytest.raises(InvalidSchema, match="quantiles cannot be used with type category"):
         parse_schema({"features": [field]})
+
+
+def test_to_a_schema_that_is_complete_nothing_is_added() -> None:
+    model, sample = schema("a", "b", origin="model"), schema("b", "c", origin="sample")
+    user = parse_schema({"features": [{"name": "b"}], "complete": True})
+    assert combine(user, sample, model).names == ("b",)
+    assert combine(user.model_copy(update={"complete": False}), sample, model).names == ("a", "b", "c")
+    numbered = schema("x0", "x1", origin="model", min=1.0)
+    two = parse_schema({"features": [{"name": "b"}, {"name": "c"}], "complete": True})
+    found = combine(two, schema("b", "c", "d", origin="sample"), numbered)
+    assert found.names == ("b", "c")

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 import runs
@@ -20,14 +19,16 @@ from records.model import ModelInfo
 from records.run import RunPlan
 from records.sample import SampleFacts
 from records.schema import Schema
+from rows.fit import check_fits_model
 from schema_utils import combine
 from views import components as ui
-from views import model_form, plan_form, schema_table
+from views import model_form, plan_form, sample_form, schema_table
+from views.sample_form import as_note as _as_note
+from views.sample_form import unfinished as _unfinished
 
 __all__ = ["render"]
 
 DRAFT = "draft"
-SAMPLE_TYPES = ["csv", "parquet"]
 POLL_S = 0.5
 TALLEST_EDITOR = 560
 UNLOCKED = {
@@ -51,6 +52,7 @@ class Draft:
     reading_job: str | None = None
     facts: SampleFacts | None = None
     target: str | None = None
+    target_map: dict[str, str] = field(default_factory=dict)
     typed: Schema | None = None
     base: Schema | None = None
     base_of: tuple[Any, ...] = ()
@@ -201,7 +203,7 @@ def _configure(services: Any, draft: Draft) -> None:
     model_form.found(services, draft, info)
     for warning in draft.inspection.get("warnings", ()):
         st.warning(ui.said(warning), icon=":material/info:")
-    _sample(services, draft)
+    sample_form.render(services, draft, info, _wait_for_job)
     st.subheader("2. Schema")
     schema, faults = _schema(draft, info)
     st.subheader("3. Run")
@@ -217,93 +219,13 @@ def _configure(services: Any, draft: Draft) -> None:
         _submit(services, draft, schema, plan or RunPlan())
 
 
-def _sample(services: Any, draft: Draft) -> None:
-    """An optional sample: better rows, and real scores where it holds the label."""
-    with st.expander(
-        "Add a sample of real data (optional)", expanded=draft.sample is not None, icon=":material/table:"
-    ):
-        st.caption(
-            "CSV or Parquet. Its columns refine the schema; with a label column the answers are scored."
-        )
-        if draft.sample is None:
-            upload = st.file_uploader(
-                "Sample file", type=SAMPLE_TYPES, key=f"sample_{draft.version}", label_visibility="collapsed"
-            )
-            if upload is not None:
-                _take_sample(services, draft, upload)
-            return
-        facts = _facts(services, draft)
-        rows = f", {ui.count(facts.rows, 'row')}" if facts else ""
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                f"**{ui.plain(draft.sample.name)}**, {ui.size(draft.sample.bytes)}{rows}", width="stretch"
-            )
-            if st.button("Remove", icon=":material/close:"):
-                _forget_sample(draft)
-                st.rerun()
-        if facts is None:
-            _wait_for_job(services, draft.reading_job or "", "Reading the sample")
-            return
-        if facts.cut_at is not None:
-            st.caption(f"It holds more: the first {ui.count(facts.cut_at, 'row')} are used.")
-        shown = facts.columns[: len(facts.head[0])]
-        st.dataframe(
-            pd.DataFrame(list(facts.head), columns=pd.Index(shown)), hide_index=True,
-            alt="First rows of the sample",
-        )  # fmt: skip
-        if len(shown) < len(facts.columns):
-            st.caption(f"The first {len(shown)} of {len(facts.columns):,} columns are shown.")
-        draft.target = st.selectbox(
-            "Label column", facts.columns,
-            index=facts.columns.index(draft.target) if draft.target in facts.columns else None,
-            placeholder="None: the sample has no label", key=f"target_{draft.version}",
-        )  # fmt: skip
-
-
-def _take_sample(services: Any, draft: Draft, upload: Any) -> None:
-    """To disk at once, as a model; it is read by the worker, behind the lock."""
-    draft.version += 1
-    try:
-        sample = runs.store_upload(services, upload, upload.name)
-        draft.reading_job = runs.request_reading(services, sample)
-        draft.sample = sample
-    except DashboardError as error:
-        draft.notes.append(_as_note(error))
-    st.rerun()
-
-
-def _facts(services: Any, draft: Draft) -> SampleFacts | None:
-    """What the sample holds; None while it is read. One that cannot be used is taken away and said."""
-    if draft.facts is not None:
-        return draft.facts
-    try:
-        job = runs.get_job(services, draft.reading_job or "")
-        if job.state in ui.ACTIVE:
-            return None
-        draft.facts = runs.facts_of(job)
-    except DashboardError as error:
-        draft.notes.append(_as_note(error))
-    if draft.facts is None:
-        draft.notes = draft.notes or [_unfinished("The sample could not be read.")]
-        _forget_sample(draft)
-        st.rerun()
-    assert draft.inspection is not None
-    features = set(draft.inspection["model"].get("features") or ())
-    extra = [column for column in draft.facts.columns if column not in features] if features else []
-    draft.target = extra[0] if len(extra) == 1 else None  # the one column the model does not take
-    return draft.facts
-
-
-def _forget_sample(draft: Draft) -> None:
-    draft.sample, draft.reading_job, draft.facts, draft.target = None, None, None, None
-    draft.version += 1
-
-
 def _schema(draft: Draft, info: ModelInfo) -> tuple[Schema | None, list[str]]:
     """Step 2: the table; returns the schema to send (None: as found) and what is wrong."""
-    base, fault = _base(draft)
+    base, fault = _base(draft, info)
     if fault:
         ui.problem(fault)
+        if draft.facts is not None:
+            return None, ["Change the sample, or remove it."]
     if base is None:
         st.info(
             "The model does not tell which inputs it takes. Add a row for each feature, or a sample above.",
@@ -322,6 +244,8 @@ def _schema(draft: Draft, info: ModelInfo) -> tuple[Schema | None, list[str]]:
     if base is None and edited.empty:
         return None, ["The table is empty."]
     schema, faults = schema_table.to_schema(edited, base)
+    if schema is not None:
+        faults = _unfit(schema, info)
     for sentence in faults[:8]:
         st.error(ui.said(sentence), icon=":material/error:")
     if len(faults) > 8:
@@ -334,17 +258,25 @@ def _schema(draft: Draft, info: ModelInfo) -> tuple[Schema | None, list[str]]:
     return (None if unchanged else schema), faults
 
 
-def _base(draft: Draft) -> tuple[Schema | None, Mapping[str, Any] | None]:
+def _unfit(schema: Schema, info: ModelInfo) -> list[str]:
+    """Why the model does not take the table as it stands, such as for a row that was deleted."""
+    try:
+        check_fits_model(schema, info)
+    except DashboardError as error:
+        return [f"{error.message} {error.hint}"]
+    return []
+
+
+def _base(draft: Draft, info: ModelInfo) -> tuple[Schema | None, Mapping[str, Any] | None]:
     """What the editor starts from; worked out again only when the model, sample or label changes."""
     assert draft.inspection is not None
     key = (draft.model.sha256, draft.sample.sha256 if draft.facts else None, draft.target,
            len(draft.typed.features) if draft.typed else 0)  # fmt: skip
-    if draft.base_of == key:
-        return draft.base, None
+    sample, fault = sample_form.fitted(draft, info)
+    if fault is not None or draft.base_of == key:
+        return draft.base, fault
     mined = draft.inspection.get("schema")
-    fault = None
     try:
-        sample = draft.facts.schema_without(draft.target) if draft.facts else None
         model = Schema.model_validate(mined) if mined else None
         draft.base = combine(None, sample, model) if sample or model else draft.typed
     except DashboardError as error:
@@ -364,6 +296,8 @@ def _numbered(draft: Draft, info: ModelInfo) -> None:
 
 
 def _submit(services: Any, draft: Draft, schema: Schema | None, plan: RunPlan) -> None:
+    if draft.target_map:
+        plan = plan.model_copy(update={"target_map": draft.target_map})
     if draft.entry or draft.steps:
         plan = plan.model_copy(update={"entry": draft.entry, "steps": draft.steps})
     if draft.contained:
@@ -378,11 +312,3 @@ def _submit(services: Any, draft: Draft, schema: Schema | None, plan: RunPlan) -
         return
     draft.run_id = row.id
     st.rerun()
-
-
-def _as_note(error: DashboardError) -> dict[str, Any]:
-    return {"title": error.title, "message": error.message, "hint": error.hint}
-
-
-def _unfinished(message: str) -> dict[str, Any]:
-    return {"code": "internal_error", "message": message, "hint": "Try again; the server's log says more."}

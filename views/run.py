@@ -14,7 +14,7 @@ from errors import DashboardError, NotFound
 from records.checks import Check
 from records.metrics import SCORES, Accuracy
 from records.run import RunReport
-from reports.findings import kind_of, merged, parts_of
+from reports.findings import kind_of, merged, other_warnings, parts_of
 from views import components as ui
 from views import run_tabs
 
@@ -100,8 +100,11 @@ def _finished(services: Any, report: RunReport) -> None:
     if report.status == "failed":  # what went wrong on the way is likely why a gate broke
         _errors(report)
     _checks(report)
-    for warning in report.warnings:
+    for warning in other_warnings(report):
         st.warning(ui.said(warning), icon=":material/info:")
+    if report.sample is not None and report.sample.told:
+        things = ui.count(len(report.sample.told), "thing")
+        st.caption(f"The sample was not taken as it is: {things} to know, under Data.")
     if report.status != "failed":
         _errors(report)
     run_tabs.render(services, report)

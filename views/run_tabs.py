@@ -65,6 +65,9 @@ def _robustness(services: Any, report: RunReport) -> None:
 
 
 def _data(services: Any, report: RunReport) -> None:
+    if report.sample is not None and report.sample.told:
+        st.subheader("Sample")
+        st.markdown("\n".join(f"- {ui.said(sentence)}" for sentence in report.sample.told))
     st.subheader("Schema")
     if report.schema_ is None:
         st.info("The run ended before a schema was known.", icon=":material/info:")

@@ -54,7 +54,10 @@ def to_schema(table: pd.DataFrame, base: Schema | None) -> tuple[Schema | None, 
     if not fields:
         return None, ["The table is empty. Add a row for each feature that the model takes."]
     try:
-        return parse_schema({"features": [field.model_dump(mode="json") for field in fields]}), []
+        document = {"features": [field.model_dump(mode="json") for field in fields]}
+        # What was deleted from the table is not filled in again.
+        deleted = set(known) - {field.name for field in fields}
+        return parse_schema(document | {"complete": bool(deleted)}), []
     except InvalidSchema as error:
         return None, [f"{error.message} {error.hint}".strip()]
 
@@ -80,7 +83,7 @@ def column_config() -> dict[str, Any]:
             format="%.3g",
             help="Share of missing values, 0 to 1",
         ),
-        "origin": column.TextColumn("From", disabled=True, help="Model, sample, or you"),
+        "origin": column.TextColumn("From", disabled=True, help="Model, sample, name, or you"),
     }
 
 

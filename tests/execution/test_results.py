@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from estimators.answers import Predictions
+from estimators.answers import Predictions, RowError
 from execution import results
-from execution.results import as_stored, predictions_table
+from execution.results import as_stored, predictions_table, row_errors
 from records.run import RunReport
 from tests.support.sample_reports import sample_report
 
@@ -61,6 +61,18 @@ def test_a_report_beyond_the_limit_becomes_an_error_that_says_how_large_it_was(
     stored, document = as_stored(sample_report(warnings=("w" * 200_000,)))
     assert stored.status == "error" and "explain.rows" in stored.errors[0].hint
     assert len(json.dumps(document)) < 10_000
+
+
+def test_rows_that_failed_for_one_reason_are_one_error_whatever_value_they_hold() -> None:
+    errors = (
+        RowError("ValueError", "could not convert string to float: 'M'", 30, 4),
+        RowError("ValueError", "could not convert string to float: 'HIGH'", 20, 2),
+        RowError("KeyError", "'M'", 5, 0),
+    )
+    failed = np.ones(60, dtype=bool)
+    found = row_errors(Predictions(np.full(60, np.nan), None, None, failed, errors))
+    assert [error.message.split(" rows")[0] for error in found] == ["50 of 60", "5 of 60"]
+    assert "row 2 " in found[0].hint
 
 
 def test_classes_that_are_written_alike_share_their_place_in_the_table() -> None:

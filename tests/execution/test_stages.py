@@ -13,7 +13,6 @@ import runs
 from estimators.answers import Predictions, RowError
 from execution.stages import STAGE_STARTS, Execution
 from records.run import RunPlan, RunReport, Stage
-from rows.columns import split_target
 from sandbox.handle import ModelHandle
 from sandbox.zygote import Zygote
 from services import Services
@@ -102,7 +101,7 @@ def test_accuracy_over_no_answered_row_is_failed_and_never_nought(
     sample = pd.DataFrame(rng.normal(size=(33, len(names))), columns=names)
     sample["label"] = rng.choice(["yes", "no"], 33)
     # The stand-in for a model's process reads no samples.
-    monkeypatch.setattr(Execution, "_sample", lambda _: split_target(sample, "label"))
+    monkeypatch.setattr("execution.stages.read_sample", lambda *_: (sample, ()))
     assert Run(services, tmp_path, sample).report().accuracy.status == "ok"
     monkeypatch.setattr(ModelHandle, "predict", predict)
     report = Run(services, tmp_path, sample).report()

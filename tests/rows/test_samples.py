@@ -22,7 +22,7 @@ from sandbox import wire
 PLAIN = pd.DataFrame({"age": [41, 7], "città": ["Forlì", "Orléans"], "share": [0.5, 1.25]})
 
 
-def read_sample(data: bytes, name: str, **limits: int) -> pd.DataFrame:
+def read_sample(data: bytes, name: str, **limits: Any) -> pd.DataFrame:
     return samples.read_sample(io.BytesIO(data), name, Limits(**limits))
 
 
@@ -164,6 +164,14 @@ def test_parquet_gives_back_what_was_written() -> None:
         m=[1, np.nan],
     )
     assert_frame_equal(read_sample(parquet(frame), "rows.csv"), frame, check_dtype=False)  # units of time
+
+
+def test_the_index_is_kept_where_a_model_was_fitted_on_it() -> None:
+    text = PLAIN.to_csv()
+    kept = read(text, index=True)
+    assert_frame_equal(kept, PLAIN.reset_index(names="Unnamed: 0"))
+    assert kept.attrs["index"] and read(text).attrs["index"]
+    assert not read(PLAIN.to_csv(index=False)).attrs
 
 
 def test_parquet_is_read_without_its_index() -> None:

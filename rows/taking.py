@@ -1,0 +1,138 @@
+"""A sample's values as a model takes them: its columns under the model's names, encoded, read as numbers.
+
+Promises: does what a `Match` says and no more, and keeps count of it. Leaves deciding to `rows.matching`.
+"""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from interruption import check
+from records.sample import ColumnFacts
+from rows import encoding
+from rows.matching import Match
+
+__all__ = ["MARKERS", "FrameTable", "as_numbers", "facts_of", "inputs_of"]
+
+MARKERS = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # what stands for a missing number
+MOST_VALUES = 1_000  # different ones of a column that may be 0/1 columns of the model, or a label
+MOST_FRACTIONS = 100  # of them: a column of measurements is neither
+TOLD_COLUMNS, TOLD_VALUES, TOLD_TEXT = 500, 30, 100  # of a sample's facts
+
+
+class FrameTable:
+    """A sample's frame as `rows.matching.Table`; each column is looked at once, and only when asked for."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+        self._may_hold_text = {
+            str(name) for name, dtype in frame.dtypes.items() if getattr(dtype, "kind", "O") not in "biufM"
+        }
+        self._texts: dict[str, bool] = {}
+        self._values: dict[str, tuple[str, ...]] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self._frame.columns))
+
+    def text(self, name: str) -> bool:
+        if name not in self._may_hold_text:
+            return False
+        if name not in self._texts:
+            check()
+            self._texts[name] = _holds_text(self._frame[name]) and as_numbers(self._frame[name]) is None
+        return self._texts[name]
+
+    def written_numbers(self, name: str) -> bool:
+        return name in self._may_hold_text and _holds_text(self._frame[name]) and not self.text(name)
+
+    def values(self, name: str) -> tuple[str, ...]:
+        if name not in self._values:
+            check()
+            self._values[name] = _different(self._frame[name], MOST_VALUES)
+        return self._values[name]
+
+    def counts(self, name: str) -> bool:
+        return _counts(self._frame[name])
+
+
+def facts_of(frame: pd.DataFrame) -> tuple[ColumnFacts, ...]:
+    """What is told of each column before there is a model to match it with; () of very wide tables."""
+    if frame.shape[1] > TOLD_COLUMNS:
+        return ()
+    table = FrameTable(frame)
+    return tuple(_facts(table, name, frame[name]) for name in table.names)
+
+
+def as_numbers(column: "pd.Series[Any]") -> "pd.Series[Any] | None":
+    """Texts as numbers, blanks and other MARKERS as missing; None where one is neither, or none a number."""
+    texts = column.map(lambda value: str(value).strip(), na_action="ignore")
+    marked = texts.isna() | texts.str.lower().isin(MARKERS)
+    numbers = pd.to_numeric(texts.mask(marked), errors="coerce")
+    if bool((numbers.isna() & ~marked).any()) or bool(numbers.isna().all()):
+        return None
+    return numbers.astype(np.float64)
+
+
+def inputs_of(frame: pd.DataFrame, match: Match) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The columns that a model takes under its names; and the columns of texts that were read as numbers,
+    with how many of their values are marked as missing.
+
+    What the match leaves open (`match.missing`) is not there; the order is the model's.
+    """
+    features = {column: feature for feature, column in match.taken}
+    inputs = frame[[column for _, column in match.taken]]
+    read: dict[str, int] = {}
+    for column in match.numbers:
+        numbers = as_numbers(frame[column])
+        if numbers is not None:
+            read[column] = int(numbers.isna().sum() - frame[column].isna().sum())
+            inputs = inputs.assign(**{column: numbers})
+    inputs = inputs.set_axis(pd.Index([features[column] for column in inputs.columns], dtype="str"), axis=1)
+    if match.encoded:
+        made = [encoding.encode(frame[encoded.column], encoded) for encoded in match.encoded]
+        inputs = pd.concat([inputs, *made], axis=1)
+        known = set(inputs.columns)
+        inputs = inputs[[name for name in match.order if name in known]]
+    return inputs, read
+
+
+def _facts(table: FrameTable, name: str, column: "pd.Series[Any]") -> ColumnFacts:
+    values = _different(column, TOLD_VALUES)
+    kept = () if any(len(value) > TOLD_TEXT for value in values) else values
+    return ColumnFacts(
+        name=name,
+        text=table.text(name),
+        numbers=table.written_numbers(name),
+        values=kept,
+        counts=table.counts(name),
+    )
+
+
+def _holds_text(column: "pd.Series[Any]") -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _holds_text(column.dtype.categories.to_series())
+    if pd.api.types.is_string_dtype(column.dtype) or column.dtype == object:
+        return pd.api.types.infer_dtype(column.dropna(), skipna=True) in ("string", "mixed", "mixed-integer")
+    return False
+
+
+def _different(column: "pd.Series[Any]", most: int) -> tuple[str, ...]:
+    """The different values as texts, sorted as LabelEncoder and get_dummies do; () where there are more."""
+    values = column.dropna().unique()
+    if len(values) > (most if column.dtype.kind != "f" else min(most, MOST_FRACTIONS)):
+        return ()
+    try:
+        ordered = sorted(values.tolist())
+    except TypeError:
+        ordered = sorted(values.tolist(), key=str)
+    return tuple(dict.fromkeys(str(value) for value in ordered))
+
+
+def _counts(column: "pd.Series[Any]") -> bool:
+    if not pd.api.types.is_integer_dtype(column.dtype) or len(column) < 3 or column.hasnans:
+        return False
+    steps = np.diff(column.to_numpy())
+    return bool((steps > 0).all() or (steps < 0).all())
