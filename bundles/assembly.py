@@ -180,7 +180,7 @@ class _Assembly:
         codes = self.inner.labels
         coded = codes is not None and codes == tuple(str(i) for i in range(len(codes)))
         features = set(self.inner.features).union(*(shape_of(p.value).names for p in self.transformers))
-        known = tuple(dict.fromkeys((*sorted(features), *(name for _, names in self.names for name in names))))
+        known = tuple(sorted(features.union(*(names for _, names in self.names))))
         named = [(part, part.value.classes_) for part in self.single]
         named += [
             (self.encoder_paths[name], encoder.classes_)
