@@ -170,21 +170,14 @@ def tables(before: list[Outcome], after: list[Outcome]) -> str:
         *(f"| {word} | {_count(before, word)} | {_count(after, word)} |" for word in WORDS),
         f"| of | {len(before)} | {len(after)} |",
         "",
-        "| kind | files | before | after | score | author's own | seconds |",
-        "|---|---|---|---|---|---|---|",
+        "| kind | files | before | after | status | sections | score | author's own | seconds |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in after:
         was = known.get((one["kind"], one["name"]), {"outcome": ""})
-        told = (
-            one["kind"],
-            one["name"],
-            was["outcome"],
-            one["outcome"],
-            _number(one["score"]),
-            _number(one["truth"]),
-            one["seconds"],
-        )
-        lines.append(f"| {' | '.join(str(cell) for cell in told)} |")
+        told = (one["kind"], one["name"], was["outcome"], one["outcome"], one["status"], _sections(one),
+                _number(one["score"]), _number(one["truth"]), str(one["seconds"]))  # fmt: skip
+        lines.append(f"| {' | '.join(told)} |")
     lines += [
         "",
         "## What was said",
@@ -208,6 +201,15 @@ def _short(text: str) -> str:
 
 def _count(found: list[Outcome], word: str) -> int:
     return sum(one["outcome"] == word for one in found)
+
+
+def _sections(one: Outcome) -> str:
+    """Which sections the first report holds, in as few words as say it."""
+    found = [name for name in SECTIONS if name in one["sections"]]
+    if len(found) in (0, len(SECTIONS)):
+        return "all" if found else ""
+    missing = [name for name in SECTIONS if name not in found]
+    return f"all but {', '.join(missing)}" if len(missing) <= len(found) else ", ".join(found)
 
 
 def _number(value: float | None) -> str:
