@@ -4,7 +4,7 @@ Promises: every figure is defined where it is computed and agrees with scikit-le
 the same one. Leaves the clock to `model_process.clock` and thresholds to `checks`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +19,18 @@ from records.metrics import Accuracy, ConcurrencyRow, Interval, LatencyRow, Pair
 from records.model import Task
 
 __all__ = [
-    "CONFIDENCE", "Timings", "class_codes", "concurrency_row", "paired_timing", "quantile_interval",
-    "score", "summarise",
+    "CONFIDENCE", "Timings", "class_codes", "concurrency_row", "other_scale", "paired_timing",
+    "quantile_interval", "score", "summarise",
 ]  # fmt: skip
 
 Codes = npt.NDArray[np.intp]
 
 MOST_CONFUSION_LABELS = 30
+FITS = 0.5  # R2 from which answers on another scale are called that
+MOST_COEFFICIENTS = 2  # of a line; ten rows for each
+EXPONENTIALS: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "exp": np.exp, "expm1": np.expm1, "the power of 10": lambda x: np.power(10.0, x),
+}  # fmt: skip
 
 
 def score(y_true: "pd.Series[Any]", predictions: Predictions, task: Task, target: str) -> Accuracy:
@@ -57,6 +62,41 @@ def score(y_true: "pd.Series[Any]", predictions: Predictions, task: Task, target
     return Accuracy(target=target, failed_rows=failed, unlabelled_rows=int((~known).sum()), **found)
 
 
+def other_scale(y_true: "pd.Series[Any]", predictions: Predictions, target: str) -> str:
+    """A sentence where numbers miss the labels, yet fit them as a logarithm or scaled; "" where they do not.
+
+    Misses: R2 below 0, which the mean of the labels alone would reach. Fits: R2 of at least `FITS` between
+    the labels and the answers' exponential, or the straight line through both.
+    """
+    labels = pd.to_numeric(y_true, errors="coerce").to_numpy(dtype=np.float64)
+    usable = ~predictions.failed & np.isfinite(labels)
+    y, answers = labels[usable], predictions.values[usable]
+    if len(y) < MOST_COEFFICIENTS * 10 or not (y.min() < y.max() and answers.min() < answers.max()):
+        return ""
+    plain = _r2(y, answers)
+    if plain >= 0:
+        return ""
+    line = float(np.corrcoef(y, answers)[0, 1]) ** 2 if np.corrcoef(y, answers)[0, 1] > 0 else 0.0
+    with np.errstate(over="ignore"):
+        grown = {name: _r2(y, grow(answers)) for name, grow in EXPONENTIALS.items()}
+    name = max(grown, key=lambda one: grown[one])
+    ranges = (
+        f"The answers lie between {answers.min():.3g} and {answers.max():.3g}, {target!r} between "
+        f"{y.min():.3g} and {y.max():.3g}: R2 is {plain:.3g}"
+    )
+    if grown[name] >= max(FITS, line):
+        return (
+            f"{ranges}, and {grown[name]:.2f} with {name} of the answers. The model seems to have learnt a "
+            f"logarithm of {target!r}: put that logarithm into the sample's label."
+        )
+    if line >= FITS:
+        return (
+            f"{ranges}, and {line:.2f} on a scale of its own. The model seems to have learnt a scaled "
+            f"{target!r}: scale the sample's label in the same way."
+        )
+    return ""
+
+
 def class_codes(y_true: "pd.Series[Any]", classes: tuple[str, ...]) -> Codes:
     """Positions of the labels (n,) in `classes`, compared as `score` does; beyond them what the model lacks.
 
@@ -81,14 +121,17 @@ def _regression(
     if len(y) == 0:
         return {"rows": 0}
     residual = y - answers
-    total = float(((y - y.mean()) ** 2).sum())
     varies = y.min() < y.max()  # the mean of equal numbers may be another one by rounding
     return {
         "rows": len(y),
-        "r2": 1 - float((residual**2).sum()) / total if varies and total > 0 else None,
+        "r2": _r2(y, answers) if varies and float(((y - y.mean()) ** 2).sum()) > 0 else None,
         "mae": float(np.abs(residual).mean()),
         "rmse": float(np.sqrt((residual**2).mean())),
     }
+
+
+def _r2(y: FloatArray, answers: FloatArray) -> float:
+    return 1 - float(((y - answers) ** 2).sum()) / float(((y - y.mean()) ** 2).sum())
 
 
 def _classification(

@@ -180,6 +180,7 @@ class _Assembly:
         codes = self.inner.labels
         coded = codes is not None and codes == tuple(str(i) for i in range(len(codes)))
         features = set(self.inner.features).union(*(shape_of(p.value).names for p in self.transformers))
+        known = tuple(sorted(features.union(*(names for _, names in self.names))))
         named = [(part, part.value.classes_) for part in self.single]
         named += [
             (self.encoder_paths[name], encoder.classes_)
@@ -193,7 +194,7 @@ class _Assembly:
         ]
         for part, classes in [*named, *lists]:
             words = tuple(label_text(value) for value in classes)
-            feature = column_of(part.last, self.inner.features)
+            feature = column_of(part.last, known)
             if self.labels is None and coded and codes and len(words) == len(codes) and feature is None:
                 if words == codes:
                     continue

@@ -5,7 +5,7 @@ made ones. Leaves running the stage, and what goes wrong in it, to `execution.st
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -20,10 +20,11 @@ from records.model import Task
 from records.schema import Schema
 from sandbox.handle import ModelHandle
 
-__all__ = ["Explained", "explain_rows", "with_effects", "worst_shift"]
+__all__ = ["Explained", "answered", "explain_rows", "with_effects", "worst_shift"]
 
 # Of the plan's seconds. What is left is for a drift (`explainers.effects.SHIFT_BUDGET_SHARE`).
 ROWS_BUDGET_SHARE, SHUFFLE_BUDGET_SHARE = 0.6, 0.15
+MOST_ASKED = 10_000  # rows of a sample, of which those that the model answers are explained
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,20 @@ class Explained:
     labels: "pd.Series | None"
     target: str
     task: Task
+
+
+def answered(subject: Explained, predict: Predict) -> Explained:
+    """With those of its rows that the model answers; as it was where that is all or none of them.
+
+    A sample may hold rows that the model refuses, such as some with a blank: they have no attributions, and
+    one of them would cost those of all the others.
+    """
+    rows = subject.rows.head(MOST_ASKED)
+    failed = predict(rows).failed
+    if failed.all() or not failed.any():
+        return subject
+    labels = None if subject.labels is None else subject.labels.head(MOST_ASKED)[~failed]
+    return replace(subject, rows=rows[~failed], labels=labels)
 
 
 def explain_rows(handle: ModelHandle, subject: Explained, plan: ExplainPlan, seed: int) -> Attributions:

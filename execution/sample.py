@@ -106,6 +106,12 @@ class TakenSample:
             raise _undecided(self.use.labels, info)
         return metrics.score(self.labels, answers, info.task, self.target or "")
 
+    def other_scale(self, answers: Predictions, found: Accuracy) -> str:
+        """A sentence where numbers miss the labels, yet fit them on another scale; else ""."""
+        if found.r2 is None or self.labels is None:
+            return ""
+        return metrics.other_scale(self.labels, answers, self.target or "")
+
 
 def read_sample(
     services: Services, zygote: Zygote, row: RunRow, features: Sequence[str], cancelled: threading.Event

@@ -22,7 +22,7 @@ from distances.subject import Subject
 from errors import Cancelled, ChildTimeout, DashboardError, InvalidSample, ModelError
 from estimators.answers import Predictions
 from execution import latency_trials
-from execution.explanation import Explained, explain_rows, with_effects, worst_shift
+from execution.explanation import Explained, answered, explain_rows, with_effects, worst_shift
 from execution.inspection import answers_of_another_version, environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
@@ -305,7 +305,10 @@ class Execution:
             assert self.sample.inputs is not None
             answers = self.model.predict(self.sample.inputs[list(names)])
             self.sample = self.sample.settled(answers)
-            return self.sample.score(answers, self.model.info)
+            found = self.sample.score(answers, self.model.info)
+            if told := self.sample.other_scale(answers, found):
+                self.warnings.append(told)
+            return found
 
         missing = self.sample.unscored(self.model.info)
         if missing is not None:
@@ -335,12 +338,15 @@ class Execution:
         )
 
         def explain() -> Explanation:
-            attributions = explain_rows(self.model.open(), subject, plan, self.plan.seed)
+            told = subject
+            if rows is not frame and (self.accuracy.value is None or self.accuracy.value.failed_rows):
+                told = answered(subject, self.model.predict)
+            attributions = explain_rows(self.model.open(), told, plan, self.plan.seed)
             self._keep("shap.parquet", attributions_table(attributions))
-            found = with_effects(attributions, subject, self.model.predict, plan, self.plan.seed)
+            found = with_effects(attributions, told, self.model.predict, plan, self.plan.seed)
             try:
                 shift = worst_shift(
-                    self.model.open(), subject, self.schema, played, attributions, plan, self.plan.seed
+                    self.model.open(), told, self.schema, played, attributions, plan, self.plan.seed
                 )
             except ModelError as error:
                 self.warnings.append(f"What the drift changes could not be explained: {error.message}")

@@ -48,7 +48,7 @@ COMPRESSIONS = (  # joblib's own prefixes
 )
 
 OTHER_FORMATS = (  # (starts with, also holds, what it is)
-    (b"version https://git-lfs", b"", "a Git LFS pointer, not the file itself (run `git lfs pull`)"),
+    (b"version https://git-lfs", b"", "a Git LFS pointer, which stands for a file"),
     (b"PK\x03\x04", b"data.pkl", "a PyTorch archive of weights or of a whole module"),
     (b"PK\x03\x04", b"", "a zip archive"),
     (b"\x89HDF", b"", "an HDF5 file (Keras, perhaps)"),
@@ -58,19 +58,41 @@ OTHER_FORMATS = (  # (starts with, also holds, what it is)
     (b"bs64", b"", "an XGBoost model in its old binary format"),
     (b"\x08", b"onnx", "an ONNX model that is cut or damaged"),
     (b"\x08", b"\x12\x07pytorch", "an ONNX model that is cut or damaged"),
-    (b"<!doctype html", b"", "a web page (HTML); a login or error page is often saved in a file's place"),
-    (b"<html", b"", "a web page (HTML); a login or error page is often saved in a file's place"),
+    (b"<!doctype html", b"", "a web page (HTML)"),
+    (b"<html", b"", "a web page (HTML)"),
     (b"<", b"PMML", "a PMML document"),
     (b"<", b"", "an XML or HTML document"),
     (b"%PDF", b"", "a PDF document"),
     (b"\x7fELF", b"", "a program"),
     (b"MZ", b"", "a program"),
+    (b"\x89PNG\r\n", b"", "a picture (PNG)"),
+    (b"\xff\xd8\xff", b"", "a picture (JPEG)"),
+    (b"GIF8", b"", "a picture (GIF)"),
+    (b"Rar!\x1a", b"", "an archive (RAR)"),
+    (b"7z\xbc\xaf", b"", "an archive (7z)"),
+    (b"SQLite format 3", b"", "a database (SQLite)"),
+    (b"{", b'"nbformat"', "a Jupyter notebook"),
+    (b"{", b'"keras_version"', "the layers of a Keras model (JSON), without its weights"),
+    (b"{", b'"class_name": "Sequential"', "the layers of a Keras model (JSON), without its weights"),
+    (b"{", b'"class_name": "Functional"', "the layers of a Keras model (JSON), without its weights"),
+    (b"artifact_path:", b"flavors:", "the description of an MLflow model (MLmodel)"),
+    (b"flavors:", b"", "the description of an MLflow model (MLmodel)"),
 )
+SCRIPT = re.compile(rb"(?:^|\n)(?:import [\w.]+|from [\w.]+ import |def \w+\(|class \w+[(:])")
 
 ADVICE = {  # by how `_looks_like` begins
     "a PyTorch archive": "Weights alone cannot predict: save the module as a program, with "
     "torch.jit.script(module).save('model.pt') or torch.onnx.export, and upload that file.",
     "an HDF5 file": "Save the model as model.save('model.keras') and upload that file.",
+    "a Git LFS pointer": "Run `git lfs pull` in the project, and upload the file again; it is larger then.",
+    "a web page": "A login or error page is often saved in a file's place: download the model's raw file.",
+    "a table of text": "Send it as the sample, and the model's own file as the model.",
+    "a Parquet table": "Send it as the sample, and the model's own file as the model.",
+    "a Jupyter notebook": "Let it save the model with joblib.dump(model, 'model.pkl') and upload that file.",
+    "a Python script": "Run it, and upload the file that it saves the model in.",
+    "the layers of a Keras model": "Save all of it as model.save('model.keras') and upload that file.",
+    "the description of an MLflow": "Upload the whole folder that it lies in, as a zip or tar.",
+    "an archive": "Unpack it, and upload the model's own file.",
     "an XGBoost model": "Save it as booster.save_model('model.json') or 'model.ubj' and upload that file.",
 }
 
@@ -275,6 +297,8 @@ def _looks_like(head: bytes) -> str:
         text = head[:4096].decode("utf-8", errors="strict" if len(head) < 4096 else "ignore")
     except UnicodeDecodeError:
         return "of a format that is not known here"
+    if SCRIPT.search(head[:65536]):
+        return "a Python script"
     if text.lstrip().startswith(("{", "[")):
         return "a JSON document"
     lines = text.splitlines()

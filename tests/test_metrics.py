@@ -9,7 +9,7 @@ from sklearn import metrics as oracle
 
 from errors import InvalidSample
 from estimators.answers import Predictions
-from metrics import score
+from metrics import other_scale, score
 
 
 def predictions(values, labels=None, scores=None, failed=None):
@@ -170,3 +170,36 @@ def test_the_headline_is_accuracy_for_classes_and_r2_for_numbers():
     )
     numbers = score(pd.Series([1.0, 2.0]), predictions([1.0, 2.0]), "regression", "t")
     assert numbers.headline == ("r2", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "said"),
+    [(np.log, "with exp"), (np.log1p, "with exp"), (np.log10, "the power of 10"),
+     (lambda y: (y - y.mean()) / y.std(), "a scaled 'price'")],
+)  # fmt: skip
+def test_answers_on_another_scale_than_the_labels_are_named(learnt, said):
+    rng = np.random.default_rng(0)
+    y = np.exp(rng.normal(11, 0.5, 200))
+    answers = learnt(y) + rng.normal(0, 0.03, 200)
+    found = other_scale(pd.Series(y), predictions(answers), "price")
+    assert said in found
+    assert oracle.r2_score(y, answers) < 0
+
+
+def test_answers_that_are_only_wrong_or_only_right_are_not_called_scaled():
+    rng = np.random.default_rng(1)
+    y = pd.Series(rng.normal(50, 10, 200))
+    assert other_scale(y, predictions(rng.normal(20, 5, 200)), "t") == ""
+    assert other_scale(y, predictions(y + rng.normal(0, 5, 200)), "t") == ""
+    assert other_scale(y, predictions(100 - y), "t") == ""  # the wrong way round
+    assert other_scale(y[:5], predictions(y[:5] / 100), "t") == ""  # too few rows to tell
+    assert other_scale(pd.Series(["a"] * 30), predictions(np.arange(30)), "t") == ""
+
+
+def test_rows_without_answer_or_label_say_nothing_of_the_scale():
+    y = np.exp(np.linspace(8, 12, 100))
+    answers = np.log(y)
+    answers[:20] = np.nan
+    labels = pd.Series(y).where(np.arange(100) < 90)
+    failed = np.arange(100) < 20
+    assert "with exp" in other_scale(labels, predictions(answers, failed=failed), "price")

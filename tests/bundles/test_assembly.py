@@ -119,6 +119,23 @@ def test_a_category_that_an_encoder_never_saw_fails_its_row_alone() -> None:
     assert "unseen" in told.errors[0].message
 
 
+def test_an_encoder_of_two_words_is_a_columns_where_only_the_scaler_knows_the_columns() -> None:
+    """A model on arrays with two classes: it is not the names of these that the encoder tells."""
+    coded = NUMBERS.assign(Sex=ENCODERS["Sex"].transform(RAW["Sex"]))
+    scaler = StandardScaler().fit(coded)
+    model = LogisticRegression().fit(scaler.transform(coded), TARGET)
+    files = [("model.pkl", model), ("label_encoder_sex.pkl", ENCODERS["Sex"]), ("scaler.pkl", scaler)]
+    found = assembled(files)
+    assert answers(found, RAW[["Age", "Fare", "Sex"]]) == by_hand(model, scaler.transform(coded))
+    listed = [
+        *files[:2],
+        ("scaler.pkl", StandardScaler().fit(coded.to_numpy())),
+        ("columns.pkl", list(coded)),
+    ]
+    found = assembled(listed)
+    assert answers(found, RAW[["Age", "Fare", "Sex"]]) == by_hand(model, scaler.transform(coded))
+
+
 def test_label_encoders_in_files_of_their_own_go_to_the_column_in_their_name() -> None:
     files = [("m.pkl", FOREST), ("le_sex.pkl", ENCODERS["Sex"]), ("City-encoder.joblib", ENCODERS["City"])]
     assert answers(assembled(files), RAW) == by_hand(FOREST, CODED)
