@@ -103,9 +103,8 @@ WORKER_HOLDS_NONE_OF = {
 CHILD_HOLDS_ONLY = {
     "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
     "model_process",
-    "model_utils", "records", "rows.column_names", "rows.csv_files", "rows.joint", "rows.limits", "rows.one_hot",
-    "rows.parquet_files",
-    "rows.samples", "sandbox.wire", "scan", "schema_utils", "upgrades",
+    "model_utils", "records", "rows.column_names", "rows.csv_files", "rows.joint", "rows.limits",
+    "rows.one_hot", "rows.parquet_files", "rows.samples", "sandbox.wire", "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 
