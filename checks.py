@@ -227,7 +227,17 @@ def _drift_checks(drift: Section[DriftAnalysis], gates: Gates, thresholds: Setti
         changed = limit.unjudged("error", "No drift scenario could be simulated on this model's inputs.")
     else:
         changed = limit.of(drift, value)
-    return [changed, _prediction_psi_check(drift, thresholds), *_breaking_point_check(drift, gates)]
+    checks = [changed, _prediction_psi_check(drift, thresholds), *_breaking_point_check(drift, gates)]
+    unjudged = drift.value.unjudged if drift.value else ""
+    return [_unless(check, unjudged) for check in checks] if unjudged else checks
+
+
+def _unless(check: Check, reason: str) -> Check:
+    """What passes because nothing could show is not judged; for a gate that is an error."""
+    if check.status not in ("pass", "not_applicable"):
+        return check
+    status: CheckStatus = "error" if check.gate else "not_applicable"
+    return check.model_copy(update={"status": status, "reason": f"Not judged. {reason}"})
 
 
 def _breaking_point_check(drift: Section[DriftAnalysis], gates: Gates) -> list[Check]:

@@ -112,11 +112,12 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None) -> Schema:
 def combine(user: Schema | None, sample: Schema | None, model: Schema | None) -> Schema:
     """One schema out of what is known: the user's features override the sample's, those the model's.
 
-    A feature is taken whole from the first that has it, but for two gaps that are filled from the
-    next: a category without categories, and a user's feature that states nothing but its name (and
-    the default type). The order is the model's, else the sample's, else the user's. A model that was
-    fitted without names (x0, x1, ...) lends its features by position to as many named ones. To a user's
-    schema that is complete nothing is added. Raises InvalidSchema when all three are None.
+    A feature is taken whole from the first that has it, but for three gaps that are filled from the
+    next: a category without categories, a user's feature that states nothing but its name (and
+    the default type), and the one-hot group of a feature of 0 and 1. The order
+    is the model's, else the sample's, else the user's. A model that was fitted without names (x0, x1, ...)
+    lends its features by position to as many named ones. To a user's schema that is complete nothing is
+    added. Raises InvalidSchema when all three are None.
     """
     layers = [layer for layer in (user, sample, model) if layer is not None]
     if not layers:
@@ -409,9 +410,13 @@ def _renamed(model: Schema, names: Sequence[str]) -> Schema:
 
 
 def _merge(candidates: Sequence[FieldSpec]) -> FieldSpec:
-    """The first candidate, its two kinds of gap filled from the next ones."""
+    """The first candidate, its gaps filled from the next ones."""
     first, others = candidates[0], candidates[1:]
-    if others and first == FieldSpec(name=first.name, origin=first.origin):
+    is_flag = first.type == "boolean" or (first.min, first.max) == (0, 1)
+    group = next((other.group for other in others if other.group is not None), None)
+    if first.group is None and group is not None and is_flag:
+        first = first.model_copy(update={"group": group})
+    if others and first == FieldSpec(name=first.name, origin=first.origin, group=first.group):
         return _merge(others)
     if first.type == "category" and not first.categories:
         for other in others:

@@ -21,6 +21,7 @@ from errors import InvalidPlan
 from interruption import check, in_one_piece
 from records.schema import FieldSpec, Schema
 from rows.joint import Joint
+from rows.one_hot import chosen_members, groups_of
 from schema_utils import check_complete
 
 __all__ = ["MAX_ROWS", "SyntheticData", "generate"]
@@ -53,7 +54,8 @@ def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -
     """`rows` rows (1 to MAX_ROWS) drawn from the schema, each feature independent of the others.
 
     With a `joint`, features that it names hang together as its example rows do; each still follows its
-    own distribution of the schema, and which values are missing stays independent.
+    own distribution of the schema, and which values are missing stays independent. Of features of one group
+    at most one is 1 in a row.
 
     Every value is drawn by inverting the distribution's cumulative function, so bounds cut it off
     (a truncated distribution) and nothing piles up at them. Each feature has its own stream, seeded
@@ -69,6 +71,10 @@ def generate(schema: Schema, rows: int, seed: int, joint: Joint | None = None) -
     check_complete(schema)
     donors = None if joint is None else joint.donors(rows, seed)
     columns = {field.name: _column(field, rows, seed, joint, donors) for field in schema.features}
+    for group, members in groups_of(schema.features).items():
+        chosen = chosen_members(group, members, rows, seed, joint, donors)
+        for place, member in enumerate(members):
+            columns[member.name] = _as_told(columns[member.name], chosen == place)
     if len(columns) <= MANY_COLUMNS:
         return SyntheticData(pd.DataFrame(columns, copy=False), schema, seed)
     # A column by itself is a block of its own, and each later cut or copy takes as long as blocks are many.
@@ -90,6 +96,13 @@ def _column(
     if field.missing_share > 0:
         missing = np.random.default_rng(missing_seed).random(rows) < field.missing_share
     return pd.Series(_BY_TYPE[field.type](field, shares, missing))
+
+
+def _as_told(column: "pd.Series[Any]", ones: npt.NDArray[np.bool_]) -> "pd.Series[Any]":
+    """A one-hot column in the type it was drawn in; what is missing stays so."""
+    if column.dtype == object:
+        return column.where(column.isna(), pd.Series(ones, dtype=object))
+    return pd.Series(ones).astype(column.dtype).where(column.notna(), column)
 
 
 def _numbers(field: FieldSpec, shares: Floats, missing: npt.NDArray[np.bool_] | None) -> Any:
@@ -196,6 +209,8 @@ def _quantiles(field: FieldSpec, shares: Floats) -> Floats:
     bounded = math.isfinite(low) and math.isfinite(high)
     if low == high:
         return np.full(len(shares), low)
+    if field.type == "integer" and high - low == 1 and field.mean is not None and field.quantiles is None:
+        return np.where(shares > high - field.mean, high, low)  # of two values the mean tells all
     if field.quantiles is not None:
         return np.interp(shares, np.linspace(0.0, 1.0, len(field.quantiles)), field.quantiles)
     if field.distribution == "lognormal":

@@ -1,4 +1,4 @@
-"""Whether a scaler beside a model is its own: what a tree or neighbour remembers tells how large its inputs were.
+"""Whether a scaler beside a model is its own: what a tree remembers tells how large its inputs were.
 
 Promises: a scaler is called foreign on the model's own bounds alone, never on a guess. Leaves where scalers
 stand to `bundles.assembly`.
@@ -46,7 +46,8 @@ def foreign_scalers(model: Any, chain: Sequence[tuple[Entry, Shape]], layout: La
 
 def _is_foreign(transformer: Any, fields: Sequence[FieldSpec]) -> bool:
     farthest = FARTHEST.get(type(transformer).__name__)
-    known = [f for f in fields if isinstance(f.min, int | float) and isinstance(f.max, int | float)]
+    told = [field for field in fields if field.origin == "model"]  # not by its name
+    known = [f for f in told if isinstance(f.min, int | float) and isinstance(f.max, int | float)]
     if farthest is None or not known:
         return False
     beyond = [f for f in known if max(abs(float(f.min or 0)), abs(float(f.max or 0))) > farthest]

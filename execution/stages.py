@@ -26,6 +26,7 @@ from execution.explanation import Explained, explain_rows, with_effects, worst_s
 from execution.inspection import environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
+from execution.reservations import guessed_ranges, with_reservations
 from execution.results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
 from execution.sample import TakenSample, read_sample, take
 from execution.wide_reports import bounded
@@ -187,6 +188,8 @@ class Execution:
         if (hint := looks_unscaled(sample_schema, handle.mined)) is not None:
             self.warnings.append(hint)
 
+        self.warnings.extend(guessed_ranges(self.schema))
+
         self._begin("rows")
         joint, self.rows_from = joint_for(self.schema, inputs, handle.mined, handle.joint)
         frame = generate(self.schema, self.plan.rows, self.plan.seed, joint).frame
@@ -233,7 +236,12 @@ class Execution:
     def _drift_analysis(self, subject: Subject, labelled: Labelled | None) -> DriftAnalysis:
         """The analysis; its breaking points are also left as a file that a monitor can be set up with."""
         plan = self.plan.drift
-        found = analysis.analyse(subject, plan, labelled)
+        found = with_reservations(
+            analysis.analyse(subject, plan, labelled),
+            subject.schema,
+            subject.reference,
+            has_sample=self.row.sample_sha256 is not None,
+        )
         if found.breaking_points:
             thresholds = monitoring_thresholds(found, plan, self.model.info.sha256).model_dump_json(indent=2)
             self._keep_bytes("thresholds.json", thresholds.encode(), JSON)

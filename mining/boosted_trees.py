@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BoostedTree", "histogram_trees", "lightgbm_trees"]
+__all__ = ["BoostedTree", "histogram_trees", "lightgbm_trees", "linked"]
 
 MAX_TREE = 20_000  # nodes; boosting grows small trees
 
@@ -49,7 +49,7 @@ def histogram_trees(step: Any, order: Sequence[int], most: int) -> list[tuple[Bo
                     strict=True,
                 )
             ]
-            found.append((_preorder(lambda i, links=links: links[i], 0), order))
+            found.append((linked(lambda i, links=links: links[i], 0), order))
             if len(found) >= most:
                 return found
     return found
@@ -66,10 +66,10 @@ def lightgbm_trees(model: dict[str, Any]) -> list[tuple[BoostedTree, Any]]:
         count = float(node["internal_count"])
         return node["left_child"], node["right_child"], int(node["split_feature"]), threshold, count, numeric
 
-    return [(_preorder(read, tree["tree_structure"]), None) for tree in model["tree_info"]]
+    return [(linked(read, tree["tree_structure"]), None) for tree in model["tree_info"]]
 
 
-def _preorder(read: Any, root: Any) -> BoostedTree:
+def linked(read: Any, root: Any) -> BoostedTree:
     """Arrays out of linked nodes; read(node) is (left, right, feature, threshold, rows, splits)."""
     rows: list[tuple[int, float, float]] = []
     left: list[int] = []

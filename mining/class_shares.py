@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 __all__ = ["class_shares"]
 
+CONSTANT = 0.5  # XGBoost's base score before 2.0
 MAX_DEPTH = 12  # of estimators inside of estimators; a crafted object may contain itself
 
 
@@ -75,13 +76,18 @@ def _of_first_guess(estimator: Any) -> npt.NDArray[np.float64]:
 
 
 def _of_xgboost(estimator: Any) -> tuple[float, float]:
-    """Of two classes the base score is the second's share, where it was taken from the data."""
+    """Of two classes the base score is the second's share, where it was taken from the data.
+
+    Before 2.0 it was not, but 0.5 for all; that release cannot be told once the model is loaded.
+    """
     learner = json.loads(estimator.get_booster().save_config())["learner"]
     if learner["learner_model_param"].get("boost_from_average") != "1":
         raise ValueError
     if learner["learner_train_param"]["objective"] != "binary:logistic":
         raise ValueError
     share = float(learner["learner_model_param"]["base_score"].strip("[]"))
+    if share == CONSTANT:
+        raise ValueError
     return 1 - share, share
 
 

@@ -5,6 +5,7 @@ Promises: the first to tell a fact wins, and only finite figures are told. Leave
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,11 +59,13 @@ Columns = list[Column | None]
 class Facts:
     """What was learnt of each raw feature; the first to tell a fact wins, a suggestion is the last resort."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._told: list[dict[str, Any]] = [{} for _ in range(count)]
-        self._suggested: list[dict[str, Any]] = [{} for _ in range(count)]
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.count = len(names)
+        self._told: list[dict[str, Any]] = [{} for _ in names]
+        self._suggested: list[dict[str, Any]] = [{} for _ in names]
         self.rows: Floats | None = None  # example rows x features; NaN in what is not known
+        self.together: frozenset[str] = frozenset()  # prefixes of names that are no one-hot group
 
     def tell(self, column: Column | None, **facts: Any) -> None:
         if column is not None:

@@ -12,13 +12,16 @@ import numpy.typing as npt
 from mining.facts import between_integers
 from mining.tree_counts import Ints, TreeCounts
 
-__all__ = ["Cells", "cells_of", "group_shares", "resolution"]
+__all__ = ["VALUE_STEPS", "Cells", "cells_of", "group_shares", "resolution"]
 
 Floats = npt.NDArray[np.float64]
 
 STEPS = 15  # of the fit; the prior fills what the counts leave open, so that it need not converge
 TAIL = 0.2  # of the thresholds' range: the prior width of the cells outside
-PRIOR_ROWS = 2.0  # that the prior counts as
+PRIOR_ROWS = 2.0  # that the prior counts as, at most
+PRIOR_SHARE = (
+    0.1  # of what the nodes saw of a column, where that is less: little evidence is the best there is
+)
 TINY = 1e-12
 VALUE_STEPS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 ENOUGH = 5  # thresholds that share a step before it counts as the values' own
@@ -55,7 +58,7 @@ def cells_of(table: TreeCounts, columns: int) -> Cells:
     likelihood is the product of (P(a, t] / P(a, b])^n_left (P(t, b] / P(a, b])^n_right over all nodes
     of all trees. It is maximised by the steps of Hunter (2004), MM algorithms for generalized
     Bradley-Terry models; nodes count by their share of the rows, since the deeper ones are selected by more
-    of the other features. The start, and a prior of PRIOR_ROWS, is the square root of a cell's width.
+    of the other features. The start, and a prior of few rows, is the square root of a cell's width.
     """
     inner = table.inner
     order = np.lexsort((table.threshold[inner], table.feature[inner]))
@@ -145,6 +148,8 @@ def _fitted(spans: tuple[Ints, Ints, Ints], left: Floats, right: Floats, base: F
     left, right = left[seen], right[seen]
     size = len(base) + 1
     column = np.repeat(np.arange(len(first) - 1), np.diff(first))
+    evidence = np.bincount(column[np.minimum(cut, len(base) - 1)], left + right, len(first) - 1)
+    prior = np.clip(PRIOR_SHARE * evidence, TINY, PRIOR_ROWS)[column]
     found = base
     for _ in range(STEPS):
         total = np.concatenate([[0.0], np.cumsum(found)])
@@ -153,7 +158,7 @@ def _fitted(spans: tuple[Ints, Ints, Ints], left: Floats, right: Floats, base: F
         a, b, n = left / below, right / above, (left + right) / (below + above)
         mine = np.bincount(low, a, size) + np.bincount(cut, b - a, size) - np.bincount(high, b, size)
         all_of_it = np.bincount(low, n, size) - np.bincount(high, n, size)
-        won = np.maximum(np.cumsum(mine)[:-1], 0.0) * found + PRIOR_ROWS * base
-        found = won / (np.maximum(np.cumsum(all_of_it)[:-1], 0.0) + PRIOR_ROWS)
+        won = np.maximum(np.cumsum(mine)[:-1], 0.0) * found + prior * base
+        found = won / (np.maximum(np.cumsum(all_of_it)[:-1], 0.0) + prior)
         found = found / np.add.reduceat(found, first[:-1])[column]
     return found

@@ -18,9 +18,10 @@ R = TypeVar("R")
 Ints = npt.NDArray[np.int32]
 Singles = npt.NDArray[np.float32]
 
-FIRST_HEAT, LAST_HEAT = 1.0, 0.1  # 1 accepts misfits as sampling noise would make them
+LAST_HEAT = 0.1
 SHIFT = np.uint64(11)
 UNIT = 2.0**-53
+ZERO_CELL = np.int32(0)
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
@@ -42,7 +43,9 @@ class Paths(NamedTuple):
 class Cloud(NamedTuple):
     """The rows (n, columns; numbers of cells), each row's group, and from where its values are drawn.
 
-    cumulated: groups x cells, column j's from first[j] on. columns: those that some tree splits on.
+    cumulated: groups x cells, column j's from first[j] on. columns: those that some tree splits on. rivals:
+    of each column those that must be in their first cell where it is not, -1 at the end; no rows where none
+    has any.
     """
 
     rows: Ints
@@ -50,17 +53,19 @@ class Cloud(NamedTuple):
     cumulated: Singles
     first: Ints
     columns: Ints
+    rivals: Ints
 
 
-def settle(paths: Paths, expected: Singles, cloud: Cloud, moves: int, seed: int) -> float:
+def settle(paths: Paths, expected: Singles, cloud: Cloud, moves: int, seed: int, heat: float = 1.0) -> float:
     """Moves the cloud's rows in place; returns the misfit per node and group.
 
     expected: (nodes, groups), how many of the rows should come by each node. A move puts one value of one
     row to a cell drawn from its group's distribution, and is kept or not by Metropolis' rule on the sum of
-    (count - expected)^2 / (expected + 1) over nodes, at a temperature that falls. Links must have been
+    (count - expected)^2 / (expected + 1) over nodes, at a temperature that falls from `heat`, of which 1
+    accepts misfits as sampling noise would make them. Links must have been
     checked: here they are followed.
     """
-    return float(_settled(paths, expected, cloud, moves, seed, FIRST_HEAT, LAST_HEAT))
+    return float(_settled(paths, expected, cloud, moves, seed, heat, LAST_HEAT))
 
 
 def warm_up() -> None:
@@ -69,7 +74,7 @@ def warm_up() -> None:
     first, zero = np.array([0, 2], dtype=np.int32), np.zeros(1, dtype=np.int32)
     cloud = Cloud(
         np.zeros((2, 1), dtype=np.int32), np.zeros(2, dtype=np.int32),
-        np.array([[0.5, 1.0]], dtype=np.float32), first, zero,
+        np.array([[0.5, 1.0]], dtype=np.float32), first, zero, np.full((0, 0), -1, dtype=np.int32),
     )  # fmt: skip
     settle(Paths(left, right, nothing, nothing, zero), np.ones((3, 1), dtype=np.float32), cloud, 1, 0)
 
@@ -79,7 +84,7 @@ def _settled(
     paths: Paths, expected: Singles, cloud: Cloud, moves: int, seed: int, hot: float, cold: float
 ) -> float:
     left, right, feature, cut, roots = paths
-    rows, group, cumulated, first, columns = cloud
+    rows, group, cumulated, first, columns, rivals = cloud
     counts = np.zeros_like(expected)
     # Which features each row's path through each tree tests, as bits (beyond 64 they share): a value that
     # the path does not test moves nothing there.
@@ -119,8 +124,25 @@ def _settled(
         state ^= state >> np.uint64(7)
         state ^= state << np.uint64(17)
         luck = np.float64(state >> SHIFT) * UNIT
+        # Of a group of rivals another becomes the one that is 1, or none does, as often as its share has it.
+        k = np.int64(j)
+        if rivals.shape[0] > 0 and rivals[j, 0] >= 0:
+            if new > 0:
+                for place in range(rivals.shape[1]):
+                    if rivals[j, place] >= 0 and rows[i, rivals[j, place]] > 0:
+                        k = np.int64(rivals[j, place])
+            else:
+                none = np.float64(cumulated[c, first[j]])
+                for place in range(rivals.shape[1]):
+                    if rivals[j, place] >= 0:
+                        none -= 1 - np.float64(cumulated[c, first[rivals[j, place]]])
+                state ^= state << np.uint64(13)
+                state ^= state >> np.uint64(7)
+                state ^= state << np.uint64(17)
+                if np.float64(state >> SHIFT) * UNIT * np.float64(cumulated[c, first[j]]) > none:
+                    continue
         change = 0.0
-        bit = ONE << np.uint64(j & 63)
+        bit = (ONE << np.uint64(j & 63)) | (ONE << np.uint64(k & 63))
         for kept in range(2):  # the first time to weigh the move, the second to make it
             if kept == 1 and change > 0 and luck >= np.exp(-change / (2 * heat)):
                 break
@@ -132,15 +154,20 @@ def _settled(
                 while left[node] >= 0:
                     f = feature[node]
                     seen |= ONE << np.uint64(f & 63)
-                    was = (old if f == j else rows[i, f]) <= cut[node]
+                    was = rows[i, f] <= cut[node]
                     if f == j and was != (new <= cut[node]):
+                        break
+                    if f == k and k != j and not was:  # it becomes 0
                         break
                     node = left[node] if was else right[node]
                 if left[node] < 0:
                     continue
+                parts = feature[node]
                 for side in range(2):
-                    value = old if side == 0 else new
                     sign = -1.0 if side == 0 else 1.0
+                    value = old if side == 0 else new
+                    if parts != j:  # the rival, which goes from 1 to 0
+                        value = rows[i, k] if side == 0 else ZERO_CELL
                     here = left[node] if value <= cut[node] else right[node]
                     while True:
                         if kept == 1:
@@ -153,12 +180,19 @@ def _settled(
                         f = feature[here]
                         if side == 1:
                             seen |= ONE << np.uint64(f & 63)
-                        goes = (value if f == j else rows[i, f]) <= cut[here]
+                        own = rows[i, f]
+                        if side == 1 and f == j:
+                            own = new
+                        elif side == 1 and f == k:
+                            own = ZERO_CELL
+                        goes = own <= cut[here]
                         here = left[here] if goes else right[here]
                 if kept == 1:
                     tested[i, tree] = seen
             if kept == 1:
                 rows[i, j] = new
+                if k != j:
+                    rows[i, k] = 0
     misfit = 0.0
     for node in range(expected.shape[0]):
         for c in range(expected.shape[1]):

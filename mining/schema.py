@@ -1,11 +1,12 @@
 """Reads a schema out of a fitted model: names, ranges, categories and which columns may be missing.
 
-Promises: only what the model itself remembers of its training data, marked origin "model"; a part
-that cannot be read loses that part only. Runs beside the model, in the locked child.
+Promises: what the model itself remembers of its training data, marked origin "model", and where it tells
+nothing of a feature, what the name does, marked "name"; a part that cannot be read loses that part only.
+Runs in the locked child.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -14,14 +15,17 @@ from pydantic import ValidationError
 
 from estimators.columns import ColumnSteps, Named
 from mining import onnx_columns
+from mining.catboost_trees import catboost_trees
 from mining.facts import Column, Columns, Facts, Floats, mine_categories, tell_raw, tell_spread
 from mining.moments import MOMENT_MINERS
-from mining.splits import SPLIT_MINERS, tell_thresholds, trees_of
+from mining.splits import SPLIT_MINERS, tell_boosted, tell_thresholds, trees_of
 from records.schema import MAX_FEATURES, FieldSpec, Schema, is_placeholder
+from rows.column_names import with_names
 from rows.joint import Joint
+from rows.one_hot import with_groups
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
-__all__ = ["Mined", "guessed", "infer_from_model", "mine"]
+__all__ = ["Mined", "infer_from_model", "mine"]
 
 MAX_DEPTH = 12  # of estimators inside estimators; a crafted object may contain itself
 UNKNOWN_CATEGORY = "unknown"  # where a model takes text and keeps none of it
@@ -49,7 +53,8 @@ def mine(estimator: Any, promised: Schema | None = None) -> Mined | None:
     A model fitted without names has x0, x1, ... What is looked into: pipelines and column transformers
     (through to the raw columns), encoders, scalers, imputers; tree ensembles of scikit-learn, XGBoost
     and LightGBM (split thresholds, bins); neighbours, support vectors, naive Bayes, clusters. A feature
-    about which nothing was found is a number without figures, drawn from normal(0, 1): see `guessed`.
+    about which nothing was found has what its name tells (`rows.column_names`, `rows.one_hot`), else it is a
+    number without figures, drawn from normal(0, 1): see `Schema.unknown`.
     """
     names = _names(estimator)
     count = len(names) or _count(estimator)
@@ -59,34 +64,24 @@ def mine(estimator: Any, promised: Schema | None = None) -> Mined | None:
         return None
     if len(set(names)) != count or is_placeholder(names):
         names = [f"x{position}" for position in range(count)]
-    facts = Facts(count)
+    facts = Facts(names)
     _walk(estimator, [Column(i, True) for i in range(count)], facts, 0)
-    schema = Schema(features=tuple(_field(name, facts.of(i)) for i, name in enumerate(names)))
+    fields = with_groups([_field(name, facts.of(i)) for i, name in enumerate(names)], facts.together)
     if promised is not None:
-        schema = _filled(schema, promised)
+        fields = _filled(fields, promised)
+    schema = Schema(features=tuple(with_names(fields)))
     return Mined(schema, None if facts.rows is None else Joint.of_values(names, facts.rows))
 
 
-def _filled(schema: Schema, promised: Schema) -> Schema:
+def _filled(fields: Sequence[FieldSpec], promised: Schema) -> list[FieldSpec]:
     """What was promised of each feature about which the estimator remembers nothing."""
-    unknown = set(guessed(schema))
     known = {field.name: field for field in promised.features}
-    return Schema(
-        features=tuple(
-            known.get(field.name, field) if field.name in unknown else field for field in schema.features
-        )
-    )
+    return [known.get(field.name, field) if _is_unknown(field) else field for field in fields]
 
 
-def guessed(schema: Schema) -> tuple[str, ...]:
-    """Names of the features about which the model said nothing but that they exist."""
-    return tuple(
-        field.name
-        for field in schema.features
-        if field.origin == "model"
-        and field.type in ("number", "integer")
-        and field.min is field.max is field.mean is field.std is None
-    )
+def _is_unknown(field: FieldSpec) -> bool:
+    told = (field.min, field.max, field.mean, field.std)
+    return field.type in ("number", "integer") and all(figure is None for figure in told)
 
 
 # --- identity ------------------------------------------------------------------------------------
@@ -391,6 +386,8 @@ def _mine_isotonic(step: Any, columns: Columns, facts: Facts) -> None:
 def _mine_catboost(step: Any, columns: Columns, facts: Facts) -> None:
     """Borders of its splits; of category columns that they are ones, for their values are hashes."""
     categories = set(step.get_cat_feature_indices())
+    with suppress(ValueError):
+        tell_boosted(step, catboost_trees(step), columns, facts)
     splits = [(feature, border) for feature, borders in step.get_borders().items() for border in borders]
     if splits:
         features, borders = (np.asarray(part) for part in zip(*splits, strict=True))

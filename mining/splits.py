@@ -4,10 +4,8 @@ Promises: thresholds are read as a picture of the training data, weighted by the
 them. Leaves the way through pipelines to `mining.schema`. Runs in the locked child.
 """
 
-import json
 import math
 import warnings
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mining.boosted_trees import histogram_trees, lightgbm_trees
+from mining.cuts import without_zero_bin
 from mining.facts import (
     Column,
     Columns,
@@ -25,13 +24,19 @@ from mining.facts import (
     tell_raw,
     tell_spread,
 )
+from mining.marginals import resolution
+from mining.random_cuts import between_whole_numbers, has_random_cuts
+from mining.rivals import rivals_of
 from mining.tree_counts import BOOSTED, TreeCounts, counts_of
 from mining.tree_rows import ROWS, rows_of
+from mining.xgboost_trees import read_xgboost
+from rows.one_hot import groups_by_name
 from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
 
-__all__ = ["SPLIT_MINERS", "tell_thresholds", "trees_of"]
+__all__ = ["SPLIT_MINERS", "tell_boosted", "tell_thresholds", "trees_of"]
 
 MOST_REPEATED = 5.0  # times that one made-up row is taken
+ROUNDS = 4  # of XGBoost's covers and rows
 TREES = 50  # of a forest: enough thresholds, and a bound on the time
 
 
@@ -43,8 +48,10 @@ def _mine_sklearn_trees(step: Any, columns: Columns, facts: Facts) -> None:
     if facts.count <= MAX_WITH_QUANTILES:
         with suppress(ValueError):  # links that form no tree: the thresholds are still thresholds
             table = counts_of(step, fitted, len(columns), ROWS)
+            if table is not None and has_random_cuts(fitted, step):
+                table = between_whole_numbers(table, len(columns))
             if table is not None:
-                rows = _balanced(step, rows_of(table, len(columns)))
+                rows = _balanced(step, _grown(table, columns, facts))
                 _tell_grown(rows, table, columns, facts)
     features, thresholds, weights = [], [], []
     for tree, chosen in fitted[:TREES]:
@@ -79,13 +86,21 @@ def _balanced(step: Any, rows: Floats) -> Floats:
     return np.asarray(rows[np.searchsorted(np.cumsum(weights) / weights.sum(), even)], dtype=np.float64)
 
 
-def _tell_boosted(step: Any, fitted: list[tuple[Any, Any]], columns: Columns, facts: Facts) -> None:
+def tell_boosted(step: Any, fitted: list[tuple[Any, Any]], columns: Columns, facts: Facts) -> None:
     """Rows out of trees that were grown on residuals; a model whose trees cannot be read keeps its splits."""
     if facts.count <= MAX_WITH_QUANTILES:
         with suppress(ValueError):
             table = counts_of(step, fitted, len(columns), ROWS, is_boosting=True)
             if table is not None:
-                _tell_grown(rows_of(table, len(columns)), table, columns, facts)
+                _tell_grown(_grown(table, columns, facts), table, columns, facts)
+
+
+def _grown(table: TreeCounts, columns: Columns, facts: Facts, start: Floats | None = None) -> Floats:
+    """Made-up training rows, in which at most one column of a one-hot group is 1."""
+    names = ["" if column is None else facts.names[column.feature] for column in columns]
+    rivals, together = rivals_of(groups_by_name(names), table)
+    facts.together |= together
+    return rows_of(table, len(columns), rivals, start)
 
 
 def _tell_grown(rows: Floats, table: TreeCounts, columns: Columns, facts: Facts) -> None:
@@ -104,7 +119,7 @@ def _tell_grown(rows: Floats, table: TreeCounts, columns: Columns, facts: Facts)
         told = facts.of(column.feature)
         own = np.clip(own, told.get("min", low), told.get("max", high))
         thresholds = table.threshold[table.inner[table.feature[table.inner] == position]]
-        if column.raw and between_integers(thresholds):
+        if column.raw and resolution(np.unique(thresholds)) == 1.0:
             facts.tell(feature, type="integer")
         tell_raw(facts, feature, min=low, max=high, mean=float(own.mean()), std=float(own.std()))
         facts.tell(feature, quantiles=quantiles_of(own))
@@ -140,7 +155,7 @@ def _mine_hist_boosting(step: Any, columns: Columns, facts: Facts) -> None:
             tell_spread(
                 facts, columns[position], _widened(np.asarray(edges, dtype=np.float64)), midpoints=True
             )
-    _tell_boosted(step, histogram_trees(step, order, BOOSTED), columns, facts)
+    tell_boosted(step, histogram_trees(step, order, BOOSTED), columns, facts)
 
 
 def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
@@ -161,24 +176,32 @@ def _mine_xgboost(step: Any, columns: Columns, facts: Facts) -> None:
     for column, kind in zip(columns, types, strict=True):
         if column is not None and column.raw and kind in ("int", "i"):
             facts.tell(column, type="integer" if kind == "int" else "boolean")
-    # Not trees_to_dataframe: it fails on boolean features. Their splits have no condition.
-    names = booster.feature_names or [f"f{i}" for i in range(len(columns))]
-    place = {name: i for i, name in enumerate(names)}
-    rounds = min(booster.num_boosted_rounds(), TREES)
-    dumped = booster[:rounds].get_dump(dump_format="json", with_stats=True)
-    splits = [split for tree in dumped for split in _xgboost_splits(json.loads(tree), place)]
-    if splits:
-        features, thresholds, covers = (np.asarray(part) for part in zip(*splits, strict=True))
-        tell_thresholds(facts, columns, features.astype(np.int64), thresholds, covers)
+    if booster.num_boosted_rounds():
+        model = read_xgboost(booster, BOOSTED)
+        trees = model.counted(None)
+        rows = None
+        if facts.count <= MAX_WITH_QUANTILES:
+            with suppress(ValueError):
+                # Counts and rows in turn: out of rows like the training rows the hessians are known.
+                for _ in range(ROUNDS if model.follows_answers else 1):
+                    table = counts_of(step, trees, len(columns), ROWS, is_boosting=True)
+                    if table is None:
+                        break
+                    rows = model.balanced(_grown(table, columns, facts, rows))
+                    trees = model.counted(rows) if model.follows_answers else trees
+                if table is not None and rows is not None:
+                    _tell_grown(rows, table, columns, facts)
+        tell_thresholds(facts, columns, *_splits_of(trees[:TREES]), midpoints=True)
 
 
-def _xgboost_splits(root: dict[str, Any], place: dict[str, int]) -> Iterator[tuple[int, float, float]]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node.get("split_condition"), int | float):
-            yield place[node["split"]], float(node["split_condition"]), float(node["cover"])
-        waiting += node.get("children", ())
+def _splits_of(trees: list[tuple[Any, Any]]) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
+    """(features, thresholds, rows) of all splits."""
+    inner = [tree.children_left >= 0 for tree, _ in trees]
+    features, thresholds, rows = (
+        np.concatenate([getattr(tree, key)[here] for (tree, _), here in zip(trees, inner, strict=True)])
+        for key in ("feature", "threshold", "n_node_samples")
+    )
+    return features.astype(np.int64), thresholds, rows
 
 
 def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
@@ -196,21 +219,27 @@ def _mine_lightgbm(step: Any, columns: Columns, facts: Facts) -> None:
             facts.tell(column, type="category", categories=tuple(values[:CATEGORIES_KEPT]))
         elif "min_value" in info:
             tell_raw(facts, column, min=info["min_value"], max=info["max_value"])
-    splits = [split for tree in model["tree_info"] for split in _lightgbm_splits(tree["tree_structure"])]
-    if splits:
-        features, thresholds, counts = (np.asarray(part) for part in zip(*splits, strict=True))
-        _tell_boosted(step, lightgbm_trees(model), columns, facts)
-        tell_thresholds(facts, columns, features.astype(np.int64), thresholds, counts, midpoints=True)
+    trees = lightgbm_trees(model)
+    if any((tree.children_left >= 0).any() for tree, _ in trees):
+        ends = [model["feature_infos"].get(name, {}) for name in model["feature_names"]]
+        trees = _without_zero_bins(trees, [(end.get("min_value"), end.get("max_value")) for end in ends])
+        tell_boosted(step, trees, columns, facts)
+        tell_thresholds(facts, columns, *_splits_of(trees), midpoints=True)
 
 
-def _lightgbm_splits(root: dict[str, Any]) -> Iterator[tuple[int, float, float]]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        if "split_feature" in node:
-            if node["decision_type"] == "<=":
-                yield node["split_feature"], float(node["threshold"]), float(node["internal_count"])
-            waiting += [node["left_child"], node["right_child"]]
+def _without_zero_bins(trees: list[tuple[Any, Any]], ends: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """LightGBM's trees with all cuts halfway between two values: see `mining.cuts`."""
+    feature, threshold, _ = _splits_of(trees)
+    moved = {}
+    for j in np.unique(feature).tolist():
+        cuts = np.unique(threshold[feature == j])
+        moved[j] = dict(zip(cuts.tolist(), without_zero_bin(cuts, *ends[j]).tolist(), strict=True))
+    found = []
+    for tree, positions in trees:
+        own = zip(tree.children_left, tree.feature.tolist(), tree.threshold.tolist(), strict=True)
+        halved = [moved[j][cut] if left >= 0 else cut for left, j, cut in own]
+        found.append((tree._replace(threshold=np.asarray(halved, dtype=np.float64)), positions))
+    return found
 
 
 def tell_thresholds(

@@ -236,7 +236,8 @@ class BreakingPoint(Record):
     farther end most likely does. An end that the search did not reach is null. shift: the magnitude in the
     feature's unit. psi: the PSI that the shift makes on the feature; psi_interval: at the interval's nearer
     and farther end. by: what passes its `limit`, and value: how far, at the magnitude. monotone: false where
-    a farther shift was seen to change clearly less. Null where an older report does not tell.
+    a farther shift was seen to change clearly less. Null where an older report does not tell. assumed: nobody
+    told what the feature holds, so that the standard deviation is one of made-up values.
     """
 
     feature: str
@@ -253,6 +254,7 @@ class BreakingPoint(Record):
     value: Figure = None
     rows: int | None = None
     monotone: bool | None = None
+    assumed: bool = False
 
     @property
     def distances(self) -> tuple[float | None, float | None] | None:
@@ -319,7 +321,11 @@ class FalseAlarms(Record):
 
 
 class DriftAnalysis(Record):
-    """The report's `drift` section."""
+    """The report's `drift` section.
+
+    reservation: how many features' ranges are assumed. unjudged: why nothing could show, where the model
+    answers nearly all rows alike; then no check of drift passes. Empty where there is nothing to say.
+    """
 
     scenarios: tuple[Scenario, ...]
     breaking_points: tuple[BreakingPoint, ...] = ()
@@ -329,6 +335,8 @@ class DriftAnalysis(Record):
     columns_scenario: str | None = None
     false_alarms: tuple[FalseAlarms, ...] = ()  # of the breaking points' PSIs to watch, by batch size
     notes: tuple[str, ...] = ()
+    reservation: str = ""
+    unjudged: str = ""
 
     @property
     def largest_changed_share(self) -> float | None:

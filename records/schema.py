@@ -30,7 +30,7 @@ __all__ = [
 
 FeatureType = Literal["number", "integer", "category", "boolean", "datetime"]
 Distribution = Literal["auto", "normal", "lognormal", "uniform"]
-Origin = Literal["user", "sample", "model"]
+Origin = Literal["user", "sample", "model", "name"]
 
 MAX_FEATURES = 10_000
 MAX_NAME = 200
@@ -48,6 +48,8 @@ class FieldSpec(Record):
     closed: the model rejects what is not among the categories (an encoder with handle_unknown="error").
     quantiles: the values at evenly spaced shares, the smallest first and the largest last; rows then
     follow these, and mean, std and distribution only describe them.
+    group: of features with the same one at most one is 1 in a row, as of one-hot columns.
+    origin: who told it; "name" where the feature's name was all there was to go by.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME)
@@ -63,7 +65,14 @@ class FieldSpec(Record):
     closed: bool = False
     nullable: bool = False
     missing_share: float = Field(0.0, ge=0, lt=1)
+    group: str | None = Field(None, min_length=1, max_length=MAX_NAME)
     origin: Origin = "user"
+
+    @property
+    def is_unknown(self) -> bool:
+        """A number of which the model said nothing but that it exists; it is drawn from normal(0, 1)."""
+        figures = (self.min, self.max, self.mean, self.std, self.quantiles)
+        return self.origin == "model" and self.type in ("number", "integer") and figures == (None,) * 5
 
     @model_validator(mode="before")
     @classmethod
@@ -93,6 +102,8 @@ class FieldSpec(Record):
             "boolean": ("min", "max", "std", "categories", "weights", "quantiles"),
             "datetime": ("mean", "std", "categories", "weights", "quantiles"),
         }.get(self.type, ("categories", "weights"))
+        if self.type in ("category", "datetime"):
+            foreign = (*foreign, "group")
         given = [key for key in foreign if getattr(self, key) is not None]
         if given:
             remedy = (
@@ -217,6 +228,11 @@ class Schema(Record):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.features)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names of the features of which nobody said anything: see `FieldSpec.is_unknown`."""
+        return tuple(field.name for field in self.features if field.is_unknown)
 
 
 def _check_text(what: str, text: str) -> None:

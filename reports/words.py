@@ -119,6 +119,8 @@ def with_features(shift: Any) -> str:
 
 def breaking_distance(point: BreakingPoint) -> str:
     """`0.44 sd up (95 % interval 0.31 to 0.52)`; an end that the search did not reach is open."""
+    if point.assumed:
+        return f"{breaking_distance(point.model_copy(update={'assumed': False}))}, of an assumed range"
     if point.magnitude is None:
         return f"none up to {number(point.searched_to, 'sd')}"
     text = f"{number(abs(point.magnitude), 'sd')} {'up' if point.magnitude > 0 else 'down'}"

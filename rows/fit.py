@@ -63,7 +63,7 @@ def check_agrees(schema: Schema, mined: Schema | None) -> None:
     all_dates = all(field.type == "datetime" for field in schema.features)
     for field in schema.features:
         known = own.get(field.name)
-        if known is None or field.origin == "model":
+        if known is None or field.origin == "model" or known.origin == "name":
             continue
         fault, hint = (
             _against_list(field, known) if known.closed else _against_numbers(field, known, all_dates)

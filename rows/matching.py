@@ -12,7 +12,7 @@ from errors import InvalidSample
 from records.model import ModelInfo
 from records.sample import EncodedColumn
 from records.schema import FieldSpec, Schema, is_placeholder
-from rows import one_hot
+from rows import encoding
 from rows.labels import are_labels
 from rows.limits import listed
 from rows.names import is_identifier, is_usual_label, key_of, nearest, same_but_for_spelling
@@ -121,7 +121,7 @@ def _by_names(
     gone = set(renamed.values())
     rest = [name for name in rest if name not in gone]
     missing = [name for name in missing if name not in renamed]
-    groups = one_hot.groups(missing, dict.fromkeys(rest), table.values)
+    groups = encoding.groups(missing, dict.fromkeys(rest), table.values)
     encoded = tuple(group.column for group in groups if not group.unclear)
     covered = {feature for column in encoded for feature in column.features}
     raw = {column.column for column in encoded}
@@ -169,7 +169,7 @@ def _not_the_models(
     unknown: Sequence[str],
     fit: int,
     rest: Sequence[str],
-    unclear: Sequence[one_hot.Group],
+    unclear: Sequence[encoding.Group],
 ) -> InvalidSample:
     """One sentence for what does not fit, then both lists, the nearest names and what is likely."""
     texts = [name for name in table.names if table.text(name)][:LOOKED_AT]

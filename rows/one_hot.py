@@ -1,135 +1,232 @@
-"""Which 0/1 columns of a model stand for the values of which raw column: Contract_One year for Contract.
+"""One-hot columns: which belong together by their names, and rows in which at most one of them is 1.
 
-Promises: only names decide, and a name that two raw columns could have made stands for none. The 0/1
-column of a value is 1 where the raw column has it, whatever an encoder was told of the other values.
+Promises: a group's rows follow the shares of its columns as far as these can all be true; the same seed
+gives the same rows, fewer rows are the first of more. Leaves what a model contradicts to `mining.rivals`.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
 
-import pandas as pd
+import numpy as np
+import numpy.typing as npt
 
-from interruption import check
-from records.sample import EncodedColumn
-from rows.labels import canonical
-from rows.names import key_of, same_by_key
+from records.schema import FieldSpec
+from rows.joint import Joint
 
-__all__ = ["Group", "encode", "groups", "shares_of"]
+__all__ = ["chosen_members", "groups_by_name", "groups_of", "named_apart", "share_of", "with_groups"]
 
-SEPARATORS = ("_", "=", " ", "-", ".", ":", "__")
-MOST_WITHOUT = 1  # values without a column: the one that drop_first, or an encoder's drop, left out
-MISSING = "nan"  # as pandas.get_dummies(dummy_na=True) and encoders name what is missing
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
-
-@dataclass(frozen=True)
-class Group:
-    """A raw column and its 0/1 columns. unclear: more of its values have none than an encoder leaves out."""
-
-    column: EncodedColumn
-    unclear: bool
+COMPLETE = 0.85  # of all rows: members that cover as many are taken for all there are
+STEP = re.compile(r"^[A-Za-z0-9]+__(?=.)")  # a column transformer's own prefix: cat__Sex_male
 
 
-def groups(
-    missing: Sequence[str], columns: Collection[str], values: Callable[[str], Sequence[str]]
-) -> tuple[Group, ...]:
-    """The raw columns that the missing names were made of. values: a column's different ones, as texts.
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
-    Exactly as written first, then but for case, blanks and underscores. A name whose value does not occur in
-    the sample belongs to the column that it begins with, where other names do as well.
 
-    >>> found = groups(["Plan_One year", "Plan_Two year"], ["Plan"], lambda _: ["Monthly", "One year"])
-    >>> [(group.column.features, group.column.without) for group in found]
-    [(('Plan_One year', 'Plan_Two year'), ('Monthly',))]
+# First words of flags and of measures, which stand beside each other for other reasons than one category.
+FLAGS = _words("is has had was are can does did no not with without use uses flag own owns any")
+MEASURES = _words(
+    """num n nb number count cnt total sum mean avg average median min max std var pct percent percentage
+    ratio rate share amount value price cost charge charges income salary premium revenue balance limit score
+    index level rank age year years month months day days hour hours minute minutes second seconds date time
+    duration length len width height depth size weight area volume distance speed temp temperature pressure
+    sugar glucose cholesterol bmi lat lon latitude longitude log sqrt lag diff delta change growth id code x
+    y z per mm cm km kg lb mg dl sqft ft bill pay bytes packets requests views clicks visits"""
+)
+# Values that are categories whatever their case.
+VALUES = _words(
+    """male female man woman m f yes no true false y other unknown none missing nan single married divorced
+    widowed separated low medium high small large red green blue black white urban rural north south east west
+    primary secondary tertiary private public mon tue wed thu fri sat sun monday tuesday wednesday thursday
+    friday saturday sunday jan feb mar apr may jun jul aug sep oct nov dec spring summer autumn fall winter
+    cash card smokes never formerly southeast southwest northeast northwest"""
+)
+
+
+def groups_by_name(names: Sequence[str]) -> dict[str, list[int]]:
+    """Prefixes that two names or more share, as in `Contract_One year`, with the positions of these names.
+
+    The prefix ends at the first `=` or `_`, or at a later one where everything behind the first parts again
+    into twos or more (`payment_method_...`, `payment_plan_...`). Flags (`is_`, `has_`) are no group.
+
+    >>> groups_by_name(["age", "Embarked_C", "Embarked_S", "is_new", "is_old"])
+    {'Embarked': [1, 2]}
     """
-    written = cache(lambda column: {text for value in values(column) for text in _written(value)})
-    keys = cache(lambda column: Counter(key_of(value) for value in values(column)))
-    by_key: dict[str, list[str]] = defaultdict(list)
-    for column in columns:
-        by_key[key_of(column)].append(column)
-    owners: dict[str, str] = {}
-    for name in missing:
-        check()
-        made_of = {column for column, rest in _splits(name, columns) if rest in written(column)}
-        if not made_of:
-            key = key_of(name)
-            near = [(c, key[end:]) for end in range(1, len(key)) for c in by_key.get(key[:end], ())]
-            made_of = {c for c, rest in near if _are_two(c, rest) and keys(c)[rest.removeprefix("_")] == 1}
-        if len(made_of) == 1:
-            owners[name] = made_of.pop()
-    raw = set(owners.values())
-    for name in missing:
-        begins = {column for column, _ in _splits(name, raw)} if name not in owners else set()
-        if len(begins) == 1:
-            owners[name] = begins.pop()
-    features: dict[str, list[str]] = defaultdict(list)
-    for name in missing:
-        if name in owners:
-            features[owners[name]].append(name)
-    return tuple(_group(column, tuple(made), values(column)) for column, made in features.items())
+    found: dict[str, list[int]] = {}
+    parts = [_parts(name) for name in names]
+    waiting: list[tuple[tuple[str, ...], list[int]]] = [
+        ((), [i for i, words in enumerate(parts) if len(words) > 1])
+    ]
+    while waiting:
+        prefix, members = waiting.pop()
+        deeper: dict[str, list[int]] = {}
+        for i in members:
+            deeper.setdefault(parts[i][len(prefix)], []).append(i)
+        again = all(
+            len(some) > 1 and all(len(parts[i]) > len(prefix) + 1 for i in some) for some in deeper.values()
+        )
+        if prefix and not again:
+            found["_".join(prefix)] = members
+            continue
+        for word, some in deeper.items():
+            if len(some) > 1 and (prefix or word.lower() not in FLAGS | MEASURES):
+                waiting.append(((*prefix, word), some))
+    return dict(sorted(found.items(), key=lambda item: item[1][0]))
 
 
-def encode(values: "pd.Series", column: EncodedColumn) -> pd.DataFrame:
-    """A raw column as its 0/1 columns, whole numbers. What is missing is 0 in all but one of that name."""
-    texts = values.map(str, na_action="ignore")
-    owners = _owners(column.column, [*texts.dropna().unique(), MISSING], column.features)
-    made = texts.map(owners, na_action="ignore")
-    if MISSING in owners:
-        made = made.where(texts.notna(), owners[MISSING])
-    return pd.DataFrame({name: (made == name).astype("int64") for name in column.features})
+def named_apart(prefix: str, names: Iterable[str]) -> bool:
+    """Whether names alone say that columns are one category's values: `Sex_male`, not `petal_length`."""
+    suffixes = [_plain(name)[len(prefix) + 1 :] for name in names]
+    return prefix.lower() not in MEASURES and all(map(_is_value, suffixes))
 
 
-def shares_of(column: EncodedColumn, shares: Mapping[str, float]) -> dict[str, float]:
-    """How often each 0/1 column is 1, by how often each value of the raw column occurs.
+def _is_value(suffix: str) -> bool:
+    """`One year`, `male`, `Germany`; a measure is none, unless in a phrase."""
+    if re.search(r"[A-Za-z][ -][A-Za-z]", suffix):
+        return True
+    words = re.split(r"[^A-Za-z0-9]+", suffix.lower())
+    return not MEASURES & set(words) and (suffix[:1].isupper() or suffix.lower() in VALUES)
 
-    >>> shares_of(EncodedColumn(column="Plan", features=("Plan_b",)), {"a": 0.75, "b": 0.25})
-    {'Plan_b': 0.25}
+
+def share_of(field: FieldSpec) -> float | None:
+    """How often a column of 0 and 1 is 1; None where it is none, or nothing is known of it."""
+    if field.type == "boolean":
+        return field.mean
+    if field.quantiles is not None:
+        values = np.asarray(field.quantiles)
+        return float((values[1:] + values[:-1]).mean() / 2) if set(field.quantiles) <= {0.0, 1.0} else None
+    return field.mean if (field.min, field.max) == (0, 1) else None
+
+
+def with_groups(fields: Sequence[FieldSpec], together: frozenset[str]) -> list[FieldSpec]:
+    """The fields, those of one-hot groups marked; members of which nothing is known get what the others
+    leave.
+
+    together: prefixes of columns that the model saw at 1 at the same time. Members whose shares are known
+    must not sum to more than all rows. Unknown ones share what is left evenly: with all members a row is
+    possible whether or not one category has no column.
     """
-    found = dict.fromkeys(column.features, 0.0)
-    for value, name in _owners(column.column, list(shares), column.features).items():
-        found[name] += shares[value]
+    found = list(fields)
+    for prefix, places in groups_by_name([field.name for field in fields]).items():
+        if prefix in together:
+            continue
+        shares = {i: share_of(fields[i]) for i in places}
+        known = {i: p for i, p in shares.items() if p is not None}
+        unknown = [i for i in places if fields[i].is_unknown or _is_bare(fields[i])]
+        members = sorted([*known, *unknown])
+        total = sum(known.values())
+        evidence = len(known) >= max(1, len(members) / 2) and not _has_measures(prefix, fields, unknown)
+        if (
+            len(members) < 2
+            or total > 1 + 0.05 * len(known)
+            or not (evidence or named_apart(prefix, _names(fields, members)))
+        ):
+            continue
+        if not known and any(_numeric_suffix(prefix, fields[i].name) for i in members):
+            continue
+        for i in members:
+            if i in known:
+                found[i] = fields[i].model_copy(update={"group": prefix})
+            else:
+                share = max(1 - total, 0.0) / len(unknown)
+                found[i] = FieldSpec(
+                    name=fields[i].name, type="integer", min=0, max=1, mean=share,
+                    nullable=fields[i].nullable,
+                    group=prefix, origin="name",
+                )  # fmt: skip
     return found
 
 
-def _group(column: str, features: tuple[str, ...], values: Sequence[str]) -> Group:
-    owners = _owners(column, values, features)
-    without = tuple(value for value in values if value not in owners)
-    found = EncodedColumn(column=column, features=features, without=without)
-    return Group(found, len(without) > MOST_WITHOUT or len(without) == len(values))
+def groups_of(fields: Iterable[FieldSpec]) -> dict[str, list[FieldSpec]]:
+    """The members of each group of which shares are known; a group of one excludes nothing."""
+    found: dict[str, list[FieldSpec]] = {}
+    for field in fields:
+        if field.group is not None and share_of(field) is not None:
+            found.setdefault(field.group, []).append(field)
+    return {group: members for group, members in found.items() if len(members) > 1}
 
 
-def _owners(column: str, values: Sequence[str], features: Sequence[str]) -> dict[str, str]:
-    """The values that have a 0/1 column, and which: as written, then those left over that alone are alike."""
-    known = set(features)
-    owners: dict[str, str] = {}
-    for value in values:
-        made = (f"{column}{separator}{text}" for text in _written(value) for separator in SEPARATORS)
-        exact = next((name for name in made if name in known), None)
-        if exact is not None:
-            owners[value] = exact
-    taken = set(owners.values())
-    left = [name for name in features if name not in taken]
-    rest = {f"{column}_{value}": value for value in values if value not in owners and key_of(value).isalnum()}
-    return owners | {rest[made]: name for name, made in same_by_key(left, list(rest)).items()}
+def chosen_members(
+    group: str, members: Sequence[FieldSpec], rows: int, seed: int, joint: Joint | None, donors: Ints | None
+) -> Ints:
+    """For each row the place among the members of the one that is 1; their count where none is.
+
+    With a `joint` each example row gets one member, so that every member has its share of them and the
+    examples that rank highest in its column; made-up rows take that of their `donors`. Else all are drawn.
+    """
+    shares = np.array([share_of(field) or 0.0 for field in members])
+    if shares.sum() >= COMPLETE:
+        shares = shares / shares.sum()
+    name = int.from_bytes(hashlib.sha256(group.encode()).digest()[:16], "little")
+    rng = np.random.default_rng(np.random.SeedSequence([seed, name]))
+    if joint is None or donors is None or not any(field.name in joint.places for field in members):
+        return np.searchsorted(np.cumsum(shares), rng.random(rows), side="right").clip(0, len(members))
+    count = len(joint.ranks)
+    ranks = np.stack(
+        [
+            joint.ranks[:, joint.places[field.name]].astype(np.int64)
+            if field.name in joint.places
+            else rng.permutation(count)
+            for field in members
+        ]
+    )
+    return _assigned(ranks, shares)[donors]
 
 
-def _written(value: str) -> tuple[str, ...]:
-    """A value as encoders write it: 1 in a column with gaps is 1.0, and was 1 in one without."""
-    plain = canonical(value)
-    return tuple(dict.fromkeys((value, plain, f"{plain}.0")))
+def _assigned(ranks: Ints, shares: Floats) -> Ints:
+    """A member for each example: quotas by shares, filled from the highest ranks (members, examples) down."""
+    members, count = ranks.shape
+    ends = np.rint(np.cumsum(shares) * count)
+    quotas = np.diff(ends, prepend=0.0).astype(np.int64)
+    above = ranks - (count - quotas)[:, None]  # 0 or more: among the member's own
+    # The further up among its own an example is, by how many these are, the sooner it is the member's.
+    order = np.argsort(-(above / np.maximum(quotas, 1)[:, None]), axis=None, kind="stable")
+    found = np.full(count, members)
+    left = quotas.copy()
+    open_places = int(left.sum())
+    for place in order.tolist():
+        member, example = divmod(place, count)
+        if left[member] > 0 and found[example] == members:
+            found[example] = member
+            left[member] -= 1
+            open_places -= 1
+            if open_places == 0:
+                break
+    return found
 
 
-def _are_two(column: str, rest: str) -> bool:
-    """Whether a column and a value were not one number: a12 is not made of a1."""
-    return not (key_of(column)[-1:].isdigit() and rest[:1].isdigit())
+def _is_bare(field: FieldSpec) -> bool:
+    """From 0 to 1, and nothing else is known."""
+    figures = (field.mean, field.std, field.quantiles)
+    return field.type in ("number", "integer") and (field.min, field.max) == (0, 1) and figures == (None,) * 3
 
 
-def _splits(name: str, columns: Collection[str]) -> set[tuple[str, str]]:
-    """The ways to read a name as a column, a separator and a rest."""
-    return {
-        (name[:place], name[place + len(separator) :])
-        for separator in SEPARATORS
-        for place in range(1, len(name))
-        if name.startswith(separator, place) and name[:place] in columns
-    }
+def _parts(name: str) -> list[str]:
+    """Words that a prefix may end at, the value's last."""
+    plain = _plain(name)
+    if "=" in plain:
+        head, _, value = plain.partition("=")
+        return [head, value] if head and value else [plain]
+    words = plain.split("_")
+    return words if all(words) else [plain]
+
+
+def _plain(name: str) -> str:
+    return STEP.sub("", name)
+
+
+def _names(fields: Sequence[FieldSpec], places: Iterable[int]) -> list[str]:
+    return [fields[i].name for i in places]
+
+
+def _has_measures(prefix: str, fields: Sequence[FieldSpec], places: Iterable[int]) -> bool:
+    words = [re.split(r"[^A-Za-z0-9]+", _plain(fields[i].name)[len(prefix) + 1 :].lower()) for i in places]
+    return any(MEASURES & set(own) for own in words)
+
+
+def _numeric_suffix(prefix: str, name: str) -> bool:
+    return _plain(name)[len(prefix) + 1 :].replace(".", "").isdigit()

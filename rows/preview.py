@@ -11,7 +11,7 @@ from collections.abc import Collection
 from records.model import ModelInfo
 from records.sample import LabelMap, SampleFacts
 from records.schema import FieldSpec, Schema
-from rows import one_hot
+from rows import encoding
 from rows.labels import canonical, in_words_of
 from rows.limits import INDEX
 from rows.matching import Match, is_schema_table, match
@@ -78,7 +78,7 @@ def shown_schema(found: Match, sample: Schema | None) -> Schema | None:
     }
     for encoded in found.encoded:
         shares = _shares(told[encoded.column]) if encoded.column in told else {}
-        for name, share in one_hot.shares_of(encoded, shares).items():
+        for name, share in encoding.shares_of(encoded, shares).items():
             known = {"mean": share, "std": math.sqrt(share * (1 - share))} if shares else {}
             fields[name] = FieldSpec(name=name, type="integer", min=0, max=1, origin="sample", **known)
     order = [name for name in found.order if name in fields] if found.order else list(fields)

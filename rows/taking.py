@@ -11,7 +11,7 @@ import pandas as pd
 
 from interruption import check
 from records.sample import ColumnFacts
-from rows import one_hot
+from rows import encoding
 from rows.matching import Match
 
 __all__ = ["MARKERS", "FrameTable", "as_numbers", "facts_of", "inputs_of"]
@@ -92,7 +92,7 @@ def inputs_of(frame: pd.DataFrame, match: Match) -> tuple[pd.DataFrame, dict[str
             inputs = inputs.assign(**{column: numbers})
     inputs = inputs.set_axis(pd.Index([features[column] for column in inputs.columns], dtype="str"), axis=1)
     if match.encoded:
-        made = [one_hot.encode(frame[encoded.column], encoded) for encoded in match.encoded]
+        made = [encoding.encode(frame[encoded.column], encoded) for encoded in match.encoded]
         inputs = pd.concat([inputs, *made], axis=1)
         known = set(inputs.columns)
         inputs = inputs[[name for name in match.order if name in known]]

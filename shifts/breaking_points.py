@@ -49,6 +49,7 @@ def picked_rows(reference: Predictions, seed: int) -> npt.NDArray[np.intp]:
 def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled | None = None) -> Found:
     """For each number or whole number the smallest shift of its mean, up or down, that breaks the model.
 
+    One-hot columns are left out: a shift would make two of them 1.
     It breaks where more than `changed_limit` of the answers change on rows of the subject, or where the
     score on the `labelled` rows drops by more than `score_limit`. On at most 256 rows of either, every
     shift is applied to the same rows. Both directions are bracketed by 0.25, 0.5, 1, 2 and 4 standard
@@ -68,7 +69,9 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
     frame = subject.frame
     model = BudgetedModel(subject.predict, time.monotonic() + plan.budget_s, plan.budget_s)
     specs = [
-        s for s in subject.schema.features if s.type in ("number", "integer") and s.name in frame.columns
+        s
+        for s in subject.schema.features
+        if s.type in ("number", "integer") and s.group is None and s.name in frame.columns
     ]
     stds = {s.name: _std(frame[s.name]) for s in specs}
     movable = [s for s in specs if stds[s.name] > 0]

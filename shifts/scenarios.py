@@ -56,7 +56,8 @@ def simulate(
     unseen_category that share of rows gets a category that the schema does not have: the text
                     "unseen_category", or the largest code + 1
     category_mix    that share of rows gets the feature's rarest category, so that the category shares
-                    move from p to (1 - magnitude) p + magnitude (1 for the rarest, 0 for the others)
+                    move from p to (1 - magnitude) p + magnitude (1 for the rarest, 0 for the others); of
+                    one-hot columns (`FieldSpec.group`) the rarest of those asked for becomes 1 and the rest 0
     noise           numbers + magnitude * their standard deviation * a standard normal of each row's own
     quantile_shift  numbers + 2 * magnitude * their standard deviation * their rank, which runs from 0 for
                     the smallest to 1 for the largest (mid-ranks): by `magnitude` on average, twice that at
@@ -83,7 +84,28 @@ def simulate(
     if scenario.kind == "correlated_shift" and names:
         steps = zip(names, _along_the_axis(frame[names], scenario.magnitude), strict=True)
         return with_columns(frame, {n: shifted_numbers(frame[n], specs[n], by) for n, by in steps})
-    return with_columns(frame, {n: _shift(frame[n], specs[n], scenario, rng) for n in names})
+    groups = _groups(frame, specs, names) if scenario.kind == "category_mix" else []
+    changed = {
+        n: _shift(frame[n], specs[n], scenario, rng)
+        for n in names
+        if scenario.kind != "category_mix" or specs[n].group is None
+    }
+    for rarest, members in groups:
+        rows = rng.permutation(len(frame))[: max(1, round(scenario.magnitude * len(frame)))]
+        changed |= {n: _with_value(frame[n], rows, int(n == rarest)) for n in members}
+    return with_columns(frame, changed)
+
+
+def _groups(
+    frame: pd.DataFrame, specs: Mapping[str, FieldSpec], names: Sequence[str]
+) -> list[tuple[str, list[str]]]:
+    """(the rarest of the columns named, all columns) of each one-hot group that is named."""
+    found = []
+    for group in dict.fromkeys(specs[n].group for n in names if specs[n].group is not None):
+        members = [n for n, spec in specs.items() if spec.group == group and n in frame.columns]
+        asked = [n for n in members if n in names]
+        found.append((min(asked, key=lambda n: (float(np.nansum(as_numbers(frame.loc[:, n]))), n)), members))
+    return found
 
 
 def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
@@ -146,13 +168,15 @@ def check_scenario(frame: pd.DataFrame, schema: Schema, scenario: ScenarioPlan) 
 def _applies(kind: ScenarioKind, spec: FieldSpec, column: pd.Series) -> bool:
     check()
     if kind in NUMERIC:
-        return spec.type in ("number", "integer") and _is_number(column) and _varies(as_numbers(column))
+        numeric = spec.type in ("number", "integer") and spec.group is None  # two of a group would be 1
+        return numeric and _is_number(column) and _varies(as_numbers(column))
     if kind == "unseen_category":
         return spec.type == "category"
     if kind == "segment_swap":
         return bool(column.nunique(dropna=False) > 1)
     if kind == "category_mix":
-        return spec.type in ("category", "boolean") and int(column.nunique()) > 1
+        is_category = spec.type in ("category", "boolean") or spec.group is not None
+        return is_category and int(column.nunique()) > 1
     return bool(column.notna().any())
 
 

@@ -104,10 +104,9 @@ WORKER_HOLDS_NONE_OF = {
 }  # fmt: skip
 CHILD_HOLDS_ONLY = {
     "bundles", "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
-    "model_process",
-    "model_utils", "records", "rows.csv_files", "rows.joint", "rows.labels", "rows.limits", "rows.matching",
-    "rows.names", "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.taking", "sandbox.wire",
-    "scan", "schema_utils", "upgrades",
+    "model_process", "model_utils", "records", "rows.column_names", "rows.csv_files", "rows.encoding",
+    "rows.joint", "rows.labels", "rows.limits", "rows.matching", "rows.names", "rows.one_hot",
+    "rows.parquet_files", "rows.samples", "rows.taking", "sandbox.wire", "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 

@@ -28,6 +28,9 @@ def render(services: Any, report: RunReport) -> None:
     drift = ui.section_value(report.drift, "Drift")
     if drift is None:
         return
+    for told in (drift.unjudged, drift.reservation):
+        if told:
+            st.info(ui.said(told), icon=":material/info:")
     warn, fail = services.settings.psi_warn, services.settings.psi_fail
     limit = report.plan.drift.changed_limit
     if any(s.changed_share is not None for s in drift.scenarios):

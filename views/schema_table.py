@@ -83,7 +83,7 @@ def column_config() -> dict[str, Any]:
             format="%.3g",
             help="Share of missing values, 0 to 1",
         ),
-        "origin": column.TextColumn("From", disabled=True, help="Model, sample, or you"),
+        "origin": column.TextColumn("From", disabled=True, help="Model, sample, name, or you"),
     }
 
 

@@ -44,7 +44,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from mining.schema import guessed, infer_from_model
+from mining.schema import infer_from_model
 from records.schema import FieldSpec
 from schema_utils import check_complete
 from synthetic_data import generate
@@ -286,10 +286,12 @@ def test_a_model_without_names_has_x0_x1_and_so_on() -> None:
 
 
 def test_a_linear_model_knows_names_only_and_says_so() -> None:
-    schema = infer_from_model(LogisticRegression(max_iter=5000).fit(NUMBERS, LABELS))
-    assert schema is not None and guessed(schema) == tuple(NUMBERS)
+    frame = NUMBERS.rename(columns={"income": "a", "rate": "b"})
+    schema = infer_from_model(LogisticRegression(max_iter=5000).fit(frame, LABELS))
+    assert schema is not None and schema.unknown == ("a", "b")
+    assert [field.origin for field in schema.features] == ["name", "model", "model"]
     known = infer_from_model(GaussianNB().fit(NUMBERS, LABELS))
-    assert known is not None and guessed(known) == ()
+    assert known is not None and known.unknown == ()
 
 
 def test_what_knows_neither_names_nor_count_gives_no_schema() -> None:

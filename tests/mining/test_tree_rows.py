@@ -26,6 +26,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from mining.marginals import cells_of, group_shares, resolution
 from mining.particles import Cloud, Paths, settle
+from mining.rivals import padded
 from mining.schema import mine
 from mining.splits import trees_of
 from mining.tree_counts import TreeCounts, counts_of
@@ -176,7 +177,7 @@ def test_settling_brings_the_counts_of_the_nodes_to_those_expected() -> None:
     moved = start.copy()
     cloud = Cloud(
         moved, np.zeros(300, dtype=np.int32), cumulated, cells.first.astype(np.int32),
-        np.arange(3, dtype=np.int32),
+        np.arange(3, dtype=np.int32), padded((), 3),
     )  # fmt: skip
     said = settle(paths, expected, cloud, 20_000, 0)
     assert said == pytest.approx(misfit(moved), rel=1e-4)

@@ -9,7 +9,7 @@ from pandas.testing import assert_frame_equal
 from sklearn.preprocessing import OneHotEncoder
 
 from records.sample import EncodedColumn
-from rows.one_hot import Group, encode, groups
+from rows.encoding import Group, encode, groups
 from rows.taking import FrameTable
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=6)
