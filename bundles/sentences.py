@@ -51,7 +51,8 @@ def nothing_predicts(values: Sequence[Any], several: bool = False) -> NoPredict:
         )
     if hasattr(loaded, "fit_predict"):
         return NoPredict(
-            f"{kind} can only label the rows it was fitted on: it has no predict.", hint=SAVE_HINT
+            f"{kind} can only label the rows it was fitted on: it has no predict.",
+            hint="Send what answers new rows: KMeans, or a classifier that was fitted on its labels.",
         )
     return NoPredict(f"The file holds {_a(kind)}, which has no predict.", hint=SAVE_HINT)
 

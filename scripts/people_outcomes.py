@@ -163,7 +163,7 @@ def kept(name: str) -> dict[tuple[str, str], Outcome]:
 
 def tables(before: list[Outcome], after: list[Outcome]) -> str:
     """The table of both, and what was said where no full report came."""
-    known = {(one["kind"], one["name"]): one for one in before}
+    was, now = ({(one["kind"], one["name"]): one for one in found} for found in (before, after))
     lines = [
         "| | before | after |",
         "|---|---|---|",
@@ -173,10 +173,10 @@ def tables(before: list[Outcome], after: list[Outcome]) -> str:
         "| kind | files | before | after | status | sections | score | author's own | seconds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for one in after:
-        was = known.get((one["kind"], one["name"]), {"outcome": ""})
-        told = (one["kind"], one["name"], was["outcome"], one["outcome"], one["status"], _sections(one),
-                _number(one["score"]), _number(one["truth"]), str(one["seconds"]))  # fmt: skip
+    for key, one in {**was, **now}.items():  # a case that was not posted again shows what it was
+        words = (was.get(key, {}).get("outcome", ""), now.get(key, {}).get("outcome", ""))
+        told = (*key, *words, one["status"], _sections(one), _number(one["score"]), _number(one["truth"]),
+                str(one["seconds"]))  # fmt: skip
         lines.append(f"| {' | '.join(told)} |")
     lines += [
         "",
