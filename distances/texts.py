@@ -94,9 +94,17 @@ def compare_texts(reference: Texts, current: Texts) -> TextFigures:
 
 
 def word_psi(reference: Texts, current: Texts) -> float:
-    """The PSI alone, as `compare_texts` has it."""
-    r, c = _binned(reference, current)
-    return population_stability_index(_whole(r), _whole(c))
+    """The PSI alone, as `compare_texts` has it, without looking at single texts."""
+    top, usual = _bins_of(reference, current)
+
+    def whole(side: Texts) -> Counts:
+        counts = np.zeros(len(top) + 2)
+        for word, count in side.counted.items():
+            counts[top.get(word, len(top))] += count
+        counts[-1] = round(side.missing) * usual
+        return _whole(counts[None, :])
+
+    return population_stability_index(whole(reference), whole(current))
 
 
 def figures_of_both(reference: pd.Series, current: pd.Series) -> Numbers:
@@ -131,15 +139,23 @@ def figures_of_both(reference: pd.Series, current: pd.Series) -> Numbers:
 
 
 def _binned(reference: Texts, current: Texts) -> tuple[Numbers, Numbers]:
-    """The same bins on both sides. Words that are common on both together: of those that one side has most of
-    the other, by chance alone, has fewer."""
+    top, usual = _bins_of(reference, current)
+    return reference.bins(top, usual), current.bins(top, usual)
+
+
+def _bins_of(reference: Texts, current: Texts) -> tuple[dict[str, int], float]:
+    """The same bins on both sides, and how many words stand for a missing text.
+
+    Words that are common on both together: of those that one side has most of, the other, by chance alone,
+    has fewer.
+    """
     usual = max(1.0, float(reference.lengths.mean())) if len(reference.words) else 1.0
     sizes = [sum(side.counted.values()) or 1 for side in (reference, current)]
     shares = Counter({word: count / sizes[0] for word, count in reference.counted.items()})
     shares.update({word: count / sizes[1] for word, count in current.counted.items()})
     ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
     top = {word: place for place, (word, _) in enumerate(ranked[:TOP_WORDS])}
-    return reference.bins(top, usual), current.bins(top, usual)
+    return top, usual
 
 
 def _whole(table: Numbers) -> Counts:

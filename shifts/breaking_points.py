@@ -39,6 +39,7 @@ __all__ = ["find_breaking_points", "picked_rows"]
 ERROR = 0.05  # chance that an interval misses: half of it at either end,
 SCREEN_ERROR = 0.01  # this much of the lower end's because few rows ruled a shift out
 MAX_ROWS = 256
+PSI_TEXTS = 400  # that the PSI of a text's breaking point is measured on; each is changed once more for it
 SHARE_A_STEP = 0.25  # of a text's words: the ladder's last step is all of them
 
 Found = tuple[tuple[BreakingPoint, ...], tuple[str, ...]]
@@ -168,12 +169,13 @@ def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
 
 def _psi(column: pd.Series, search: Search, shifts: tuple[Figure, ...]) -> list[Figure]:
     """The PSI that each shift makes on the feature; None for None."""
-    reference = ReferenceColumn(column, is_text=search.kind != "mean_shift")
+    texts = search.kind != "mean_shift"
+    reference = ReferenceColumn(column.head(PSI_TEXTS) if texts else column, is_text=texts)
 
     def at(shift: float) -> float:
         by = shift * search.std
         if reference.is_text:
-            return text_psi(reference, changed_texts(column, search.spec, search.kind, by, seed=0))
+            return text_psi(reference, changed_texts(reference.column, search.spec, search.kind, by, seed=0))
         return numeric_psi(reference, numbers(shifted_numbers(column, search.spec, by)))
 
     return [None if shift is None else at(shift) for shift in shifts]

@@ -84,7 +84,7 @@ def _exchange(column: pd.Series, spec: FieldSpec, kind: ScenarioKind) -> Exchang
         rare = _rarest(column, spec)
         return lambda word, draws: rare[int(draws[0] * len(rare))] if rare else word
     known = {known_as(part) for word in spec.categories or () for part in str(word).split()}
-    known |= {known_as(word) for text in column.dropna().tolist() for word in WORD.findall(str(text))}
+    known |= set(WORD.findall(known_as(" ".join(map(str, column.dropna().tolist())))))
     return lambda _word, draws: _new_word(known, draws)
 
 
