@@ -25,7 +25,7 @@ __all__ = ["Folder", "Read", "description_in", "read_folder"]
 Read = Callable[[str, int], bytes]
 """An entry's content by its name, of at most so many bytes. Raises NotAModel for a larger one."""
 MAX_DESCRIPTION = 1 << 20  # bytes of MLmodel, and of the example
-MAX_DEPTH = 3  # folders above MLmodel: those that a zip of `mlruns/.../artifacts/model` begins with
+MAX_DEPTH = 6  # folders above MLmodel: those that a zip of `mlruns/.../artifacts/model` begins with
 JSON_DEPTH, JSON_TOKENS = 20, 200_000
 EXAMPLE_ROWS = 1_000
 ML_TYPES = {"double": "number", "float": "number", "integer": "integer", "long": "integer"}

@@ -78,6 +78,10 @@ OTHER_FORMATS = (  # (starts with, also holds, what it is)
     (b"artifact_path:", b"flavors:", "the description of an MLflow model (MLmodel)"),
     (b"flavors:", b"", "the description of an MLflow model (MLmodel)"),
 )
+# XGBoost's own until 3.0, without a name of its own: an objective and a booster, each behind its length.
+OLD_XGBOOST = re.compile(
+    rb"\x00{7}(?:binary|reg|multi|rank|count|survival):[a-z0-9]+[\x04-\x08]\x00{7}(?:gbtree|gblinear|dart)"
+)
 SCRIPT = re.compile(rb"(?:^|\n)(?:import [\w.]+|from [\w.]+ import |def \w+\(|class \w+[(:])")
 
 ADVICE = {  # by how `_looks_like` begins
@@ -93,7 +97,8 @@ ADVICE = {  # by how `_looks_like` begins
     "the layers of a Keras model": "Save all of it as model.save('model.keras') and upload that file.",
     "the description of an MLflow": "Upload the whole folder that it lies in, as a zip or tar.",
     "an archive": "Unpack it, and upload the model's own file.",
-    "an XGBoost model": "Save it as booster.save_model('model.json') or 'model.ubj' and upload that file.",
+    "an XGBoost model": "Save it as booster.save_model('model.json') or 'model.ubj', with the release that "
+    "wrote it, and upload that file.",
 }
 
 Content = bytes | bytearray | mmap
@@ -291,6 +296,8 @@ def _looks_like(head: bytes) -> str:
     for start, also, what in OTHER_FORMATS:
         if (head.startswith(start) or lowered.startswith(start)) and also in head[:65536]:
             return what
+    if OLD_XGBOOST.search(head[:4096]):
+        return "an XGBoost model in its old binary format"
     if b"\x00" in head[:4096]:
         return "of a format that is not known here"
     try:

@@ -47,7 +47,7 @@ FOREST: dict[str, Any] = {"n_estimators": 15, "max_depth": 5, "random_state": 0}
 # What a sentence may say that leads a person on; each case names the ones that help it.
 ENCODE = r"hold text|encoded table|encoder"
 SCALER = r"scaler|scaled"
-CHOOSE = r"config\.entry|`entry`|which (one|of them)"
+CHOOSE = r'"entry"|`entry`|which (one|of them)'
 LABELS = r"target_map"
 COLUMNS = (
     r"columns?\b.*(lack|miss|no column|does not have|not in)|takes \d+ (columns|features)|features?, but"

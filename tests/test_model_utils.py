@@ -105,6 +105,10 @@ def zipped(name: str) -> bytes:
         (b"flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n", "an MLflow model"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "a picture (PNG)"),
         (b"binf\x00\x00", "old binary format"),
+        (
+            bytes(136) + b"\x0f" + bytes(7) + b"binary:logistic\x06" + bytes(7) + b"gbtree\x0c",
+            "old binary format",
+        ),
         (b"\x08\x07\x12\x08skl2onnx\x1a", "ONNX"),
         (zipped("archive/data.pkl"), "PyTorch archive of weights"),
         (zipped("anything"), "zip archive"),
