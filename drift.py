@@ -120,6 +120,7 @@ def _ks_p_values(found: Sequence[ColumnFigures]) -> list[float | None]:
 
 
 def _column(name: str, found: ColumnFigures, ks_p: float | None, decision: Decision) -> ColumnDrift:
+    check()
     return ColumnDrift(
         column=name,
         kind="text" if found.is_text else "numeric" if found.numeric else "categorical",

@@ -76,7 +76,6 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
     on what was cut short.
     """
     frame = subject.frame
-    model = BudgetedModel(subject.predict, time.monotonic() + plan.budget_s, plan.budget_s)
     specs = [
         s
         for s in subject.schema.features
@@ -92,6 +91,8 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
     picked = picked_rows(subject.reference, subject.seed)
     if not (movable or texts) or len(picked) == 0:
         return (), tuple(notes)
+    # Not before: to look through 10,000 columns takes longer than the budget.
+    model = BudgetedModel(subject.predict, time.monotonic() + plan.budget_s, plan.budget_s)
     tails = Tails(ERROR / 2 - SCREEN_ERROR, ERROR / 2 / (2 if plan.score_limit is None else 4), SCREEN_ERROR)
     before = subset(subject.reference, picked)
     criteria: list[Criterion] = [
@@ -216,6 +217,7 @@ def _can_move(criterion: Criterion, name: str) -> bool:
 
 
 def _std(column: pd.Series) -> float:
+    check()
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     return spread_of(column) if numeric and np.isfinite(as_numbers(column)).any() else 0.0
 
@@ -247,7 +249,7 @@ def _what_was_cut(why: str, looked_at: list[list[Search]], count: int, budget_s:
         )
     many = f"{len(open_):,} of {len(looked_at):,} features" if len(looked_at) == count else f"{len(open_):,}"
     if not looked_at:
-        many = f"{count:,} of {count:,} features"
+        return f"{told}none of {count:,} features was searched. Raise budget_s of drift."
     return (
         f"{told}{many} were not searched to {LEVELS[-1]:g} standard deviations{of_texts}, {len(wide):,} have "
         "a wider interval."

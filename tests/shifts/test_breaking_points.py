@@ -295,7 +295,7 @@ class TestSearch:
             Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(budget_s=8)
         )
         assert "time budget ended" in notes[0]
-        assert "3 of 3 features were not searched to 4" in notes[0]
+        assert "none of 3 features was searched" in notes[0]
         assert all(p.magnitude is None and p.searched_to < 4 for p in points)
 
     def test_a_model_that_raises_ends_the_search_with_a_note(self) -> None:
