@@ -22,6 +22,7 @@ __all__ = ["compare", "measured_columns"]
 
 PARALLEL_CELLS = 4_000_000  # below, starting threads costs more than it saves
 MAX_THREADS = 4
+MOST_TASKS = 200  # handing over one for each of 10,000 columns took seconds, deaf to a cancel
 
 
 class Reference:
@@ -98,10 +99,12 @@ def measured_columns(
         return {name: one(name) for name in names}
     # numpy's sorting, counting, searching and selecting all let other threads run
     with ThreadPoolExecutor(threads) as pool:
-        found = {}
-        for name, figures in zip(names, pool.map(one, names), strict=True):
+        found: dict[Hashable, ColumnFigures] = {}
+        together = 1 + len(names) // MOST_TASKS
+        parts = [names[start : start + together] for start in range(0, len(names), together)]
+        for part, figures in zip(parts, pool.map(lambda part: [*map(one, part)], parts), strict=True):
             check()  # of this thread: the pool's do not know for whom they work
-            found[name] = figures
+            found |= dict(zip(part, figures, strict=True))
         return found
 
 
@@ -117,6 +120,7 @@ def _ks_p_values(found: Sequence[ColumnFigures]) -> list[float | None]:
 
 
 def _column(name: str, found: ColumnFigures, ks_p: float | None, decision: Decision) -> ColumnDrift:
+    check()
     return ColumnDrift(
         column=name,
         kind="text" if found.is_text else "numeric" if found.numeric else "categorical",

@@ -6,6 +6,7 @@ Leaves making rows to `synthetic_data`, files to `rows.samples` and models to `m
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
@@ -31,19 +32,18 @@ from records.schema import (
 )
 from records.texts import clean
 from records.words import known_as, words_of
+from rows.shapes import quantiles_of, shape_of
 
 __all__ = [
-    "CATEGORIES_KEPT", "MAX_SCHEMA_BYTES", "QUANTILES", "check_complete", "combine", "infer_from_frame",
-    "parse_schema", "quantiles_of", "validate_frame",
+    "CATEGORIES_KEPT", "MAX_SCHEMA_BYTES", "check_complete", "combine", "infer_from_frame", "parse_schema",
+    "validate_frame",
 ]  # fmt: skip
 
-QUANTILES = 101
-MIN_FOR_QUANTILES = 30  # below, a fitted shape says more than the few values
 MAX_WITH_QUANTILES = 500  # features; beyond, a schema would be too long to be read or sent
 WORDS_KEPT = 1_000  # of a column that is read as texts
 CATEGORIES_KEPT = 300  # of a text column: ids and free text have no end, and reports carry them
 ALL_MISSING_SHARE = 0.99  # a share must leave something to generate
-ENOUGH_FOR_A_SHAPE = 30  # rows below which skewness and kurtosis say nothing
+COUNTED_AT_ONCE = 10_000  # texts of one column: a list of all is made of them
 
 MAX_SCHEMA_BYTES = 8 << 20  # 10,000 features with categories
 MAX_TOKENS = 800_000  # 10,000 features with every key, or with 15 categories each; 40 MB at most
@@ -88,7 +88,7 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None, texts: Coll
 
     Types: boolean, integer (whole numbers, also beside missing values), number, datetime (also text
     in ISO 8601), else category, most frequent first, at most CATEGORIES_KEPT. Distribution: see
-    `_shape`. A column without any value becomes a nullable number without figures.
+    `rows.shapes.shape_of`. A column without any value becomes a nullable number without figures.
     Raises InvalidSample for an unknown target, doubled or unusable columns.
     """
     names = [str(column) for column in frame.columns]
@@ -101,17 +101,21 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None, texts: Coll
             hint=f"Its columns are: {_listed(names)}.",
             field="target",
         )
-    keep = [i for i, name in enumerate(names) if name != target]
+    keep = [name for name in names if name != target]
     if not keep:
         raise InvalidSample("The sample has no feature columns.", hint="Add the columns the model takes.")
     if len(keep) > MAX_FEATURES:
         raise InvalidSample(f"The sample has {len(keep)} columns; at most {MAX_FEATURES} can be used.")
     if frame.empty:
         raise InvalidSample("The sample has no rows.", hint="Give at least one row; some hundred are better.")
-    fields = (_infer_field(names[i], frame.iloc[:, i], names[i] in texts) for i in keep)
-    if len(keep) > MAX_WITH_QUANTILES:
-        fields = (field.model_copy(update={"quantiles": None}) for field in fields)
-    return Schema(features=tuple(fields))
+    quantiles = len(keep) <= MAX_WITH_QUANTILES
+    return Schema(
+        features=tuple(
+            _infer_field(name, column, name in texts, quantiles)
+            for name, (_, column) in zip(names, frame.items(), strict=True)
+            if name != target
+        )
+    )
 
 
 def combine(user: Schema | None, sample: Schema | None, model: Schema | None) -> Schema:
@@ -266,16 +270,17 @@ def _label(feature: Any, position: int) -> str:
 # --- inference ---------------------------------------------------------------------------------
 
 
-def _infer_field(name: str, column: "pd.Series[Any]", is_text: bool = False) -> FieldSpec:
+def _infer_field(name: str, column: "pd.Series[Any]", is_text: bool, quantiles: bool) -> FieldSpec:
     check()
-    missing = float(column.isna().mean())
+    lacking = column.isna().to_numpy()
+    missing = float(lacking.mean())
     known: dict[str, Any] = {"name": name, "origin": "sample", "nullable": missing > 0}
     known["missing_share"] = min(missing, ALL_MISSING_SHARE)
-    present = column.dropna()
+    present = column[~lacking] if missing else column
     if is_text:
         return FieldSpec(**known, **_text_figures(present))
     try:
-        return FieldSpec(**known, **(_figures(present, missing > 0) if len(present) else {}))
+        return FieldSpec(**known, **(_figures(present, missing > 0, quantiles) if len(present) else {}))
     except ValidationError as error:
         problem = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise InvalidSample(f"Column {name[:60]!r} of the sample cannot be used: {problem}.") from None
@@ -286,7 +291,7 @@ def _infer_field(name: str, column: "pd.Series[Any]", is_text: bool = False) -> 
         ) from None
 
 
-def _figures(present: "pd.Series[Any]", holes: bool) -> dict[str, Any]:
+def _figures(present: "pd.Series[Any]", holes: bool, quantiles: bool) -> dict[str, Any]:
     """What the values that are present say about type and range; `holes`: others are missing."""
     kind = pd.api.types.infer_dtype(present)
     if kind == "boolean" or _all_booleans(present.dtype):
@@ -295,14 +300,15 @@ def _figures(present: "pd.Series[Any]", holes: bool) -> dict[str, Any]:
         values = np.asarray(present, dtype=np.float64)
         # NumPy has no missing integer: pandas turns whole numbers with holes into floats.
         whole = kind == "integer" or (holes and bool(np.all(values == np.rint(values))))
-        return _number_figures(values, whole)
+        return _number_figures(values, whole, quantiles)
     if kind in ("datetime64", "datetime", "date"):
         return _date_figures(pd.to_datetime(present))
     if kind == "string" and not isinstance(present.dtype, pd.CategoricalDtype):
-        dates = _dates_in_text(present)
+        # The first tells of nearly every column that it holds none, at a hundredth of the cost.
+        dates = _dates_in_text(present) if re.fullmatch(ISO_DATE, str(present.iloc[0])) else None
         if dates is not None:
             return _date_figures(dates)
-    return _category_figures(present)
+    return _category_figures(present, all_texts=kind == "string")
 
 
 def _all_booleans(dtype: Any) -> bool:
@@ -321,59 +327,28 @@ def _dates_in_text(texts: "pd.Series[Any]") -> "pd.Series[Any] | None":
     return dates if dates.notna().all() else None
 
 
-def _number_figures(values: npt.NDArray[np.float64], integer: bool) -> dict[str, Any]:
+def _number_figures(
+    values: npt.NDArray[np.float64], integer: bool, quantiles: bool = False
+) -> dict[str, Any]:
     """Range, mean, population std and shape of the finite values."""
-    values = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    values = values if finite.all() else values[finite]
     if not len(values):
         return {}
     with np.errstate(over="ignore", invalid="ignore"):  # values near 1e308 square to infinity: no std then
         low, high, mean, std = (float(f(values)) for f in (np.min, np.max, np.mean, np.std))
     mean = min(max(mean, low), high)  # rounding can carry the mean of equal values past them
     whole = integer and max(-low, high) <= 2**53
-    shape = {} if whole and high - low < 10 else {"distribution": _shape(values)}
+    shape = {} if whole and high - low < 10 else {"distribution": shape_of(values)}
     return {
         "type": "integer" if whole else "number",
         "min": low,
         "max": high,
         "mean": mean,
         "std": std,
-        "quantiles": quantiles_of(values),
+        "quantiles": quantiles_of(values) if quantiles else None,
         **shape,
     }
-
-
-def quantiles_of(values: npt.NDArray[np.float64]) -> tuple[float, ...] | None:
-    """The finite values' own quantiles at whole percents; None for few values, and for too far ones.
-
-    Values that occur, not means of two: a value that many rows have stays exactly that.
-    """
-    if len(values) < MIN_FOR_QUANTILES or not math.isfinite(float(values.max()) - float(values.min())):
-        return None
-    shares = np.linspace(0, 1, QUANTILES)
-    return tuple(np.quantile(values, shares, method="inverted_cdf").tolist())
-
-
-def _shape(values: npt.NDArray[np.float64]) -> Distribution:
-    """normal, lognormal or uniform, by the moments of the values.
-
-    lognormal: all above 0, skewness above 1, and the logarithms less skewed than the values.
-    uniform: skewness within 0.3 and excess kurtosis between -1.4 and -1 (uniform: -1.2, normal: 0, two
-    heaps: -2). Else normal; also below ENOUGH_FOR_A_SHAPE values.
-    """
-    if len(values) < ENOUGH_FOR_A_SHAPE:
-        return "normal"
-    skewness, kurtosis = _moments(values)
-    if values.min() > 0 and skewness > 1 and abs(_moments(np.log(values))[0]) < skewness:
-        return "lognormal"
-    return "uniform" if abs(skewness) < 0.3 and -1.4 < kurtosis < -1 else "normal"
-
-
-def _moments(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Skewness and excess kurtosis, as scipy.stats.skew and kurtosis; 0 for values all alike."""
-    with np.errstate(all="ignore"):
-        z = (values - values.mean()) / values.std()
-        skewness, kurtosis = float(np.mean(z**3)), float(np.mean(z**4)) - 3
-    return (skewness, kurtosis) if math.isfinite(skewness) and math.isfinite(kurtosis) else (0.0, 0.0)
 
 
 def _date_figures(dates: "pd.Series[Any]") -> dict[str, Any]:
@@ -386,7 +361,7 @@ def _date_figures(dates: "pd.Series[Any]") -> dict[str, Any]:
     return {"type": "datetime", "min": texts[0], "max": texts[1]}
 
 
-def _category_figures(present: "pd.Series[Any]") -> dict[str, Any]:
+def _category_figures(present: "pd.Series[Any]", all_texts: bool) -> dict[str, Any]:
     """The most frequent values with their shares; ties in order of appearance."""
     if isinstance(present.dtype, pd.CategoricalDtype):
         present = present.astype(present.dtype.categories.dtype)
@@ -396,7 +371,10 @@ def _category_figures(present: "pd.Series[Any]") -> dict[str, Any]:
         counted = present.value_counts(sort=True).head(CATEGORIES_KEPT)
         values, counts = counted.index.tolist(), counted.tolist()
     else:  # not by pandas, which holds a column of texts three times meanwhile
-        most = Counter(map(_category, present)).most_common(CATEGORIES_KEPT)
+        counts_of = Counter(present.tolist()) if all_texts and len(present) <= COUNTED_AT_ONCE else None
+        if counts_of is None or max(map(len, counts_of)) > MAX_CATEGORY:
+            counts_of = Counter(map(_category, present))
+        most = counts_of.most_common(CATEGORIES_KEPT)
         values, counts = zip(*most, strict=True)
     shares = np.array(counts, dtype=np.float64) / sum(counts)
     return {"type": "category", "categories": tuple(values), "weights": tuple(shares.tolist())}

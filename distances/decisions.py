@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from distances.columns import ColumnFigures
 from distances.formulas import benjamini_hochberg
+from interruption import check
 from records.drift import Decision, DriftRules, DriftTest
 
 __all__ = ["decide"]
@@ -29,6 +30,7 @@ def decide(
     adjusted = dict(zip(judged, benjamini_hochberg([t[2] for t in tested if t is not None]), strict=True))
     decisions = []
     for i, found in enumerate(tested):
+        check()
         if found is None:
             decisions.append(Decision())
             continue

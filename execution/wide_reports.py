@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from records.drift import ColumnDrift, Decomposition, DriftAnalysis, FalseAlarms, SingleEffect
+from records.drift import BreakingPoint, ColumnDrift, Decomposition, DriftAnalysis, FalseAlarms, SingleEffect
 from records.explanation import Explanation, FeatureShare, ShiftExplanation
 from records.run import RunReport
 
@@ -36,12 +36,10 @@ def _drift(drift: DriftAnalysis) -> DriftAnalysis:
     notes = list(drift.notes)
     points, columns = drift.breaking_points, drift.columns
     if len(points) > SHOWN:
-        left = sum(point.magnitude is not None for point in points[SHOWN:])
-        notes.append(
-            f"Listed are the {SHOWN} nearest of {len(points):,} breaking points; of the others {left:,} were "
-            "found. thresholds.json has all."
-        )
-        points = points[:SHOWN]
+        searched = tuple(point for point in points if not point.not_searched)
+        if len(searched) > SHOWN:
+            notes.append(_points_left(searched))
+        points = searched[:SHOWN]
     if len(columns) > SHOWN:
         kept = sorted(range(len(columns)), key=lambda i: -(columns[i].psi or 0.0))[:SHOWN]
         notes.append(_columns_left(columns, kept))
@@ -58,6 +56,14 @@ def _drift(drift: DriftAnalysis) -> DriftAnalysis:
             "false_alarms": tuple(_alarms(alarms, watched) for alarms in drift.false_alarms),
             "notes": tuple(notes),
         }
+    )
+
+
+def _points_left(points: Sequence[BreakingPoint]) -> str:
+    found = sum(point.magnitude is not None for point in points[SHOWN:])
+    return (
+        f"Listed are {SHOWN} of {len(points):,} features that were searched for breaking points, the nearest "
+        f"first; of the others {found:,} have one. thresholds.json has all."
     )
 
 

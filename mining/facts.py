@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
+from rows.shapes import quantiles_of
+from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES
 
 __all__ = [
     "Column",

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from mining.facts import Column, Columns, Facts, Floats, tell_raw
-from schema_utils import MAX_WITH_QUANTILES, QUANTILES
+from rows.shapes import QUANTILES
+from schema_utils import MAX_WITH_QUANTILES
 
 __all__ = ["MOMENT_MINERS"]
 

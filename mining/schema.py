@@ -26,7 +26,8 @@ from records.schema import MAX_FEATURES, TEXT, FieldSpec, Schema, is_placeholder
 from rows.column_names import with_names
 from rows.joint import Joint
 from rows.one_hot import with_groups
-from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
+from rows.shapes import quantiles_of
+from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES
 
 __all__ = ["Mined", "infer_from_model", "mine"]
 

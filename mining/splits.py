@@ -31,7 +31,8 @@ from mining.tree_counts import BOOSTED, TreeCounts, counts_of
 from mining.tree_rows import ROWS, rows_of
 from mining.xgboost_trees import read_xgboost
 from rows.one_hot import groups_by_name
-from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES, quantiles_of
+from rows.shapes import quantiles_of
+from schema_utils import CATEGORIES_KEPT, MAX_WITH_QUANTILES
 
 __all__ = ["SPLIT_MINERS", "tell_boosted", "tell_thresholds", "trees_of"]
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from errors import TooLarge
 from records.sample import SampleFacts
+from records.schema import MAX_FEATURES
 from rows.limits import Limits
 from rows.samples import read_sample
 from rows.taking import facts_of
@@ -72,7 +73,7 @@ def described(frame: pd.DataFrame) -> SampleFacts:
         columns=tuple(frame.columns),
         empty=tuple(frame.columns[frame.isna().all()]),
         head=_head(frame),
-        schema_=infer_from_frame(frame),
+        schema_=infer_from_frame(frame) if frame.shape[1] <= MAX_FEATURES else None,
         told=facts_of(frame),
         index=frame.attrs.get("index", False),
     )

@@ -253,13 +253,14 @@ class BreakingPoint(Record):
     the standard deviations, and there is neither shift nor direction.
 
     magnitude: standard deviations of the generated rows' column, negative for a shift down; null when even
-    the largest shift tried (`searched_to`) did not reach the limit on the rows asked. interval: 95 %, for
-    the rows asked are a sample; a shift nearer than its nearer end most likely breaks nothing, one beyond its
-    farther end most likely does. An end that the search did not reach is null. shift: the magnitude in the
-    feature's unit. psi: the PSI that the shift makes on the feature; psi_interval: at the interval's nearer
-    and farther end. by: what passes its `limit`, and value: how far, at the magnitude. monotone: false where
-    a farther shift was seen to change clearly less. Null where an older report does not tell. assumed: nobody
-    told what the feature holds, so that the standard deviation is one of made-up values.
+    the largest shift tried (`searched_to`) did not reach the limit on the rows asked; that is 0 where the
+    budget ended before the feature's turn. interval: 95 %, for the rows asked are a sample; a shift nearer
+    than its nearer end most likely breaks nothing, one beyond its farther end most likely does. An end that
+    the search did not reach is null. shift: the magnitude in the feature's unit. psi: the PSI that the shift
+    makes on the feature; psi_interval: at the interval's nearer and farther end. by: what passes its
+    `limit`, and value: how far, at the magnitude. monotone: false where a farther shift was seen to change
+    clearly less. Null where an older report does not tell. assumed: nobody told what the feature holds, so
+    that the standard deviation is one of made-up values.
     """
 
     feature: str
@@ -277,6 +278,11 @@ class BreakingPoint(Record):
     rows: int | None = None
     monotone: bool | None = None
     assumed: bool = False
+
+    @property
+    def not_searched(self) -> bool:
+        """Whether nothing is known of the feature, for the budget ended before."""
+        return self.magnitude is None and self.interval is None and self.searched_to == 0
 
     @property
     def distances(self) -> tuple[float | None, float | None] | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from records.base import Figure, Record
-from records.schema import MAX_FEATURES, Schema
+from records.schema import MAX_COLUMNS, Schema
 
 __all__ = [
     "ColumnFacts", "EncodedColumn", "LabelCandidate", "LabelMap", "SampleFacts", "SampleUse", "TakenColumn",
@@ -50,11 +50,11 @@ class SampleFacts(Record):
 
     rows: int = Field(ge=1)
     cut_at: int | None = Field(None, ge=1)
-    columns: tuple[str, ...] = Field(min_length=1, max_length=MAX_FEATURES)
-    empty: tuple[str, ...] = Field((), max_length=MAX_FEATURES)
+    columns: tuple[str, ...] = Field(min_length=1, max_length=MAX_COLUMNS)
+    empty: tuple[str, ...] = Field((), max_length=MAX_COLUMNS)
     head: tuple[tuple[str, ...], ...] = Field((), max_length=10)
     schema_: Schema | None = Field(None, alias="schema")
-    told: tuple[ColumnFacts, ...] = Field((), max_length=MAX_FEATURES)
+    told: tuple[ColumnFacts, ...] = Field((), max_length=MAX_COLUMNS)
     index: bool = False
 
     def schema_without(self, target: str | None) -> Schema | None:

@@ -18,6 +18,7 @@ from records.base import Figure, Record
 __all__ = [
     "MAX_CATEGORIES",
     "MAX_CATEGORY",
+    "MAX_COLUMNS",
     "MAX_FEATURES",
     "MAX_NAME",
     "TEXT",
@@ -35,6 +36,7 @@ Distribution = Literal["auto", "normal", "lognormal", "uniform"]
 Origin = Literal["user", "sample", "model", "name"]
 
 MAX_FEATURES = 10_000
+MAX_COLUMNS = MAX_FEATURES + 100  # of a sample: a label, identifiers and what else stands beside features
 MAX_NAME = 200
 MAX_CATEGORIES = 10_000
 MAX_QUANTILES = 1_001

@@ -112,7 +112,7 @@ def monitoring_thresholds(
         steady=tuple(
             SteadyFeature(feature=point.feature, searched_to_std=point.searched_to)
             for point in analysis.breaking_points
-            if point.magnitude is None and point.kind == "mean_shift"
+            if point.magnitude is None and point.kind == "mean_shift" and not point.not_searched
         ),
         false_alarms=tuple(
             AnyAlarm(rows=a.rows_current, rate=a.any_column, interval=a.interval, rounds=a.rounds)

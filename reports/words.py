@@ -152,6 +152,8 @@ def breaking_distance(point: BreakingPoint) -> str:
     what, unit = f" {in_texts(point.kind)}", breaking_unit(point)
     if point.kind == "mean_shift":
         what = ""
+    if point.not_searched:
+        return "not searched"
     if point.magnitude is None:
         return f"none up to {number(point.searched_to, unit)}{what}"
     if what:

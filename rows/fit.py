@@ -15,6 +15,7 @@ __all__ = ["check_agrees", "check_fits_model", "looks_unscaled"]
 
 NUMERIC = ("number", "integer")
 SCALED_WITHIN = 6.0  # standard deviations: where what a scaler gave ends
+MOST_GUESSED, MOST_COMPARED = 20, 2_000  # names: all of 10,000 with all would take hours
 FAR_OUTSIDE = 5.0  # times as far from 0 as the model's own bounds
 
 
@@ -115,8 +116,8 @@ def looks_unscaled(sample: Schema | None, mined: Schema | None) -> str | None:
 
 def _how_to_fit(extra: Sequence[str], features: Sequence[str]) -> str:
     """A name that was most likely meant for another; else which names there are."""
-    for name in extra:
-        near = get_close_matches(name, features, n=1, cutoff=0.8)
+    for name in extra[:MOST_GUESSED]:
+        near = get_close_matches(name, features[:MOST_COMPARED], n=1, cutoff=0.8)
         if near:
             return f"Did you mean {near[0]!r} by {name[:60]!r}? Correct it in the schema or the sample."
     also = " Leave the others out; name a label column as the target." if extra else ""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from errors import InvalidSample, TooLarge
-from records.schema import MAX_FEATURES
+from records.schema import MAX_COLUMNS
 
 __all__ = ["INDEX", "MAX_ROWS", "STANDARD", "Limits", "check_unique", "check_width", "listed"]
 
@@ -21,7 +21,7 @@ class Limits:
     a name is kept, as INDEX."""
 
     rows: int = MAX_ROWS
-    columns: int = MAX_FEATURES
+    columns: int = MAX_COLUMNS
     value: int = 100_000
     decoded: int = 32 << 20
     index: bool = False

@@ -85,11 +85,14 @@ def inputs_of(frame: pd.DataFrame, match: Match) -> tuple[pd.DataFrame, dict[str
     features = {column: feature for feature, column in match.taken}
     inputs = frame[[column for _, column in match.taken]]
     read: dict[str, int] = {}
+    changed: dict[str, pd.Series[Any]] = {}
     for column in match.numbers:
+        check()
         numbers = as_numbers(frame[column])
         if numbers is not None:
             read[column] = int(numbers.isna().sum() - frame[column].isna().sum())
-            inputs = inputs.assign(**{column: numbers})
+            changed[column] = numbers
+    inputs = inputs.assign(**changed)  # at once: each time the whole table is copied
     inputs = inputs.set_axis(pd.Index([features[column] for column in inputs.columns], dtype="str"), axis=1)
     if match.encoded:
         made = [encoding.encode(frame[encoded.column], encoded) for encoded in match.encoded]

@@ -23,6 +23,7 @@ from shifts.criteria import BROKEN, POSSIBLY, SURELY, ChangedAnswers, Criterion,
 from shifts.scenarios import as_numbers, shifted_numbers, spread_of
 from shifts.search import (
     LEVELS,
+    OUT_OF_TIME,
     BudgetedModel,
     Search,
     confirm,
@@ -71,10 +72,11 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
     the chance of an upper end too near is divided among them. It holds for effects that grow with the shift;
     else what is found is the first crossing of the ladder, and the notes say where that was seen.
 
-    Returns the points, nearest first and unreached ones last, and notes on what was cut short.
+    Of a table too wide for the budget the seed draws which features are looked at (`shifts.search.screen`).
+    Returns the points, nearest first, then unreached ones and those not searched (`searched_to` 0), and notes
+    on what was cut short.
     """
     frame = subject.frame
-    model = BudgetedModel(subject.predict, time.monotonic() + plan.budget_s, plan.budget_s)
     specs = [
         s
         for s in subject.schema.features
@@ -90,6 +92,8 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
     picked = picked_rows(subject.reference, subject.seed)
     if not (movable or texts) or len(picked) == 0:
         return (), tuple(notes)
+    # Not before: to look through 10,000 columns takes longer than the budget.
+    model = BudgetedModel(subject.predict, time.monotonic() + plan.budget_s, plan.budget_s)
     tails = Tails(ERROR / 2 - SCREEN_ERROR, ERROR / 2 / (2 if plan.score_limit is None else 4), SCREEN_ERROR)
     before = subset(subject.reference, picked)
     criteria: list[Criterion] = [
@@ -104,12 +108,15 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
         for s in movable
     ]
     groups += [[Search(s, SHARE_A_STEP, 1, c, kind=kind) for c in criteria] for s in texts for kind in GRADED]
-    screen(model, groups)
+    screen(model, groups, subject.seed)
     asked = search_all(model, groups)
     confirm(model, groups)
     points = [_point(frame, group) for group in groups]
+    looked_at = [group for group in groups if any(s.asked for s in group)]
+    if model.stopped is None and len(looked_at) < len(groups):
+        model.stopped = OUT_OF_TIME
     if model.stopped is not None:
-        notes.append(_what_was_cut(model.stopped, groups))
+        notes.append(_what_was_cut(model.stopped, looked_at, len(groups), plan.budget_s))
     if asked < min(MAX_ROWS, len(picked)):
         notes.append(f"Breaking points rest on {asked} rows, to keep to the time budget.")
     returning = [p.feature for p in points if p.monotone is False]
@@ -119,7 +126,7 @@ def find_breaking_points(subject: Subject, plan: DriftPlan, labelled: Labelled |
             f"For {_listed(returning)} a farther shift was within the limit again: the first crossing found "
             f"on the ladder of {ladder} standard deviations is given."
         )
-    points.sort(key=lambda p: (p.magnitude is None, p.kind != "mean_shift", abs(p.magnitude or 0.0)))
+    points.sort(key=_nearest_first)
     return tuple(points), tuple(notes)
 
 
@@ -212,25 +219,42 @@ def _can_move(criterion: Criterion, name: str) -> bool:
 
 
 def _std(column: pd.Series) -> float:
+    check()
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
     return spread_of(column) if numeric and np.isfinite(as_numbers(column)).any() else 0.0
 
 
-def _what_was_cut(why: str, groups: list[list[Search]]) -> str:
+def _nearest_first(point: BreakingPoint) -> tuple[bool, bool, bool, float]:
+    unreached = point.magnitude is None
+    return unreached, point.not_searched, point.kind != "mean_shift", abs(point.magnitude or 0.0)
+
+
+def _what_was_cut(why: str, looked_at: list[list[Search]], count: int, budget_s: float) -> str:
+    """looked_at: the groups that the model was asked about at all, of `count`."""
+
     def bounds(group: list[Search]) -> list[tuple[float, float | None]]:
         return [s.bracket(BROKEN) for s in group]
 
     open_ = [
         g
-        for g in groups
+        for g in looked_at
         if all(high is None for _, high in bounds(g)) and any(low < LEVELS[-1] for low, _ in bounds(g))
     ]
-    wide = [g for g in groups if any(high is not None and is_wide(low, high) for low, high in bounds(g))]
-    of_texts = " (texts: to all words)" if any(g[0].kind != "mean_shift" for g in groups) else ""
+    wide = [g for g in looked_at if any(high is not None and is_wide(low, high) for low, high in bounds(g))]
+    of_texts = " (texts: to all words)" if any(g[0].kind != "mean_shift" for g in looked_at) else ""
+    told = f"The search for breaking points stopped early ({why}): "
+    if looked_at and len(looked_at) < count:
+        told += (
+            f"its {budget_s:g} s (budget_s of drift) were enough to look at {len(looked_at):,} of {count:,} "
+            f"features, drawn at random by the run's seed; the other {count - len(looked_at):,} were not "
+            "searched. Of those looked at "
+        )
+    many = f"{len(open_):,} of {len(looked_at):,} features" if len(looked_at) == count else f"{len(open_):,}"
+    if not looked_at:
+        return f"{told}none of {count:,} features was searched. Raise budget_s of drift."
     return (
-        f"The search for breaking points stopped early ({why}): {len(open_)} of {len(groups)} features "
-        f"were not searched to {LEVELS[-1]:g} standard deviations{of_texts}, {len(wide)} have a wider "
-        "interval."
+        f"{told}{many} were not searched to {LEVELS[-1]:g} standard deviations{of_texts}, {len(wide):,} have "
+        "a wider interval."
     )
 
 

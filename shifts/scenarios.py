@@ -108,9 +108,15 @@ def _groups(
 ) -> list[tuple[str, list[str]]]:
     """(the rarest of the columns named, all columns) of each one-hot group that is named."""
     found = []
-    for group in dict.fromkeys(specs[n].group for n in names if specs[n].group is not None):
-        members = [n for n, spec in specs.items() if spec.group == group and n in frame.columns]
-        asked = [n for n in members if n in names]
+    wanted = set(names)
+    every: dict[str, list[str]] = {}
+    for name, spec in specs.items():
+        if spec.group is not None and name in frame.columns:
+            every.setdefault(spec.group, []).append(name)
+    for group in dict.fromkeys(group for n in names if (group := specs[n].group) is not None):
+        check()
+        members = every[group]
+        asked = [n for n in members if n in wanted]
         found.append((min(asked, key=lambda n: (float(np.nansum(as_numbers(frame.loc[:, n]))), n)), members))
     return found
 
@@ -134,7 +140,10 @@ def with_columns(frame: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.Da
     """
     if 2 * len(columns) < frame.shape[1]:
         return frame.assign(**columns)
-    every = {place: columns.get(name, frame[name]) for place, name in enumerate(frame.columns)}
+    every = {}
+    for place, name in enumerate(frame.columns):
+        check()
+        every[place] = columns[name] if name in columns else frame[name]
     built = partial(pd.DataFrame, every, index=frame.index)
     changed = in_one_piece(built) if len(every) > MANY_COLUMNS else built()
     changed.columns = frame.columns

@@ -22,8 +22,8 @@ from shifts.scenarios import shifted_numbers, with_columns
 from shifts.text_shifts import changed_texts
 
 __all__ = [
-    "LEVELS", "MIN_ROWS", "BudgetedModel", "Search", "confirm", "is_wide", "middle_of", "nearest", "screen",
-    "search_all",
+    "LEVELS", "MIN_ROWS", "OUT_OF_TIME", "BudgetedModel", "Search", "confirm", "is_wide", "middle_of",
+    "nearest", "screen", "search_all",
 ]  # fmt: skip
 
 Numbers = npt.NDArray[np.float64]
@@ -35,8 +35,10 @@ RELATIVE_WIDTH = 1 / 32  # or than this share of the shift
 MIN_ROWS = 64  # fewer cannot tell a share of 0.1 from 0.2
 ROWS_A_GROUP = 10  # times the rows that one feature's whole search asks for; measured, and rounded up
 MOST_UNSTEADY = 1  # of the 64 rows
+MIDDLE_SHARE = 0.7  # of the time left that the screening's first step may take; what remains finds points
 SCREEN_SHARE = 0.4  # of the time left that the screening may take
 FIRST_CALL_SHARE = 0.25
+OUT_OF_TIME = "the time budget ended"
 
 
 @dataclass
@@ -65,6 +67,10 @@ class Search:
     steady: bool = False
     kind: ScenarioKind = "mean_shift"
     confirmed: float | None = None  # the figure at the point found, all rows asked
+
+    @property
+    def asked(self) -> bool:
+        return bool(self.first or self.tried)
 
     @property
     def hopeless(self) -> bool:
@@ -173,7 +179,7 @@ class BudgetedModel:
     def answers(self, table: pd.DataFrame) -> Predictions | None:
         """None when the search must stop."""
         if self.left_s() < self.per_row_s * len(table):
-            self.stopped = "the time budget ended"
+            self.stopped = OUT_OF_TIME
             return None
         begun = time.monotonic()
         try:
@@ -207,9 +213,14 @@ class BudgetedModel:
         return True
 
 
-def screen(model: BudgetedModel, groups: list[list[Search]]) -> None:
-    """The ladder on few rows: which features cannot break, and which come first where time is short."""
-    searches = [s for group in groups for s in group]
+def screen(model: BudgetedModel, groups: list[list[Search]], seed: int) -> None:
+    """The ladder on few rows: which features cannot break, and which come first where time is short.
+
+    Where it is too short for one step of all of them, the seed draws which are asked about: the first in a
+    table are no better than others, and often of one kind.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(groups))
+    searches = [s for place in drawn for s in groups[place]]
     heads = {id(s.criterion): s.criterion.head(MIN_ROWS) for s in searches}
     for head in heads.values():
         # Timed for a first idea of what a call costs: a slow model must not lose all its time in one.
@@ -225,7 +236,10 @@ def screen(model: BudgetedModel, groups: list[list[Search]]) -> None:
         ]
         if len(levels) > 1 and len(tries) * MIN_ROWS > model.affordable(SCREEN_SHARE):
             return
+        kept_s = model.left_s() * (1 - MIDDLE_SHARE)
         while tries:
+            if model.left_s() < kept_s:
+                return
             rows = min(model.affordable(FIRST_CALL_SHARE), call_rows(searches[0].criterion.rows.shape[1]))
             some, tries = tries[: max(2, rows // MIN_ROWS)], tries[max(2, rows // MIN_ROWS) :]
             if not model.fill(some):
@@ -249,7 +263,8 @@ def search_all(model: BudgetedModel, groups: list[list[Search]]) -> int:
         ]
         return max(figures, default=0.0)
 
-    live = [g for g in sorted(groups, key=sensitivity, reverse=True) if any(not s.hopeless for s in g)]
+    asked = [g for g in groups if any(s.asked for s in g)]
+    live = [g for g in sorted(asked, key=sensitivity, reverse=True) if any(not s.hopeless for s in g)]
     most = max((len(s.criterion.rows) for g in groups for s in g), default=0)
     if not live or model.stopped is not None:
         return most

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scan": set(),
     "upgrades": set(),
     "rows": set(),
-    "schema_utils": set(),
+    "schema_utils": {"rows.shapes"},
     "example_models": set(),
     "reports": set(),
     "auth": {"settings"},
@@ -108,8 +108,8 @@ CHILD_HOLDS_ONLY = {
     "bundles", "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
     "model_process", "model_utils", "records", "rows.column_names", "rows.common_words", "rows.csv_files",
     "rows.encoding", "rows.joint", "rows.labels", "rows.limits", "rows.matching", "rows.names",
-    "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.taking", "sandbox.wire", "scan",
-    "schema_utils", "upgrades",
+    "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.shapes", "rows.taking", "sandbox.wire",
+    "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 

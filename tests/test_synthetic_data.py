@@ -12,7 +12,8 @@ from scipy import stats
 
 from errors import InvalidPlan, InvalidSchema
 from records.schema import FeatureType, FieldSpec, Schema
-from schema_utils import infer_from_frame, quantiles_of, validate_frame
+from rows.shapes import quantiles_of
+from schema_utils import infer_from_frame, validate_frame
 from synthetic_data import MAX_ROWS, generate
 
 ROWS = 20_000

@@ -95,7 +95,7 @@ def _visibility(drift: DriftAnalysis) -> None:
 
 def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
     found = drift.found_points
-    steady = [p for p in drift.breaking_points if p.magnitude is None]
+    steady = [p for p in drift.breaking_points if p.magnitude is None and not p.not_searched]
     if any(p.kind == "mean_shift" for p in found):
         breaks = f"the shift that changes more than {plan.changed_limit * 100:g} % of answers"
         if plan.score_limit is not None:

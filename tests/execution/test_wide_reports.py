@@ -6,7 +6,7 @@ import pytest
 from execution import wide_reports
 from execution.wide_reports import bounded
 from records.base import Section
-from records.drift import BreakingPoint, ColumnDrift, Decomposition, Scenario, SingleEffect
+from records.drift import BreakingPoint, ColumnDrift, Decomposition, DriftAnalysis, Scenario, SingleEffect
 from records.drift import Distances as NoDistances
 from records.explanation import Explanation, FeatureImportance, FeatureShare, ShiftExplanation
 from records.run import RunReport
@@ -93,6 +93,22 @@ def test_the_parts_of_a_shift_still_sum_to_its_change() -> None:
     assert sum(share.change for share in shift.features) == pytest.approx(shift.change)
     assert len(shift.features) == len(parts.singles) == wide_reports.SHOWN + 1
     assert sum(s.changed_share or 0.0 for s in parts.singles) == pytest.approx(parts.single_changed_sum)
+
+
+def test_features_that_were_not_searched_are_not_listed_among_the_breaking_points() -> None:
+    report = wide_report()
+    drift = report.drift.value
+    assert drift is not None
+    points = tuple(
+        point if i < 20 else point.model_copy(update={"magnitude": None, "searched_to": 0.0})
+        for i, point in enumerate(drift.breaking_points)
+    )
+    drift = drift.model_copy(update={"breaking_points": points})
+    found = bounded(
+        report.model_copy(update={"drift": Section[DriftAnalysis](status="ok", value=drift)})
+    ).drift.value
+    assert found is not None and len(found.breaking_points) == 20
+    assert not any("breaking points" in note for note in found.notes)
 
 
 def test_of_many_columns_those_with_the_largest_psi_stay_in_their_order_and_the_rest_is_told() -> None:

@@ -57,6 +57,8 @@ def test_features_that_did_not_break_are_listed_with_how_far_they_were_moved() -
     steady = point(magnitude=None, interval=None, direction=None, shift=None, searched_to=2.0)
     found = thresholds(point(), steady, score_limit=0.05, changed_limit=0.2)
     assert [(s.feature, s.searched_to_std) for s in found.steady] == [("age", 2.0)]
+    unknown = point(magnitude=None, interval=None, direction=None, shift=None, searched_to=0.0)
+    assert unknown.not_searched and not thresholds(unknown).steady
     assert len(found.thresholds) == 1
     assert (found.changed_limit, found.score_limit, found.confidence) == (0.2, 0.05, 0.95)
 

@@ -1,17 +1,25 @@
 """Work on names that grows with their number, and not with its square."""
 
+import io
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from errors import InvalidSchema
 from mining.schema import _positions
+from model_process.reader import described
 from records.drift import ScenarioPlan
 from records.model import ModelInfo
-from records.schema import FieldSpec, Schema
+from records.schema import MAX_FEATURES, FieldSpec, Schema
 from rows.fit import check_fits_model
 from rows.joint import Joint
+from rows.matching import Match
+from rows.samples import read_sample
+from rows.taking import inputs_of
+from schema_utils import infer_from_frame
 from shifts.scenarios import applicable_features
 from synthetic_data import generate
 
@@ -66,3 +74,29 @@ def test_a_column_transformers_names_are_looked_up() -> None:
     assert _positions(["gene 399", "gene 7"], places, MANY) == [399, 7]
     assert _positions(slice("gene 3", "gene 5"), places, MANY) == [3, 4, 5]
     assert _positions(slice(None, "gene 1"), places, MANY) == [0, 1]
+
+
+def test_what_was_meant_by_a_foreign_schemas_names_is_guessed_of_few() -> None:
+    """Each with each of 10,000 took hours; the lists are told all the same."""
+    features = tuple(f"gene {i}" for i in range(10_000))
+    info = ModelInfo.model_construct(name="m", sha256="", bytes=0, features=features, n_features=10_000)
+    schema = Schema(features=tuple(FieldSpec(name=f"{i} protein") for i in range(10_000)))
+    with pytest.raises(InvalidSchema, match=r"the model takes 'gene 0'.* and 9990 more, which is missing"):
+        check_fits_model(schema, info)
+
+
+def test_columns_of_texts_that_are_numbers_are_read_all_at_once() -> None:
+    frame = pd.DataFrame({f"c{i}": ["?", str(i), "2"] for i in range(300)})
+    columns = tuple(frame.columns)
+    found, read = inputs_of(frame, Match(tuple((name, name) for name in columns), numbers=columns))
+    assert set(read.values()) == {1} and len(read) == 300
+    assert (found.dtypes == np.float64).all() and found.iloc[1].tolist() == [float(i) for i in range(300)]
+
+
+def test_beside_as_many_features_as_there_may_be_a_sample_has_room_for_its_label() -> None:
+    names = [f"f{i}" for i in range(MAX_FEATURES)]
+    text = ",".join([*names, "label"]) + "\n" + ",".join(["1"] * (MAX_FEATURES + 1)) + "\n"
+    frame = read_sample(io.BytesIO(text.encode()), "wide.csv")
+    facts = described(frame)
+    assert facts.columns[-1] == "label" and facts.schema_ is None  # too many to be features, all of them
+    assert len(infer_from_frame(frame, "label").features) == MAX_FEATURES

@@ -112,8 +112,8 @@ def test_a_sample_that_cannot_be_used_says_so_in_the_same_words(zygote: Zygote, 
         pass
     assert caught.value.hint.startswith("Give every line")
     with (
-        pytest.raises(TooLarge, match=r"has 10,001 columns; at most 10,000"),
-        open_sample(zygote, saved(tmp_path, b",".join(b"c%d" % i for i in range(10_001)) + b"\n1\n"), "a"),
+        pytest.raises(TooLarge, match=r"has 10,101 columns; at most 10,100"),
+        open_sample(zygote, saved(tmp_path, b",".join(b"c%d" % i for i in range(10_101)) + b"\n1\n"), "a"),
     ):
         pass
 

@@ -1,6 +1,7 @@
 """Breaking points of models whose answer to a shift is known in closed form."""
 
 import math
+import re
 import time
 from typing import Any
 
@@ -255,6 +256,37 @@ class TestSearch:
         assert "time budget ended" in notes[0]
         assert "rest on 64 rows" in notes[1]
 
+    def test_of_a_table_too_wide_for_the_budget_the_seed_draws_what_is_searched_and_the_rest_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = [0.0]
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        names = [f"f{i}" for i in range(400)]
+        frame = pd.DataFrame(np.random.default_rng(0).normal(size=(256, 400)), columns=names)
+        predict = numbers(lambda f: f.sum(axis=1))
+
+        def slow(rows: pd.DataFrame) -> Predictions:
+            now[0] += len(rows) / 4_000
+            return predict(rows)
+
+        schema = Schema(features=tuple(FieldSpec(name=n) for n in names))
+
+        def looked_at(seed: int) -> tuple[list[str], int, str]:
+            now[0] = 0.0
+            subject = Subject.of(frame, schema, slow, predict(frame), seed)
+            points, notes = find_breaking_points(subject, plan(budget_s=4))
+            searched = [p.feature for p in points if not p.not_searched]
+            assert [p.feature for p in points][: len(searched)] == searched  # the others come last
+            assert now[0] <= 4 and len(points) == 400
+            return searched, sum(p.magnitude is not None for p in points), notes[0]
+
+        searched, found, note = looked_at(0)
+        assert found > 0 and 0 < len(searched) < 200
+        said = re.search(r"look at (\d+) of 400 features, drawn .* the other (\d+) were not searched", note)
+        assert said is not None and int(said[1]) + int(said[2]) == 400 and int(said[1]) >= len(searched)
+        assert looked_at(0) == (searched, found, note)
+        assert set(looked_at(1)[0]) != set(searched)
+
     def test_what_the_budget_cut_is_stated(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = iter(range(10_000))
         monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
@@ -263,7 +295,7 @@ class TestSearch:
             Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(budget_s=8)
         )
         assert "time budget ended" in notes[0]
-        assert "3 of 3 features were not searched to 4" in notes[0]
+        assert "none of 3 features was searched" in notes[0]
         assert all(p.magnitude is None and p.searched_to < 4 for p in points)
 
     def test_a_model_that_raises_ends_the_search_with_a_note(self) -> None:
