@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 
+CHECKED_BY = {"dtype", "ensure_all_finite", "estimator", "force_all_finite"}
+
+
 class Checking:
     """scikit-learn's check of arrays with arguments bound: `functools.partial` for this function alone."""
 
@@ -35,9 +38,11 @@ class Checking:
         self.named: dict[str, Any] = {}
 
     def __setstate__(self, state: Any) -> None:
-        """As `functools.partial` writes it. `force_all_finite` was renamed in 1.6."""
+        """As `functools.partial` writes it. `force_all_finite` was renamed in 1.6. Else TypeError."""
         if isinstance(state, tuple):
-            _function, _arguments, named, _nothing = state
+            function, arguments, named, nothing = state
+            if (function, arguments, nothing) != (check_array, (), None) or not set(named) <= CHECKED_BY:
+                raise TypeError("more is bound than how an array is checked")
             new = {"force_all_finite": "ensure_all_finite"}
             self.named = {new.get(name, name): value for name, value in named.items()}
         else:
