@@ -67,7 +67,7 @@ def test_of_several_classes_each_tree_of_a_round_sees_the_same_answers() -> None
     assert (found.outputs, found.a_round) == (3, 3)
     for tree, _ in found.counted(table):
         real = counted(tree, table) / len(table)
-        assert np.abs(tree.n_node_samples / tree.n_node_samples[0] - real)[real > 0.1].max() < 0.03
+        assert np.abs(tree.n_node_samples / tree.n_node_samples[0] - real)[real > 0.1].max() < 0.05
 
 
 def worst_share(model: Any, rows: pd.DataFrame, *, but: str = "") -> tuple[float, pd.DataFrame]:
