@@ -401,15 +401,14 @@ def _mine_isotonic(step: Any, columns: Columns, facts: Facts) -> None:
 
 def _mine_catboost(step: Any, columns: Columns, facts: Facts) -> None:
     """Borders of its splits; of category columns that they are ones, for their values are hashes."""
-    categories = set(step.get_cat_feature_indices())
+    for position in set(step.get_cat_feature_indices()):  # first: its trees would tell of hashes
+        facts.tell(columns[position], type="category", categories=(UNKNOWN_CATEGORY,))
     with suppress(ValueError):
         tell_boosted(step, catboost_trees(step), columns, facts)
     splits = [(feature, border) for feature, borders in step.get_borders().items() for border in borders]
     if splits:
         features, borders = (np.asarray(part) for part in zip(*splits, strict=True))
         tell_thresholds(facts, columns, features, borders, np.ones(len(splits)), midpoints=True)
-    for position in categories:
-        facts.tell(columns[position], type="category", categories=(UNKNOWN_CATEGORY,))
 
 
 def _mine_network(step: Any, columns: Columns, facts: Facts) -> None:
