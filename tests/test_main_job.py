@@ -173,7 +173,9 @@ def test_a_model_file_alone_is_enough(server: LiveServer, tmp_path: Path) -> Non
     report = post(server, model).json()
     assert report["likeness"]["status"] == "not_applicable"
     assert [f["name"] for f in report["schema"]["features"]] == list(X.columns)
-    assert {f["origin"] for f in report["schema"]["features"]} == {"model"}
+    assert {f["origin"] for f in report["schema"]["features"]} == {
+        "name"
+    }  # lengths and widths: of them a linear model knows nothing
     assert report["accuracy"]["status"] == "not_applicable"
     assert report["metrics"]["value"]["error_rate"] == 0
     assert report["model"]["task"] == "classification"
@@ -241,7 +243,7 @@ def test_a_schema_of_the_user_wins_a_field_at_a_time(server: LiveServer, tmp_pat
     }
     features = post(server, model, schema=schema).json()["schema"]["features"]
     assert features[0]["origin"] == "user" and features[0]["max"] == 5.0
-    assert {f["origin"] for f in features[1:]} == {"model"}
+    assert {f["origin"] for f in features[1:]} == {"name"}
 
 
 BAD_MODELS = {
