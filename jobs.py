@@ -75,14 +75,10 @@ class Jobs:
         return self._jobs.finish(id, attempt, result)
 
     def fail(self, id: str, attempt: int, error: DashboardError | Mapping[str, Any]) -> bool:
-        """`error` as raised, or its keys code, message and hint."""
+        """`error` as raised, or its keys code, message and hint; with choices where it has any."""
         if isinstance(error, DashboardError):
-            error = {
-                "code": error.code,
-                "message": error.message,
-                "hint": error.hint,
-                "choices": list(error.choices),
-            }
+            choices = {"choices": list(error.choices)} if error.choices else {}
+            error = {"code": error.code, "message": error.message, "hint": error.hint} | choices
         return self._jobs.fail(id, attempt, error)
 
     def cancelled(self, id: str, attempt: int) -> bool:
