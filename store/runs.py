@@ -131,7 +131,7 @@ class RunsRepository:
     def get(self, id: str) -> RunRow | None:
         with self._database.reading() as connection:
             row = connection.execute(sa.select(*_COLUMNS).where(runs.c.id == id)).one_or_none()
-            return None if row is None else _run(row, self._companions([id])[id])
+            return None if row is None else _run(row, _companions(connection, [id])[id])
 
     def report(self, id: str) -> dict[str, Any] | None:
         """The report as it was stored; None for an unknown run and for one that has none (yet)."""
@@ -148,7 +148,7 @@ class RunsRepository:
         with self._database.reading() as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(runs).where(*fits)).scalar_one()
             found = connection.execute(page.limit(query.limit + 1)).all()
-            beside = self._companions([row.id for row in found[: query.limit]])
+            beside = _companions(connection, [row.id for row in found[: query.limit]])
         rows = tuple(_run(row, beside[row.id]) for row in found[: query.limit])
         more = len(found) > query.limit
         return RunPage(rows=rows, next_cursor=_Place.of(rows[-1]).text() if more else None, total=total)
@@ -219,7 +219,7 @@ class RunsRepository:
             if row is None:
                 raise NotFound(f"There is no run {id}.", hint="It may have been deleted already.")
             held = {file.sha256 for file in self.files(id)} | {row.model_sha256, row.sample_sha256}
-            held |= {one.sha256 for one in self._companions([id])[id]}
+            held |= {one.sha256 for one in _companions(connection, [id])[id]}
             connection.execute(sa.delete(run_companions).where(run_companions.c.run_id == id))
             connection.execute(sa.delete(run_files).where(run_files.c.run_id == id))
             connection.execute(sa.delete(idempotency).where(idempotency.c.run_id == id))
@@ -283,16 +283,6 @@ class RunsRepository:
             )
         return str(earlier.run_id)
 
-    def _companions(self, ids: Sequence[str]) -> dict[str, tuple[ModelFile, ...]]:
-        """The files beside the model of each run, as they were sent."""
-        table = run_companions
-        statement = sa.select(table).where(table.c.run_id.in_(ids)).order_by(table.c.run_id, table.c.position)
-        found: dict[str, tuple[ModelFile, ...]] = dict.fromkeys(ids, ())
-        with self._database.reading() as connection:
-            for row in connection.execute(statement):
-                found[row.run_id] += (ModelFile(name=row.name, sha256=row.sha256, bytes=row.bytes),)
-        return found
-
     def _insert(self, table: sa.Table) -> Any:
         """The dialect's own INSERT, which knows ON CONFLICT; PostgreSQL's is slow to import."""
         if self._database.dialect == "sqlite":
@@ -343,6 +333,17 @@ class _Place(Record):
 
 
 _COLUMNS = tuple(runs.c[name] for name in RunRow.model_fields if name != "companions")
+
+
+def _companions(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[ModelFile, ...]]:
+    """The files beside the model of each run, as they were sent. On the caller's connection: one asked for
+    while another is held waits for ever where as many callers hold theirs as there are."""
+    table = run_companions
+    statement = sa.select(table).where(table.c.run_id.in_(ids)).order_by(table.c.run_id, table.c.position)
+    found: dict[str, tuple[ModelFile, ...]] = dict.fromkeys(ids, ())
+    for row in connection.execute(statement):
+        found[row.run_id] += (ModelFile(name=row.name, sha256=row.sha256, bytes=row.bytes),)
+    return found
 
 
 def _open(id: str) -> sa.ColumnElement[bool]:
