@@ -19,6 +19,7 @@ from rows.names import is_identifier, is_usual_label, key_of, nearest, same_but_
 
 __all__ = ["Match", "Table", "is_schema_table", "match"]
 
+OF_WORDS = 5  # times as many columns as the sample has, from which on they may stand for words of a text
 TEXT = "text"  # the type of a feature that is free text
 FEWEST_FIT = 0.5  # of the model's columns; with less, the table is most likely another model's
 SCORED = ("classification", "regression")
@@ -268,6 +269,8 @@ def _wrong_count(table: Table, info: ModelInfo, names: Sequence[str], hint: str)
     verb = "holds" if len(texts) == 1 else "hold"
     told = f" Most likely it takes numbers, and {listed(texts, 5)} {verb} text." if texts else ""
     beside = " beside the target" if len(names) < len(table.names) else ""
+    if texts and (info.n_features or 0) >= OF_WORDS * len(names):
+        told += " If a vectorizer or an encoder made the columns out of it, send that beside the model."
     return InvalidSample(
         f"The model takes {info.n_features} columns and keeps no names; the sample has {len(names)}{beside}: "
         f"{listed(list(names), 30)}.",
