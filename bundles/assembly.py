@@ -23,12 +23,13 @@ from estimators.asked import Asked, AskedWithScores, Rescaled
 from estimators.columns import ColumnSteps, Named
 from estimators.traits import label_text, task_of
 from model_utils import Adapter
-from records.model import ModelPart, PartRole
+from records.model import MAX_PARTS_TOLD, ModelPart, PartRole
 
 __all__ = ["Assembled", "assembled"]
 
 MOST_TRANSFORMERS = 8
 MOST_CHOICES = 50
+MOST_TOLD = MAX_PARTS_TOLD // 2  # preprocessors by name; a bundle may have an encoder for each column
 CLASSES = re.compile(r"class|label|target|species|categor|decod")
 LIST_HINT = (
     "Where one was fitted on some columns, send the list of all columns too (columns.pkl, columns.json), in "
@@ -114,6 +115,7 @@ class _Assembly:
         self.labels: tuple[str, ...] | None = None
         self.rescale: Entry | None = None
         self._sort(others)
+        self.shapes = {id(part): shape_of(part.value) for part in self.transformers}
 
     def build(self) -> Assembled:
         self._take_labels()
@@ -128,14 +130,13 @@ class _Assembly:
             self.transformers = [one for one in self.transformers if not any(one is part for part in foreign)]
             chain = self._chain()
             layout = self._layout(chain)
-        self.parts += [self._part(part, "preprocessor") for part in layout.used]
-        self.parts += [self._part(part, "preprocessor") for part, _ in chain]
+        before = [*layout.used, *(part for part, _ in chain)]
+        self.parts += [self._part(part, "preprocessor") for part in before[:MOST_TOLD]]
         self.parts.append(self._part(self.model, "model"))
         if self.rescale is not None:
             self.parts.append(self._part(self.rescale, "answers"))
-        return Assembled(
-            self._adapter(chain, layout), self.model.file, (*self.parts, *self._told(layout), *self.left)
-        )
+        told = (*self.parts, *self._told(layout), *self.left)
+        return Assembled(self._adapter(chain, layout), self.model.file, told[:MAX_PARTS_TOLD])
 
     # What there is ------------------------------------------------------------------------------
 
@@ -179,7 +180,7 @@ class _Assembly:
         """The words for a classifier's codes: an encoder of the target, or a list of as many names."""
         codes = self.inner.labels
         coded = codes is not None and codes == tuple(str(i) for i in range(len(codes)))
-        features = set(self.inner.features).union(*(shape_of(p.value).names for p in self.transformers))
+        features = set(self.inner.features).union(*(self.shapes[id(p)].names for p in self.transformers))
         known = tuple(sorted(features.union(*(names for _, names in self.names))))
         named = [(part, part.value.classes_) for part in self.single]
         named += [
@@ -210,7 +211,7 @@ class _Assembly:
 
     def _chain(self) -> list[tuple[Entry, Shape]]:
         """Transformers of whole tables, from the first to the model; those of some columns come later."""
-        shapes = [(part, shape_of(part.value)) for part in self.transformers]
+        shapes = [(part, self.shapes[id(part)]) for part in self.transformers]
         own = self._own_steps()
         wide = self._width()
         if task_of(self.model.value) == "regression":
@@ -286,7 +287,7 @@ class _Assembly:
             encoders=self.encoders,
             paths=self.encoder_paths,
             single=self.single,
-            rest=[(part, shape_of(part.value)) for part in rest],
+            rest=[(part, self.shapes[id(part)]) for part in rest],
         )
         self._refuse(layout.unplaced)
         lost = [part for part, why in layout.left if why == NO_ORDER and self._was_sent(part)]
@@ -303,7 +304,7 @@ class _Assembly:
         """A companion that was sent on purpose and fits nowhere is a fault; one in a bundle is left aside."""
         width = self._width()
         for part in parts:
-            shape = shape_of(part.value)
+            shape = self.shapes[id(part)]
             if not self._was_sent(part) and not self.order:
                 self._leave(part, "it fits nowhere before the model")
                 continue

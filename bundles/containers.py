@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from bundles import mlflow_folders
+from bundles.entries import names_in
+from bundles.mlflow_folders import JSON_DEPTH, JSON_TOKENS
 from errors import MAX_QUOTED, NotAModel
 from records import bounded_json
 from records.model import ScanReport
-from records.schema import MAX_FEATURES, MAX_NAME, Schema
+from records.schema import Schema
 from scan import files
 from scan.archives import UNREADABLE, entry_names, unpacked
-from scan.formats import DAMAGED_HINT, MAX_INFLATED, Inflation
+from scan.formats import CHUNK, DAMAGED_HINT, MAX_INFLATED, Inflation
 from scan.native import identify
 
 __all__ = ["Opened", "opened"]
 
 MAX_ENTRIES = 2_000  # of an MLflow folder: a model, its environment, an example
 MAX_LIST = 1 << 20  # bytes of a list of names
-JSON_DEPTH, JSON_TOKENS = 20, 200_000
 TAR_MARK, TAR_MARK_AT = b"ustar", 257
 
 
@@ -86,12 +87,8 @@ def _names(file: BinaryIO) -> tuple[str, ...] | None:
         found = bounded_json.parse(data, max_bytes=MAX_LIST, max_depth=JSON_DEPTH, max_tokens=JSON_TOKENS)
     except ValueError:
         return None
-    lists = list(found.values()) if isinstance(found, dict) else [found]
-    for one in lists:
-        texts = isinstance(one, list) and one and all(isinstance(name, str) and name for name in one)
-        if texts and len(one) <= MAX_FEATURES and len(set(one)) == len(one):
-            return tuple(name[:MAX_NAME] for name in one)
-    return None
+    lists = found.values() if isinstance(found, dict) else [found]
+    return next((names for one in lists if isinstance(one, list) and (names := names_in(one))), None)
 
 
 # --- Archives ------------------------------------------------------------------------------------
@@ -132,7 +129,8 @@ def _tar_members(file: BinaryIO, packed: bool) -> Iterator[tuple[str, bytes]]:
     file.seek(0)
     try:
         stream: Any = _Inflated(file) if packed else file
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        # In pieces as large as `Inflation` gives: each smaller one would copy all that is left of them.
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as archive:
             for count, member in enumerate(archive):
                 if count >= MAX_ENTRIES:
                     raise _unreadable(f"it has more than {MAX_ENTRIES:,} entries")

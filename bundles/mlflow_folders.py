@@ -20,7 +20,7 @@ from records.schema import MAX_NAME, FieldSpec, Schema
 from scan.formats import DAMAGED_HINT
 from schema_utils import infer_from_frame
 
-__all__ = ["Folder", "Read", "description_in", "read_folder"]
+__all__ = ["JSON_DEPTH", "JSON_TOKENS", "Folder", "Read", "description_in", "read_folder"]
 
 Read = Callable[[str, int], bytes]
 """An entry's content by its name, of at most so many bytes. Raises NotAModel for a larger one."""

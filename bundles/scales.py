@@ -28,27 +28,26 @@ FARTHEST = {
 
 def foreign_scalers(model: Any, chain: Sequence[tuple[Entry, Shape]], layout: Layout) -> list[Entry]:
     """Scalers right before the model that give half of their columns, or more, in sizes unlike its own."""
-    mined = mine(model)
+    last = [chain[-1][0]] if chain else layout.used
+    scalers = [entry for entry in last if type(entry.value).__name__ in FARTHEST]
+    mined = mine(model) if scalers else None  # which takes the longer the more trees there are
     if mined is None:
         return []
     fields = mined.schema.features
-    found = []
-    if chain and _is_foreign(chain[-1][0].value, fields):
-        found.append(chain[-1][0])
-    if not chain:
-        by_name = dict(zip(layout.out, fields, strict=False))
-        for entry in layout.used:
-            part = next((one for one in layout.parts if one.transformer is entry.value), None)
-            if part is not None and _is_foreign(entry.value, [by_name[name] for name in part.gives]):
-                found.append(entry)
-    return found
+    if chain:
+        return [entry for entry in scalers if _is_foreign(entry.value, fields)]
+    by_name = dict(zip(layout.out, fields, strict=False))
+    gives = {id(part.transformer): part.gives for part in layout.parts}
+    return [
+        entry
+        for entry in scalers
+        if _is_foreign(entry.value, [by_name[name] for name in gives[id(entry.value)]])
+    ]
 
 
-def _is_foreign(transformer: Any, fields: Sequence[FieldSpec]) -> bool:
-    farthest = FARTHEST.get(type(transformer).__name__)
+def _is_foreign(scaler: Any, fields: Sequence[FieldSpec]) -> bool:
+    farthest = FARTHEST[type(scaler).__name__]
     told = [field for field in fields if field.origin == "model"]  # not by its name
     known = [f for f in told if isinstance(f.min, int | float) and isinstance(f.max, int | float)]
-    if farthest is None or not known:
-        return False
     beyond = [f for f in known if max(abs(float(f.min or 0)), abs(float(f.max or 0))) > farthest]
-    return 2 * len(beyond) >= len(known)
+    return bool(known) and 2 * len(beyond) >= len(known)

@@ -123,15 +123,8 @@ def complete(info: ModelInfo, loaded: LoadedModel, scans: Mapping[int, ScanRepor
     """
     if loaded.file:
         info = with_scan(_swapped(info, loaded.file), scans[loaded.file])
-    companions = enumerate(info.companions)
     beside = [scan for number, scan in scans.items() if number != loaded.file]
-    info = info.model_copy(
-        update={
-            "companions": tuple(
-                one.model_copy(update={"format": beside[number].format}) for number, one in companions
-            )
-        }
-    )
+    companions = zip(info.companions, beside, strict=True)
     return info.model_copy(
         update={
             "framework": loaded.framework,
@@ -144,6 +137,7 @@ def complete(info: ModelInfo, loaded: LoadedModel, scans: Mapping[int, ScanRepor
             "upgraded_from": loaded.upgraded_from,
             "upgrades": loaded.upgrades,
             "parts": loaded.parts,
+            "companions": tuple(one.model_copy(update={"format": scan.format}) for one, scan in companions),
             "load_ms": loaded.load_ms,
             "load_memory_mb": loaded.load_memory_mb,
         }

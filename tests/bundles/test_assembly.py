@@ -18,11 +18,13 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, MinMaxScaler, OneHotEncoder, StandardScaler
 
+from bundles import scales
 from bundles.assembly import Assembled, assembled
 from errors import ModelError, NoPredict, SeveralModels
 from explainability import explain
 from mining.schema import mine
 from records.explanation import ExplainPlan
+from records.model import MAX_PARTS_TOLD
 
 RNG = np.random.default_rng(5)
 ROWS = 240
@@ -358,3 +360,24 @@ def test_explanations_are_of_the_raw_columns_by_the_models_own_explainer() -> No
     own = explain(assembled([("m.pkl", FOREST)]).adapter, CODED.head(20), CODED, ExplainPlan(), 0)
     assert told.features == tuple(RAW.columns) and told.explainer == own.explainer
     assert np.allclose(told.values, own.values)
+
+
+def test_more_encoders_than_are_told_are_used_all_the_same() -> None:
+    wide = pd.DataFrame({f"c{i}": RNG.choice(["a", "b"], ROWS) for i in range(120)})
+    encoders = {f"le_{name}": LabelEncoder().fit(wide[name]) for name in wide}
+    coded = wide.apply(lambda column: encoders[f"le_{column.name}"].transform(column))
+    model = RandomForestClassifier(4, random_state=0).fit(coded, TARGET)
+    found = assembled([("m.pkl", {"model": model} | encoders)])
+    assert answers(found, wide) == by_hand(model, coded)
+    assert len(found.parts) <= MAX_PARTS_TOLD and ("model", "model") in roles(found)
+
+
+def test_the_model_is_mined_for_its_sizes_only_where_a_scaler_stands_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(scales, "mine", lambda model: asked.append(model))
+    assembled([("m.pkl", {"model": FOREST, "encoders": ENCODERS})])
+    assert asked == []
+    assembled([("m.pkl", {"model": LOGISTIC, "scaler": SCALER})])
+    assert asked == [LOGISTIC]
