@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mining.facts import between_integers
-from mining.tree_counts import Ints, TreeCounts
+from mining.tree_counts import Ints, TreeCounts, narrow
 
 __all__ = ["VALUE_STEPS", "Cells", "cells_of", "group_shares", "resolution"]
 
@@ -113,17 +113,7 @@ def _spans(table: TreeCounts, grids: tuple[Floats, ...], first: Ints) -> tuple[I
         mine = inner[feature == j]
         cut[mine] = first[j] + 1 + np.searchsorted(grid, table.threshold[mine])
     low, high = first[feature].copy(), first[feature + 1].copy()
-    waiting = np.arange(len(inner))
-    child, above = inner, table.parent[inner]
-    while len(waiting):
-        some = above >= 0
-        waiting, child, above = waiting[some], child[some], above[some]
-        same = table.feature[above] == feature[waiting]
-        went_left = table.left[above] == child
-        lefts, rights = same & went_left, same & ~went_left
-        high[waiting[lefts]] = np.minimum(high[waiting[lefts]], cut[above[lefts]])
-        low[waiting[rights]] = np.maximum(low[waiting[rights]], cut[above[rights]])
-        child, above = above, table.parent[above]
+    narrow(table, cut, low, high)
     return low, cut[inner], high
 
 

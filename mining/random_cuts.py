@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mining.tree_counts import TreeCounts
+from mining.tree_counts import TreeCounts, narrow
 
 __all__ = ["between_whole_numbers", "has_random_cuts"]
 
@@ -62,17 +62,6 @@ def _are_of_whole(cuts: Floats, low: Floats, high: Floats) -> bool:
 
 def _left_over(table: TreeCounts) -> tuple[Floats, Floats]:
     """Between which cuts of the same column each split lies; infinite where none is above it."""
-    inner = table.inner
-    feature = table.feature[inner]
-    low, high = np.full(len(inner), -np.inf), np.full(len(inner), np.inf)
-    waiting = np.arange(len(inner))
-    child, above = inner, table.parent[inner]
-    while len(waiting):
-        some = above >= 0
-        waiting, child, above = waiting[some], child[some], above[some]
-        same = table.feature[above] == feature[waiting]
-        left = table.left[above] == child
-        for part, ends, nearer in ((same & left, high, np.minimum), (same & ~left, low, np.maximum)):
-            ends[waiting[part]] = nearer(ends[waiting[part]], table.threshold[above[part]])
-        child, above = above, table.parent[above]
+    low, high = np.full(len(table.inner), -np.inf), np.full(len(table.inner), np.inf)
+    narrow(table, table.threshold, low, high)
     return low, high

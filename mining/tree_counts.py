@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BOOSTED", "TreeCounts", "counts_of"]
+__all__ = ["BOOSTED", "TreeCounts", "counts_of", "narrow"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,6 +42,25 @@ class TreeCounts(NamedTuple):
     @property
     def inner(self) -> Ints:
         return np.flatnonzero(self.left >= 0)
+
+
+def narrow(table: TreeCounts, cuts: npt.NDArray[Any], low: npt.NDArray[Any], high: npt.NDArray[Any]) -> None:
+    """Brings `low` and `high`, of each split, in place to the nearest cuts above it in its tree.
+
+    cuts: of every node (nodes,), in whatever unit; those of ancestors on the same feature count.
+    """
+    inner = table.inner
+    feature = table.feature[inner]
+    waiting = np.arange(len(inner))
+    child, above = inner, table.parent[inner]
+    while len(waiting):
+        some = above >= 0
+        waiting, child, above = waiting[some], child[some], above[some]
+        same = table.feature[above] == feature[waiting]
+        left = table.left[above] == child
+        for part, ends, nearer in ((same & left, high, np.minimum), (same & ~left, low, np.maximum)):
+            ends[waiting[part]] = nearer(ends[waiting[part]], cuts[above[part]])
+        child, above = above, table.parent[above]
 
 
 def counts_of(

@@ -6,7 +6,7 @@ Promises: what comes out can be written as UTF-8, into PostgreSQL and on a page.
 import unicodedata
 from typing import Any
 
-__all__ = ["clean", "clean_within"]
+__all__ = ["clean", "clean_within", "plain_value"]
 
 
 def clean(text: str) -> str:
@@ -35,3 +35,17 @@ def clean_within(value: Any, longest: int) -> Any:
 def _is_space(c: str) -> bool:
     """Such as the one that keeps "5 km" together; Python calls none but the plain one printable."""
     return unicodedata.category(c) == "Zs"
+
+
+def plain_value(text: str) -> str | int | float:
+    """What a person means by a text in a list of values: a number where it is one, else itself, trimmed.
+
+    >>> [plain_value(part) for part in "1, 2.5, red".split(",")]
+    [1, 2.5, 'red']
+    """
+    for kind in (int, float):
+        try:
+            return kind(text.strip())
+        except ValueError:
+            continue
+    return text.strip()

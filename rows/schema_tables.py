@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from records.texts import plain_value
+
 __all__ = ["document_of"]
 
 TYPES = {
@@ -42,21 +44,12 @@ def document_of(frame: pd.DataFrame) -> dict[str, Any]:
 
 def _entry(key: str, cell: Any) -> tuple[str, Any]:
     if key in LISTS:
-        return key, [_plain(part) for part in str(cell).replace("|", ",").split(",") if part.strip()]
+        return key, [plain_value(part) for part in str(cell).replace("|", ",").split(",") if part.strip()]
     if key == "type":
         kind = str(cell).strip().lower()
         return key, TYPES.get(kind, kind)
     if key == "name":
         return key, str(cell).strip()
     if key in NUMBERS:
-        return key, _plain(str(cell))
+        return key, plain_value(str(cell))
     return key, cell.strip() if isinstance(cell, str) else cell
-
-
-def _plain(text: str) -> str | int | float:
-    for kind in (int, float):
-        try:
-            return kind(text.strip())
-        except ValueError:
-            continue
-    return text.strip()

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from errors import InvalidSchema
 from records.schema import Distribution, FeatureType, FieldSpec, Schema
+from records.texts import plain_value
 from schema_utils import parse_schema
 
 __all__ = ["COLUMNS", "column_config", "numbered", "to_frame", "to_schema"]
@@ -140,19 +141,9 @@ def _read(value: Any, column: str, row: Mapping[str, Any]) -> Any:
         except ValueError:
             raise ValueError(f"{column} is {str(value)[:40]!r}, which is not a number.") from None
     if column == "categories":
-        read = str.strip if row.get("type") == "text" else _category  # the words of a text are words
+        read = str.strip if row.get("type") == "text" else plain_value  # the words of a text are words
         return tuple(read(part) for part in str(value).split(",") if part.strip())
     return float(value) if column in NUMBERS else str(value).strip()
-
-
-def _category(text: str) -> str | int | float:
-    """`1, 2, 3` are numbers, as the model saw them; all else is text."""
-    for kind in (int, float):
-        try:
-            return kind(text.strip())
-        except ValueError:
-            continue
-    return text.strip()
 
 
 def _blank(value: Any) -> bool:
