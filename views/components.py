@@ -23,6 +23,7 @@ __all__ = [
     "ACTIVE",
     "STAGES",
     "STATUS",
+    "as_note",
     "chart",
     "count",
     "go_to",
@@ -41,6 +42,7 @@ __all__ = [
     "status_column",
     "status_text",
     "threshold",
+    "unfinished",
     "when",
 ]
 
@@ -183,6 +185,16 @@ def threshold(value: float | None, unit: str = "") -> str:
 def status_text(status: str) -> str:
     """The word for a status; words, not colors, carry the meaning."""
     return STATUS[status].word if status in STATUS else status.capitalize()
+
+
+def as_note(error: DashboardError) -> dict[str, Any]:
+    """An error as a page keeps it until it is drawn by `problem`."""
+    return {"title": error.title, "message": error.message, "hint": error.hint}
+
+
+def unfinished(message: str) -> dict[str, Any]:
+    """What is kept of work that ended without saying why."""
+    return {"code": "internal_error", "message": message, "hint": "Try again; the server's log says more."}
 
 
 def problem(error: DashboardError | Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ them is said before the run. Leaves the sample to its own form and the run to `v
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -47,17 +47,26 @@ def take(services: Any, draft: Any, uploads: Sequence[Any]) -> None:
         if files:
             runs.check_names(files)
             draft.model, draft.companions = files[0], files[1:MAX_FILES]
+            _say_left_out(draft, files[MAX_FILES:], f"A run has {MAX_FILES} files at most, with its model.")
             draft.contained, draft.entry, draft.steps = False, None, ()
             ask_inspection(services, draft)
         if tables:
             draft.reading_job = runs.request_reading(services, tables[0])
             draft.sample = tables[0]
+            _say_left_out(draft, tables[1:], "A run has one table as its sample.")
         if tables and not files:
             note = "The table is kept as the sample: upload the model's file, too."
             draft.notes.append({"title": "No model yet", "message": note, "hint": ""})
     except DashboardError as error:
-        draft.notes.append(_note(error))
+        draft.notes.append(ui.as_note(error))
     st.rerun()
+
+
+def _say_left_out(draft: Any, files: Sequence[Any], why: str) -> None:
+    """What was dropped and is not taken: nothing of it vanishes without a word."""
+    if files:
+        names = ", ".join(one.name for one in files[:10])
+        draft.notes.append({"title": "Not taken", "message": f"{names}: not taken.", "hint": why})
 
 
 def ask_inspection(services: Any, draft: Any) -> None:
@@ -69,7 +78,7 @@ def ask_inspection(services: Any, draft: Any) -> None:
         )  # fmt: skip
         draft.refusal = draft.inspection = None
     except DashboardError as error:
-        draft.refusal = _note(error)
+        draft.refusal = ui.as_note(error)
 
 
 def card(services: Any, draft: Any, start_over: Callable[[Any], None]) -> None:
@@ -121,7 +130,7 @@ def inspected(services: Any, draft: Any, wait: Wait) -> bool:
         try:
             job = runs.get_job(services, draft.inspection_job or "")
         except DashboardError as error:
-            draft.refusal = _note(error)
+            draft.refusal = ui.as_note(error)
         else:
             if job.state in ui.ACTIVE:
                 wait(services, job.id, "Reading the model")
@@ -130,10 +139,7 @@ def inspected(services: Any, draft: Any, wait: Wait) -> bool:
                 draft.inspection = job.result
                 _reorder(draft)
                 return True
-            draft.refusal = job.error or {
-                "code": "internal_error", "message": "The model could not be read.",
-                "hint": "Try again; the server's log says more.",
-            }  # fmt: skip
+            draft.refusal = job.error or ui.unfinished("The model could not be read.")
     ui.problem(draft.refusal)
     if (entry := _offer_choice(draft)) is not None:
         draft.entry = entry
@@ -214,7 +220,3 @@ def _order(services: Any, draft: Any, info: ModelInfo) -> None:
             draft.steps = tuple(chosen)
             ask_inspection(services, draft)
             st.rerun()
-
-
-def _note(error: DashboardError) -> Mapping[str, Any]:
-    return {"title": error.title, "message": error.message, "hint": error.hint, "choices": error.choices}

@@ -23,8 +23,6 @@ from rows.fit import check_fits_model
 from schema_utils import combine
 from views import components as ui
 from views import model_form, plan_form, sample_form, schema_table
-from views.sample_form import as_note as _as_note
-from views.sample_form import unfinished as _unfinished
 
 __all__ = ["render"]
 
@@ -136,7 +134,7 @@ def _ask_example(services: Any, draft: Draft, name: str) -> None:
     try:
         draft.example_job = runs.request_example(services, name)
     except DashboardError as error:
-        draft.notes.append(_as_note(error))
+        draft.notes.append(ui.as_note(error))
     st.rerun()
 
 
@@ -156,9 +154,9 @@ def _prepare_example(services: Any, draft: Draft) -> None:
             )  # fmt: skip
             draft.run_id = row.id
         else:
-            draft.notes.append(job.error or _unfinished("The example could not be prepared."))
+            draft.notes.append(job.error or ui.unfinished("The example could not be prepared."))
     except DashboardError as error:
-        draft.notes.append(_as_note(error))
+        draft.notes.append(ui.as_note(error))
     draft.example_job = None
     st.rerun()
 
@@ -179,7 +177,7 @@ def _watch(services: Any, draft: Draft) -> None:
         row = runs.get_run(services, draft.run_id or "")
     except NotFound as error:
         draft.run_id = None
-        draft.notes.append(_as_note(error))
+        draft.notes.append(ui.as_note(error))
         st.rerun()
     if row.state in ui.ACTIVE:
         st.subheader(ui.plain(row.name))
@@ -280,7 +278,7 @@ def _base(draft: Draft, info: ModelInfo) -> tuple[Schema | None, Mapping[str, An
         model = Schema.model_validate(mined) if mined else None
         draft.base = combine(None, sample, model) if sample or model else draft.typed
     except DashboardError as error:
-        draft.base, fault = None, _as_note(error)
+        draft.base, fault = None, ui.as_note(error)
     draft.base_of = key
     return draft.base, fault
 

@@ -18,7 +18,7 @@ from records.schema import Schema
 from rows.preview import labels_of, match_facts
 from views import components as ui
 
-__all__ = ["as_note", "fitted", "render", "unfinished"]
+__all__ = ["fitted", "render"]
 
 SAMPLE_TYPES = ["csv", "parquet"]
 MOST_LABELS = 12  # that are asked for one by one
@@ -79,7 +79,7 @@ def fitted(draft: Any, info: ModelInfo) -> tuple[Schema | None, Mapping[str, Any
     except InvalidInput as error:
         whole = draft.facts.schema_without(draft.target)
         if info.features or whole is None:
-            return None, as_note(error)
+            return None, ui.as_note(error)
         # Which of its columns are meant is then chosen in the table.
         st.info(
             ui.said(f"{error.message} Delete the rows that are no columns of the model."),
@@ -96,15 +96,6 @@ def fitted(draft: Any, info: ModelInfo) -> tuple[Schema | None, Mapping[str, Any
             more = f" and {len(names) - 10} more" if len(names) > 10 else ""
             st.caption(f"{title}: {', '.join(ui.plain(name) for name in names[:10])}{more}.")
     return shown, None
-
-
-def as_note(error: DashboardError) -> dict[str, Any]:
-    """An error as the page keeps it until it is drawn."""
-    return {"title": error.title, "message": error.message, "hint": error.hint}
-
-
-def unfinished(message: str) -> dict[str, Any]:
-    return {"code": "internal_error", "message": message, "hint": "Try again; the server's log says more."}
 
 
 def _labels(draft: Any, facts: SampleFacts, info: ModelInfo) -> None:
@@ -140,7 +131,7 @@ def _take(services: Any, draft: Any, upload: Any) -> None:
         draft.reading_job = runs.request_reading(services, sample)
         draft.sample = sample
     except DashboardError as error:
-        draft.notes.append(as_note(error))
+        draft.notes.append(ui.as_note(error))
     st.rerun()
 
 
@@ -154,9 +145,9 @@ def _facts(services: Any, draft: Any, info: ModelInfo) -> SampleFacts | None:
             return None
         draft.facts = runs.facts_of(job)
     except DashboardError as error:
-        draft.notes.append(as_note(error))
+        draft.notes.append(ui.as_note(error))
     if draft.facts is None:
-        draft.notes = draft.notes or [unfinished("The sample could not be read.")]
+        draft.notes = draft.notes or [ui.unfinished("The sample could not be read.")]
         _forget(draft)
         st.rerun()
     try:
