@@ -8,7 +8,6 @@ This file is run by every one of those interpreters, from 3.7 on, and imports no
 from __future__ import annotations
 
 import base64
-import io
 import json
 import pickle
 import subprocess
@@ -201,6 +200,8 @@ def make(release: str) -> None:
 
 
 def main() -> int:
+    from scripts import old_models
+
     folder, contents, told = Path(sys.argv[1]), {}, {}
     for release in RELEASES:
         python = str(folder / release / "bin" / "python")
@@ -211,11 +212,7 @@ def main() -> int:
             contents[f"{release}/{kind}.pkl"] = base64.b64decode(data)
             told[f"{release}/{kind}"] = answer
     contents["answers.json"] = json.dumps(told).encode()
-    with tarfile.open(str(FILE), "w:xz", preset=9) as archive:
-        for name, data in sorted(contents.items()):
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+    old_models.pack(FILE, contents)
     return 0
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FOLDER", "RELEASES", "answers", "asked", "main", "models", "read", "rows", "same"]
+__all__ = ["FOLDER", "RELEASES", "answers", "asked", "main", "models", "pack", "read", "rows", "same"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "old_models"
 RELEASES = (
@@ -398,7 +398,12 @@ def make(release: str) -> None:
     contents = dict({kind + ".pkl": data for kind, data in files.items()})
     contents["answers.json"] = json.dumps(told).encode()
     FOLDER.mkdir(exist_ok=True)
-    with tarfile.open(str(FOLDER / (release + ".tar.xz")), "w:xz", preset=9) as archive:
+    pack(FOLDER / (release + ".tar.xz"), contents)
+
+
+def pack(path: Path, contents: dict[str, bytes]) -> None:
+    """Writes files into one archive, the same for the same files."""
+    with tarfile.open(str(path), "w:xz", preset=9) as archive:
         for name, data in sorted(contents.items()):
             member = tarfile.TarInfo(name)
             member.size = len(data)

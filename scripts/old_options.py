@@ -7,7 +7,6 @@ archive of all releases, for the models are alike. This file is run by every one
 from __future__ import annotations
 
 import base64
-import io
 import json
 import pickle
 import subprocess
@@ -146,11 +145,7 @@ def main() -> int:
             contents[f"{kind}/{release}"] = base64.b64decode(data)
             told[f"{kind}/{release}"] = answer
     contents["answers.json"] = json.dumps(told).encode()
-    with tarfile.open(str(FILE), "w:xz", preset=9) as archive:
-        for name, data in sorted(contents.items()):
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
+    old_models.pack(FILE, contents)
     return 0
 
 
