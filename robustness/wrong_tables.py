@@ -110,7 +110,7 @@ def long_text(subject: Examined) -> Observation:
         and all(isinstance(value, str) for value in subject.frame[spec.name].dropna().head(FEW_ROWS))
     ]
     if not texts:
-        raise NotApplicable("No feature is a text.")
+        raise NotApplicable("No feature is a category of texts.")
     rows = _few(subject)
     failing: list[npt.NDArray[np.bool_]] = []
     example: str | None = None
