@@ -3,18 +3,21 @@
 Leaves measuring to others: a check is built from a figure that a section already holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from judging.expressions import GatedReport, expression_checks, timing_check
 from records.base import Section
 from records.checks import UNJUDGED, Check, CheckStatus, RunStatus
 from records.drift import DriftAnalysis, Scenario
 from records.explanation import ADDITIVITY_LIMIT, Explanation
-from records.gates import BaselineFigures, Gates
+from records.figures import ReportFigure
+from records.gates import BaselineFigures, Expression, Gates
 from records.likeness import RowLikeness, finding
 from records.metrics import SCORES, Accuracy, LatencyRow, Performance
 from records.robustness import Behaviour, Robustness
+from records.run import RunReport
 from reports.words import between, counted, number
 from settings import Settings
 
@@ -34,12 +37,20 @@ def judge(
     gates: Gates,
     thresholds: Settings,
     baseline: BaselineFigures | None,
+    baseline_report: RunReport | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> tuple[Check, ...]:
     """Every check of a run, passes included. A figure equal to its threshold is good.
 
     A section that failed gives checks with status `error`, one that does not apply gives
     `not_applicable`; what a gate asks for and the run could not measure is `error` either way.
+    baseline_report: the earlier run's, for gates that name its figures. beside: what else of the report a
+    gate may name, by its key (`model`, `timings`).
     """
+    sections = {
+        "metrics": metrics, "accuracy": accuracy, "robustness": robustness, "drift": drift,
+        "explanation": explanation, "likeness": likeness, **(beside or {}),
+    }  # fmt: skip
     return (
         *_performance_checks(metrics, gates, thresholds),
         *_score_checks(accuracy, gates),
@@ -48,6 +59,13 @@ def judge(
         _additivity_check(explanation),
         _likeness_check(likeness, thresholds.rows_auc_warn),
         *(_baseline_checks(metrics, accuracy, gates, baseline) if baseline else ()),
+        *expression_checks(
+            gates,
+            GatedReport(sections),
+            None if baseline_report is None else GatedReport(vars(baseline_report)),
+            metrics.value.gated if metrics.value else (),
+            same_sample=baseline is not None and baseline.same_sample,
+        ),
     )
 
 
@@ -149,7 +167,7 @@ def _performance_checks(metrics: Section[Performance], gates: Gates, thresholds:
         why = left_out if measured.latency else "No row was answered, so no call was timed."
         checks.append(single.unjudged("not_applicable", why))
     else:
-        checks.append(_with_interval(latency.of(metrics, p95), single_row))
+        checks.append(_single_row_check(latency, metrics, gates))
     errors = _limit_or_gate("error_rate", "Error rate", "share", gates.error_rate,
                             thresholds.error_rate_warn, thresholds.error_rate_fail)  # fmt: skip
     checks.append(errors.of(metrics, measured.error_rate if measured else None))
@@ -161,6 +179,19 @@ def _performance_checks(metrics: Section[Performance], gates: Gates, thresholds:
         memory = _Limit("memory", "Peak memory", "MB", fail=gates.max_memory_mb, gate=True)
         checks.append(memory.of(metrics, measured.peak_memory_mb if measured else None))
     return checks
+
+
+def _single_row_check(latency: _Limit, metrics: Section[Performance], gates: Gates) -> Check:
+    """The run's own limit is judged as any gated timing is; the server's by the figure alone."""
+    measured = metrics.value
+    row = measured.single_row if measured else None
+    if measured is None or row is None or gates.p95_ms is None:
+        return _with_interval(latency.of(metrics, row.p95_ms if row else None), row)
+    gate = Expression("p95_ms", "metrics.latency[1].p95_ms", "<=", gates.p95_ms)
+    settled = next((one for one in measured.gated if one.gate == gate.text), None)
+    figure = ReportFigure(gate.path, row.p95_ms, row.p95_interval, "ms")
+    found = timing_check(gate, figure, settled, {}, strict=gates.strict)
+    return found.model_copy(update={"id": latency.id, "title": latency.title})
 
 
 def _with_interval(check: Check, row: LatencyRow | None) -> Check:

@@ -6,30 +6,31 @@ caller's process. Leaves the work itself to `execution.stages`, in the worker.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
 from example_models import EXAMPLES
 from records.base import Record
-from records.model import ModelFile
+from records.model import ModelFile, name_of_file
 from records.run import RunPlan, RunReport, Source
 from records.sample import SampleFacts
 from records.schema import Schema
+from registry.models import baseline_of, with_kept_gates
+from reports.comparison import Comparison, compared
 from rows.columns import check_target
 from rows.matching import is_schema_table
 from schema_utils import check_complete, combine
 from services import Services
 from store.jobs import JobKind, JobRow
-from store.runs import RunPage, RunQuery, RunRow
+from store.run_lists import RunPage, RunQuery
+from store.run_rows import RunRow
 
 __all__ = [
-    "ComparedFigure",
-    "Comparison",
     "Upload",
     "artifact",
     "cancel_run",
@@ -60,26 +61,6 @@ class Upload(Record):
     name: str
     sha256: str
     bytes: int
-
-
-class ComparedFigure(Record):
-    """One figure of several runs; `best` is the position of the best value, None where none is known."""
-
-    key: str
-    title: str
-    unit: str
-    direction: Literal["lower", "higher"]
-    values: tuple[float | None, ...]
-    best: int | None
-
-
-class Comparison(Record):
-    """Several runs side by side, in the order asked for."""
-
-    ids: tuple[str, ...]
-    names: tuple[str, ...]
-    states: tuple[str, ...]
-    rows: tuple[ComparedFigure, ...]
 
 
 def store_upload(services: Services, stream: BinaryIO, name: str) -> Upload:
@@ -113,10 +94,12 @@ def submit(
     same request gives the first run again; with another it is a `Conflict`. It holds for all of the server:
     a door that callers share puts into it whose it is.
     """
-    plan = plan or RunPlan()
+    asked = plan or RunPlan()
+    belongs_to = asked.model or name_of_file(model.name)
     _check_sample(sample, facts, target, schema)
     check_names((model, *companions))
     run_id, job_id = new_run_id(), services.jobs.new_id()
+    plan = with_kept_gates(services, asked, belongs_to)
     row = RunRow(
         id=run_id,
         job_id=job_id,
@@ -124,6 +107,7 @@ def submit(
         tags=plan.tags,
         source=source,
         created_at=datetime.now(UTC),
+        model=belongs_to,
         model_name=model.name,
         model_sha256=model.sha256,
         model_bytes=model.bytes,
@@ -137,7 +121,7 @@ def submit(
     )
     with services.store.transaction():
         if idempotency_key is not None:
-            fingerprint = _fingerprint(model, schema, sample, target, plan, companions)
+            fingerprint = _fingerprint(model, schema, sample, target, asked, companions)
             earlier = services.store.runs.claim_idempotency(idempotency_key, fingerprint, run_id)
             if earlier is not None:
                 return get_run(services, earlier)
@@ -146,7 +130,7 @@ def submit(
         if plan.policy is not None:
             check_may_contain(services)
         services.artifacts.path(model.sha256)  # NotFound: it was uploaded days ago, and tidied away
-        _check_baseline(services, plan)
+        row = row.model_copy(update={"baseline_id": baseline_of(services, plan, belongs_to)})
         # Inside the transaction, so that deleting another run cannot pull a shared file away in between.
         for upload in (model, sample, *companions):
             if upload is not None:
@@ -311,25 +295,7 @@ def compare_runs(services: Services, ids: Sequence[str]) -> Comparison:
         )
     rows = [get_run(services, run_id) for run_id in unique]
     reports = [get_report(services, run_id) for run_id in unique]
-    figures = []
-    for key, title, unit, direction, read in _COMPARED:
-        values = tuple(None if report is None else read(report) for report in reports)
-        figures.append(
-            ComparedFigure(
-                key=key,
-                title=title,
-                unit=unit,
-                direction=direction,
-                values=values,
-                best=_best(values, direction),
-            )
-        )
-    return Comparison(
-        ids=unique,
-        names=tuple(row.name for row in rows),
-        states=tuple(row.state for row in rows),
-        rows=tuple(f for f in figures if any(v is not None for v in f.values)),
-    )
+    return compared(unique, [row.name for row in rows], [row.state for row in rows], reports)
 
 
 def _check_room(services: Services, what: str, *kinds: JobKind) -> None:
@@ -363,24 +329,6 @@ def _check_sample(
     shown = facts.schema_without(target)
     if schema is not None and shown is not None:
         check_complete(combine(schema, shown, None))
-
-
-def _check_baseline(services: Services, plan: RunPlan) -> None:
-    if plan.baseline is None:
-        return
-    row = services.store.runs.get(plan.baseline)
-    if row is None:
-        raise InvalidPlan(
-            f"The baseline run {plan.baseline!r} does not exist.",
-            hint="Use the id of a finished run, or leave `baseline` out.",
-            field="config.baseline",
-        )
-    if row.state not in {"passed", "warned", "failed"}:
-        raise InvalidPlan(
-            f"The baseline run {plan.baseline!r} is {row.state}, so it has no figures to compare with.",
-            hint="Use the id of a finished run.",
-            field="config.baseline",
-        )
 
 
 def check_names(uploads: Sequence[Upload]) -> None:
@@ -419,49 +367,3 @@ def _display_name(name: str) -> str:
     last = PureWindowsPath(PurePosixPath(name.replace("\x00", "")).name).name
     printable = "".join(c for c in last if c.isprintable()).strip()
     return printable[:MAX_FILE_NAME] or "model"
-
-
-def _latency(report: RunReport, batch_size: int) -> float | None:
-    row = report.metrics.value.of_batch(batch_size) if report.metrics.value else None
-    return row.p95_ms if row else None
-
-
-def _accuracy(report: RunReport, name: str) -> float | None:
-    value: float | None = getattr(report.accuracy.value, name, None)
-    return value
-
-
-def _metric(report: RunReport, name: str) -> float | None:
-    value: float | None = getattr(report.metrics.value, name, None)
-    return value
-
-
-def _worst_changed_share(report: RunReport) -> float | None:
-    return report.drift.value.largest_changed_share if report.drift.value else None
-
-
-def _best(values: Sequence[float | None], direction: str) -> int | None:
-    known = [(v, i) for i, v in enumerate(values) if v is not None]
-    if len({v for v, _ in known}) < 2:
-        return None
-    best_value = (min if direction == "lower" else max)(v for v, _ in known)
-    return next(i for v, i in known if v == best_value)
-
-
-_Reader = Callable[[RunReport], float | None]
-_COMPARED: tuple[tuple[str, str, str, Literal["lower", "higher"], _Reader], ...] = (
-    ("p95_ms_1", "p95 latency, 1 row", "ms", "lower", lambda r: _latency(r, 1)),
-    ("p95_ms_100", "p95 latency, 100 rows", "ms", "lower", lambda r: _latency(r, 100)),
-    ("p95_ms_1000", "p95 latency, 1,000 rows", "ms", "lower", lambda r: _latency(r, 1000)),
-    ("throughput_rows_s", "Throughput", "rows/s", "higher", lambda r: _metric(r, "throughput_rows_s")),
-    ("error_rate", "Error rate", "", "lower", lambda r: _metric(r, "error_rate")),
-    ("load_ms", "Load time", "ms", "lower", lambda r: _metric(r, "load_ms")),
-    ("peak_memory_mb", "Peak memory", "MB", "lower", lambda r: _metric(r, "peak_memory_mb")),
-    ("model_bytes", "File size", "bytes", "lower", lambda r: float(r.model.bytes)),
-    ("accuracy", "Accuracy", "", "higher", lambda r: _accuracy(r, "accuracy")),
-    ("f1_macro", "F1, macro average", "", "higher", lambda r: _accuracy(r, "f1_macro")),
-    ("roc_auc", "ROC AUC", "", "higher", lambda r: _accuracy(r, "roc_auc")),
-    ("r2", "R2", "", "higher", lambda r: _accuracy(r, "r2")),
-    ("mae", "Mean absolute error", "", "lower", lambda r: _accuracy(r, "mae")),
-    ("changed_share", "Changed answers, worst drift", "", "lower", _worst_changed_share),
-)

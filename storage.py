@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from store.database import Database
 from store.jobs import JobsRepository
+from store.models import ModelsRepository
 from store.runs import RunsRepository
 
 __all__ = ["GLANCE_S", "Store"]
@@ -26,6 +27,7 @@ class Store:
         self._database = Database(url)
         self.runs = RunsRepository(self._database)
         self.jobs = JobsRepository(self._database)
+        self.models = ModelsRepository(self._database)
 
     def migrate(self) -> None:
         """Bring the tables to this code's version; Unavailable when they are newer than the code."""

@@ -31,7 +31,7 @@ from distances import domain
 from errors import Cancelled, DashboardError, NotFound
 from execution.housekeeping import tidy
 from execution.inspection import describe_sample, inspect_model
-from execution.results import as_stored, summary_of
+from execution.results import as_stored, kept_figures, summary_of
 from execution.stages import Outcome, executed
 from jobs import Jobs
 from records.model import ModelFile, ModelInfo
@@ -42,7 +42,7 @@ from services import Services, build_services
 from settings import Settings
 from storage import GLANCE_S
 from store.jobs import KINDS, JobKind, JobRow
-from store.runs import RunRow
+from store.run_rows import RunRow
 
 __all__ = ["Hold", "Worker", "main"]
 
@@ -252,7 +252,7 @@ class Worker:
         summary = outcome.summary if report is outcome.report else summary_of(report)
         with self._services.store.transaction():
             self._services.store.runs.finish(
-                row.id, job.attempt, report.status, document, summary, outcome.files
+                row.id, job.attempt, report.status, document, summary, outcome.files, kept_figures(report)
             )
             if report.status == "cancelled":
                 self._services.jobs.cancelled(job.id, job.attempt)

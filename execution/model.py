@@ -18,7 +18,7 @@ from records.model import ModelInfo, Policy, ScanReport
 from sandbox.handle import Asking, ModelHandle, open_model
 from sandbox.zygote import Zygote
 from services import Services
-from store.runs import RunRow
+from store.run_rows import RunRow
 
 __all__ = ["RunModel"]
 
@@ -43,7 +43,7 @@ class RunModel:
         )
         self.warnings: tuple[str, ...] = ()
         self.isolation: tuple[str, ...] = ()
-        self._services, self._zygote, self._row = services, zygote, row
+        self._services, self._zygote, self.row = services, zygote, row
         self._deadline, self._cancelled = deadline, cancelled
         self._handles = ExitStack()
         self._handle: ModelHandle | None = None
@@ -59,7 +59,7 @@ class RunModel:
                 hint="See the earlier errors of this run.",
             )
         self._openings += 1
-        self._handle = self._handles.enter_context(self.start(self._row, self._scanned))
+        self._handle = self._handles.enter_context(self.start(self.row, self._scanned))
         loaded = self._handle.info
         if self._openings == 1:
             self.info = complete(self.info, loaded, self._handle.scans)
@@ -93,7 +93,7 @@ class RunModel:
 
     @property
     def _policy(self) -> Policy:
-        return policy_of(self._services.settings, self._row.plan.policy == "contained")
+        return policy_of(self._services.settings, self.row.plan.policy == "contained")
 
     def _scanned(self, scan: ScanReport) -> None:
         self.info = with_scan(self.info, scan)

@@ -5,6 +5,7 @@ Promises: a figure that was not measured is None, and a report that is stored ca
 
 import json
 import re
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,21 @@ from pydantic import ValidationError
 from errors import MAX_QUOTED, BadAnswer
 from estimators.answers import Attributions, Predictions, RowError
 from records.base import Section
+from records.figures import figures
 from records.metrics import Accuracy
 from records.model import ModelInfo
 from records.run import MAX_REPORT, RunError, RunReport
 from records.schema import Schema
 from shifts.criteria import Labelled
-from store.runs import RunSummary
+from store.run_rows import RunSummary
 from store.tables import clean
 
 __all__ = [
-    "as_stored", "attributions_table", "labelled_rows", "predictions_table", "row_errors", "summary_of",
+    "as_stored", "attributions_table", "kept_figures", "labelled_rows", "predictions_table", "row_errors",
+    "summary_of",
 ]  # fmt: skip
 
+MOST_FIGURES = 1_000
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\b\d+(?:\.\d+)?\b")  # values and numbers in a model's own message
 
 
@@ -100,6 +104,12 @@ def summary_of(report: RunReport) -> RunSummary:
         checks_warned=sum(c.status == "warn" for c in report.checks),
         error_message=report.errors[0].message if report.status == "error" and report.errors else None,
     )
+
+
+def kept_figures(report: RunReport) -> dict[str, float]:
+    """The figures that trends are drawn of, by path; of wide models those of the first features."""
+    known = ((one.path, one.value) for one in figures(vars(report)).values())
+    return dict(islice(((path, value) for path, value in known if value is not None), MOST_FIGURES))
 
 
 def labelled_rows(

@@ -32,7 +32,7 @@ from sandbox.reader import open_sample
 from sandbox.zygote import Zygote
 from schema_utils import parse_schema
 from services import Services
-from store.runs import RunRow
+from store.run_rows import RunRow
 
 __all__ = ["TakenSample", "read_sample", "take"]
 

@@ -6,11 +6,10 @@ or cannot answer still ends in a report. Leaves claiming and leases to `worker`.
 
 import io
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -21,11 +20,11 @@ from checks import judge, verdict
 from distances.subject import Subject
 from errors import Cancelled, ChildTimeout, DashboardError, InvalidSample, ModelError
 from estimators.answers import Predictions
-from execution import latency_trials
 from execution.explanation import Explained, answered, explain_rows, with_effects, worst_shift
 from execution.inspection import answers_of_another_version, environment
 from execution.likeness import Recipe, likeness, not_asked
 from execution.model import RunModel
+from execution.performance import performance
 from execution.reservations import guessed_ranges, with_reservations
 from execution.results import attributions_table, labelled_rows, predictions_table, row_errors, summary_of
 from execution.sample import TakenSample, read_sample, take
@@ -37,7 +36,7 @@ from records.drift import DriftAnalysis
 from records.explanation import Explanation
 from records.gates import BaselineFigures
 from records.likeness import RowLikeness
-from records.metrics import Accuracy, PairedTiming, Performance
+from records.metrics import Accuracy, Performance
 from records.robustness import Robustness
 from records.run import RunError, RunReport, Stage
 from records.schema import Schema
@@ -47,14 +46,13 @@ from robustness.monotonicity import check_declared
 from rows.fit import check_agrees, check_fits_model, looks_unscaled
 from rows.joint import joint_for
 from rows.texts import texts_from, texts_of, texts_read
-from sandbox.handle import ModelHandle
 from sandbox.zygote import Zygote
 from schema_utils import check_complete, combine, infer_from_frame
 from services import Services
 from shifts import analysis
 from shifts.criteria import Labelled
 from shifts.scenarios import check_scenario
-from store.runs import RunFile, RunRow, RunSummary
+from store.run_rows import RunFile, RunRow, RunSummary
 from synthetic_data import generate
 
 __all__ = ["Outcome", "executed"]
@@ -158,6 +156,7 @@ class Execution:
             self._record(error)
             fatal = True
         self._begin("judge")
+        baseline, baseline_report = self._baseline()
         checks = judge(
             metrics=self.metrics,
             accuracy=self.accuracy,
@@ -167,7 +166,9 @@ class Execution:
             likeness=self.likeness,
             gates=self.plan.gates,
             thresholds=self.services.settings,
-            baseline=self._baseline(),
+            baseline=baseline,
+            baseline_report=baseline_report,
+            beside={"model": self.model.info, "timings": self.timings},
         )
         status: RunStatus = "error" if fatal else verdict(checks, bool(self.errors))
         return self._outcome(status, checks)
@@ -212,7 +213,9 @@ class Execution:
             raise mismatch
         self.errors.extend(row_errors(reference))
 
-        self.metrics = self._section("latency", lambda: self._performance(frame, reference))
+        self.metrics = self._section(
+            "latency", lambda: performance(self.model, self._baseline_row(), frame, reference)
+        )
         self.accuracy = self._accuracy_section()
         if reference.failed.all():
             reason = "The model answered none of the generated rows, so there is no behaviour to look at."
@@ -253,50 +256,6 @@ class Execution:
             thresholds = monitoring_thresholds(found, plan, self.model.info.sha256).model_dump_json(indent=2)
             self._keep_bytes("thresholds.json", thresholds.encode(), JSON)
         return found
-
-    def _performance(self, frame: pd.DataFrame, reference: Predictions) -> Performance:
-        handle, plan = self.model.open(), self.plan.latency
-        usable = frame[~reference.failed]
-        if usable.empty:
-            memory = handle.memory()
-            return Performance(
-                load_ms=self.model.info.load_ms,
-                latency=(),
-                throughput_rows_s=None,
-                error_rate=1.0,
-                peak_memory_mb=memory.peak_mb,
-                load_memory_mb=self.model.info.load_memory_mb,
-            )
-        timings = handle.measure(usable, plan)
-        memory = handle.memory()
-        with ExitStack() as others:
-            callers = latency_trials.with_callers(
-                handle, lambda: others.enter_context(self.model.start(self.row)), usable, plan
-            )
-        return Performance(
-            load_ms=self.model.info.load_ms,
-            first_call_ms=timings.first_call_ms,
-            latency=timings.rows,
-            throughput_rows_s=max((row.rows_per_s for row in timings.rows), default=None),
-            error_rate=float(reference.failed.mean()),
-            peak_memory_mb=memory.peak_mb,
-            load_memory_mb=self.model.info.load_memory_mb,
-            predict_memory_mb=memory.since_load_mb,
-            cut_short=timings.cut_short,
-            method=plan.method,
-            threads=plan.threads or os.cpu_count(),
-            concurrency=callers,
-            against_baseline=self._against_baseline(handle, usable) if plan.against_baseline else None,
-        )
-
-    def _against_baseline(self, handle: ModelHandle, frame: pd.DataFrame) -> Section[PairedTiming]:
-        """This model and the baseline run's, timed in turn; why not, where the two cannot be."""
-        row = self.services.store.runs.get(self.plan.baseline or "")
-        if row is None:
-            return Section[PairedTiming].not_applicable("The baseline run was deleted.")
-        return latency_trials.in_turn_or_why_not(
-            handle, lambda: self.model.start(row), frame, self.plan.latency, row.id
-        )
 
     def _accuracy_section(self) -> Section[Accuracy]:
         names = self.schema.names if self.schema else ()
@@ -423,13 +382,25 @@ class Execution:
         self.warnings.extend(unread)
         return take(frame, self.row, self.model.info, mined, self.model.predict)
 
-    def _baseline(self) -> BaselineFigures | None:
-        if self.plan.baseline is None:
-            return None
-        row = self.services.store.runs.get(self.plan.baseline)
-        return BaselineFigures(
-            run_id=self.plan.baseline, p95_ms=row.p95_ms if row else None, score=row.score if row else None
+    def _baseline_row(self) -> RunRow | None:
+        """The run that this one is held against; None where there is none, or it was deleted since."""
+        return None if self.row.baseline_id is None else self.services.store.runs.get(self.row.baseline_id)
+
+    def _baseline(self) -> tuple[BaselineFigures | None, RunReport | None]:
+        """Its figures, and its report where a gate asks for more of it."""
+        row = self._baseline_row()
+        if row is None:
+            missing = self.row.baseline_id or ""  # of a run that was deleted there are no figures
+            return (BaselineFigures(run_id=missing) if missing else None), None
+        same = row.sample_sha256 is not None and row.sample_sha256 == self.row.sample_sha256
+        told = BaselineFigures(
+            run_id=row.id,
+            p95_ms=row.p95_ms,
+            score=row.score,
+            same_sample=same and row.target == self.row.target,
         )
+        document = self.services.store.runs.report(row.id) if self.plan.gates.need_baseline else None
+        return told, None if document is None else RunReport.model_validate(document)
 
     def _keep(self, name: str, frame: pd.DataFrame) -> None:
         buffer = io.BytesIO()

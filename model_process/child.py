@@ -240,7 +240,10 @@ class _Child:
     def _block(self, request: wire.Message) -> wire.Message:
         if self.rig is None:
             raise ModelError("The model was not made ready to be timed.")
-        calls = self.rig.block(int(request.header["calls"]), float(request.header["seconds"]))
+        seconds = float(request.header["seconds"])
+        if request.header.get("yardstick"):
+            return wire.Message({}, {"calls": self.rig.yardstick(seconds)})
+        calls = self.rig.block(int(request.header["calls"]), seconds)
         return wire.Message({}, {"calls": calls})
 
     def _rigged(self, request: wire.Message) -> Rig:

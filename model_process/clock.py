@@ -17,7 +17,7 @@ import pandas as pd
 from estimators.answers import FloatArray, SizeTimings, TimedCalls
 from records.metrics import LatencyPlan
 
-__all__ = ["inputs_of", "measure", "seconds_from_now", "time_block", "warm_up"]
+__all__ = ["Yardstick", "inputs_of", "measure", "seconds_from_now", "time_block", "warm_up"]
 
 
 FEWEST_CALLS = 3
@@ -29,6 +29,10 @@ SETTLED = 0.1  # relative difference of the two windows' medians
 MOST_WARM_UP = 100  # calls beyond which waiting for steadiness ends
 WARM_UP_SHARE = 0.25  # of a batch size's time, beyond the calls that the plan asks for
 VALIDATION_CALLS = 5
+YARDSTICK_NUMBERS = 1_000  # some 20 microseconds
+YARDSTICK_TRIALS = 25
+MOST_REPEATS = 10_000
+MOST_YARDSTICKS = 100_000
 
 
 def measure(
@@ -127,6 +131,29 @@ def time_block(
         if collecting:
             gc.enable()
     return np.array(taken, dtype=np.float64) / 1e6
+
+
+class Yardstick:
+    """A fixed piece of work, some of it Python's and some NumPy's, timed to tell how busy the machine is.
+
+    One call repeats it until it takes about `like_ms`, to be interrupted as often as the model's call is.
+    """
+
+    def __init__(self, like_ms: float) -> None:
+        self._numbers = np.random.default_rng(0).random(YARDSTICK_NUMBERS)
+        self._repeats = 1
+        alone = time_block(self._work, (None,), calls=YARDSTICK_TRIALS)
+        self._repeats = max(1, min(MOST_REPEATS, round(like_ms / float(np.median(alone)))))
+
+    def block(self, seconds: float) -> FloatArray:
+        """Milliseconds of the piece of work, one figure for each call (n,)."""
+        ends = seconds_from_now(seconds)
+        return time_block(self._work, (None,), calls=MOST_YARDSTICKS, deadline=ends) / self._repeats
+
+    def _work(self, _nothing: None) -> None:
+        for _ in range(self._repeats):
+            sum(range(YARDSTICK_NUMBERS))
+            np.sort(self._numbers)
 
 
 def seconds_from_now(seconds: float) -> float:

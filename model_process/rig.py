@@ -22,6 +22,7 @@ from records.metrics import LatencyPlan
 __all__ = ["Rig"]
 
 REHEARSAL_S = 1.0  # most that warming up for blocks of calls may take
+YARDSTICK_LIKE = 10  # calls, the shortest of which a call of the yardstick is as long as
 
 
 class Rig:
@@ -37,6 +38,7 @@ class Rig:
             self._prepare, self._validate = adapter.select, adapter.convert
             self._call = lambda table: adapter.predict(adapter.convert(table))
         self._inputs: Sequence[Any] = ()
+        self._yardstick: clock.Yardstick | None = None
 
     @property
     def threads(self) -> int:
@@ -66,6 +68,12 @@ class Rig:
         deadline = clock.seconds_from_now(seconds)
         with _limited(self._plan.threads):
             return clock.time_block(self._call, self._inputs, calls=calls, deadline=deadline)
+
+    def yardstick(self, seconds: float) -> FloatArray:
+        """Milliseconds of a fixed piece of work, by calls as long as the model's (n,)."""
+        if self._yardstick is None:
+            self._yardstick = clock.Yardstick(float(self.block(YARDSTICK_LIKE, seconds).min()))
+        return self._yardstick.block(seconds)
 
 
 def _timed_method(adapter: Adapter, method: str) -> Callable[[Any], Any]:

@@ -3,7 +3,7 @@
 Leaves judging to `checks`.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from records.base import Figure, Record
 
@@ -20,6 +20,7 @@ class Check(Record):
 
     reason: what was found and what to do, to be read beside the title.
     gate: the run has to be judged by this one; when it cannot be, the run is an error, not a pass.
+    interval: of the value, where one was worked out; an end that is not known is null.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Check(Record):
     unit: str = ""
     reason: str = ""
     gate: bool = False
+    interval: tuple[Figure, Figure] | None = None
 
     @property
     def sentence(self) -> str:
@@ -39,7 +41,10 @@ class Check(Record):
 
 
 def section_of(check: Check) -> SectionName:
-    """The report's section that a check was judged from."""
+    """The report's section that a check was judged from; of a gate's expression the one that it names."""
+    if check.id.startswith("gate:"):
+        named = check.id.removeprefix("gate:").partition(".")[0]
+        return named if named in get_args(SectionName) else "metrics"  # type: ignore[return-value]
     for prefix, section in _SECTIONS.items():
         if check.id.startswith(prefix):
             return section

@@ -285,6 +285,20 @@ class BreakingPoint(Record):
         return self.magnitude is None and self.interval is None and self.searched_to == 0
 
     @property
+    def distance(self) -> float | None:
+        """The magnitude without its sign; the farthest that was searched where nothing broke."""
+        if self.not_searched:
+            return None
+        return self.searched_to if self.magnitude is None else abs(self.magnitude)
+
+    @property
+    def reach(self) -> tuple[float | None, float | None] | None:
+        """The 95 % interval of `distance`, open beyond what was searched."""
+        if self.magnitude is None and not self.not_searched and self.distances is None:
+            return self.searched_to, None
+        return self.distances
+
+    @property
     def distances(self) -> tuple[float | None, float | None] | None:
         """The interval without its sign, the nearer end first; an end that was not reached is None."""
         if self.interval is None:

@@ -13,6 +13,7 @@ __all__ = [
     "SCORES",
     "Accuracy",
     "ConcurrencyRow",
+    "GatedTiming",
     "Interval",
     "LatencyPlan",
     "LatencyRow",
@@ -108,6 +109,28 @@ class PairedTiming(Record):
     interval: tuple[float, float]
 
 
+class GatedTiming(Record):
+    """A timing that a gate names, made again in fresh processes until the gate could be told, or time was up.
+
+    value: the median of the sittings, in the figure's unit; interval: at 99 % over the sittings, its better
+    end as on the machine at rest. slowdown: how many times longer than at rest a fixed piece of work took
+    meanwhile. Of a gate that names the baseline both models were timed in turn: ratio is this model's figure
+    as a multiple of the baseline's, and baseline what that was. Null where the gate names none.
+    """
+
+    gate: str  # as it was written, or the key of `Gates` that asks for it
+    path: str
+    batch_size: int
+    sittings: int
+    n: int
+    value: Figure
+    interval: Interval | None
+    slowdown: Figure = None
+    baseline: Figure = None
+    ratio: Figure = None
+    ratio_interval: Interval | None = None
+
+
 class Performance(Record):
     """The report's `metrics` section. Measured in the child, beside the model.
 
@@ -129,6 +152,7 @@ class Performance(Record):
     threads: int | None = None
     concurrency: tuple[ConcurrencyRow, ...] = ()
     against_baseline: Section[PairedTiming] | None = None
+    gated: tuple[GatedTiming, ...] = ()
 
     @property
     def single_row(self) -> LatencyRow | None:

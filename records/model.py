@@ -3,16 +3,17 @@
 Leaves reading files to `scan`, and models to `estimators`.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from records.base import Figure, Record
 
 __all__ = [
-    "FORMATS", "MAX_FILES", "MAX_PARTS_TOLD", "FormatName", "ModelFile", "ModelInfo", "ModelPart",
-    "NativeFormat", "PartRole", "Policy", "RefusedName", "ScanReport", "Task",
+    "FORMATS", "MAX_FILES", "MAX_PARTS_TOLD", "FormatName", "ModelFile", "ModelInfo", "ModelName",
+    "ModelPart", "NativeFormat", "PartRole", "Policy", "RefusedName", "ScanReport", "Task", "name_of_file",
 ]  # fmt: skip
 
 FormatName = Literal[
@@ -50,6 +51,24 @@ FORMATS = (
     NativeFormat("keras hdf5", "a Keras model (HDF5)", "keras", "keras torch h5py", (".h5", ".hdf5")),
 )
 Policy = Literal["strict", "contained", "unsafe"]
+MAX_MODEL_NAME = 200
+ModelName = Annotated[str, Field(min_length=1, max_length=MAX_MODEL_NAME, pattern=r"^[^\x00-\x1f\x7f/\\@]+$")]
+"""What the versions of one model are known by; it stands in addresses, and before @ in `latest:NAME@TAG`."""
+
+
+def name_of_file(file: str) -> str:
+    """The model's name where nobody gives one: the file's, without its end.
+
+    >>> name_of_file("churn.pkl"), name_of_file("churn v2.joblib.gz"), name_of_file(".pkl")
+    ('churn', 'churn v2', '.pkl')
+    """
+    stem, _, end = file.rpartition(".") if "." in file[1:] else (file, "", "")
+    if f".{end}".lower() in PACKED and "." in stem[1:]:
+        stem = stem.rpartition(".")[0]
+    return re.sub(r"[\x00-\x1f\x7f/\\@]", "_", stem)[:MAX_MODEL_NAME] or "model"
+
+
+PACKED = (".gz", ".bz2", ".xz", ".lzma", ".z", ".zst", ".lz4")
 
 
 class RefusedName(Record):

@@ -12,10 +12,10 @@ from records.base import Record, Section
 from records.checks import Check, RunStatus
 from records.drift import DriftAnalysis, DriftPlan
 from records.explanation import ExplainPlan, Explanation
-from records.gates import Gates
+from records.gates import Gates, parse_baseline
 from records.likeness import RowLikeness
 from records.metrics import Accuracy, LatencyPlan, Performance
-from records.model import ModelInfo
+from records.model import ModelInfo, ModelName
 from records.robustness import Robustness, RobustnessPlan
 from records.sample import SampleUse, TargetMap
 from records.schema import Schema
@@ -52,7 +52,14 @@ class RunPlan(Record):
     explain: ExplainPlan = ExplainPlan()
     robustness: RobustnessPlan = RobustnessPlan()
     gates: Gates = Gates()
-    baseline: str | None = Field(None, max_length=64, description="Id of an earlier run to compare with.")
+    model: ModelName | None = Field(
+        None, description="Name that the versions of one model share; by default the file's, without its end."
+    )
+    baseline: str | None = Field(
+        None,
+        max_length=450,
+        description="An earlier run to compare with: its id, latest:MODEL, latest:MODEL@TAG or pinned:MODEL.",
+    )
     entry: str | None = Field(
         None, max_length=200, description="Which part of a bundle to test, where several predict: its key."
     )
@@ -69,8 +76,12 @@ class RunPlan(Record):
 
     @model_validator(mode="after")
     def _a_baseline_to_time(self) -> Self:
-        if self.latency.against_baseline and self.baseline is None:
+        if self.baseline is None and self.latency.against_baseline:
             raise ValueError("latency.against_baseline needs a run to compare with; set baseline to its id")
+        if self.baseline is None and self.gates.need_baseline:
+            raise ValueError("a gate compares with a baseline; set baseline to a run's id or to latest:MODEL")
+        if self.baseline is not None:
+            parse_baseline(self.baseline)
         return self
 
 

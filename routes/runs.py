@@ -21,15 +21,17 @@ from errors import InvalidInput
 from records.base import Record
 from records.run import REPORT_VERSION, RunReport, Source, Stage
 from records.sample import SampleFacts
+from reports.comparison import Comparison
 from routes.dependencies import RunId, ServicesDep, blocking, is_stopping
 from routes.limits import limit_submissions
 from routes.problems import answers
 from routes.submission import FORM_SCHEMA, read_submission
-from runs import Comparison, Upload
+from runs import Upload
 from services import Services
 from settings import Settings
 from storage import GLANCE_S
-from store.runs import RunQuery, RunRow, RunState
+from store.run_lists import RunQuery
+from store.run_rows import RunRow, RunState
 
 __all__ = ["PREFIX", "RunItem", "RunList", "RunProgress", "build_router", "item_of", "links"]
 

@@ -18,7 +18,8 @@ from records.restarts import Restarts
 from routes.dependencies import ServicesDep, blocking
 from routes.problems import answers
 from services import Services
-from store.runs import RunQuery, RunState
+from store.run_lists import RunQuery
+from store.run_rows import RunState
 
 __all__ = ["VERSION", "Health", "Lock", "Readiness", "router"]
 

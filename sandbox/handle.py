@@ -203,10 +203,14 @@ class ModelHandle(LockedProcess):
         request = {"op": "rehearse", "plan": plan.model_dump(mode="json"), "batch_size": batch_size}
         self._call("measure", request, wire.encode_frame(frame.head(max(batch_size, 1000))))
 
-    def time_block(self, calls: int, seconds: float) -> np.ndarray:
-        """Milliseconds of up to `calls` calls in a row, no more than one after `seconds`; (n,)."""
+    def time_block(self, calls: int, seconds: float, *, yardstick: bool = False) -> np.ndarray:
+        """Milliseconds of up to `calls` calls in a row, no more than one after `seconds`; (n,).
+
+        yardstick: of a fixed piece of work instead of the model's calls, to tell how busy the machine is.
+        """
         asked = time.monotonic()
-        answer = self._call("measure", {"op": "block", "calls": calls, "seconds": seconds})
+        request = {"op": "block", "calls": calls, "seconds": seconds, "yardstick": yardstick}
+        answer = self._call("measure", request)
         try:
             return timed_block(answer, calls, took_ms(asked))
         except (KeyError, TypeError, ValueError) as error:

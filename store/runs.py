@@ -1,106 +1,26 @@
 """The runs, their files and their idempotency keys.
 
-Promises: a run is closed once, and only by the attempt that holds its job; a page's cursor stays valid
-while runs come and go. Leaves what the figures mean to the report, and files to `store.artifacts`.
+Promises: a run is closed once, and only by the attempt that holds its job. Leaves what the figures mean to
+the report, files to `store.artifacts`, and lists' order and pages to `store.run_lists`.
 """
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Any
 
 import sqlalchemy as sa
-from pydantic import AwareDatetime, Field, ValidationError
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
-from errors import Conflict, InvalidInput, NotFound
-from records.base import Figure, Record
+from errors import Conflict, NotFound
 from records.model import ModelFile
-from records.run import RunPlan, Source, Stage
-from records.schema import Schema
+from records.run import Stage
 from store.database import Database
-from store.tables import clean, clean_text, idempotency, jobs, run_companions, run_files, runs
+from store.run_lists import Place, RunPage, RunQuery, fitting
+from store.run_rows import COLUMNS, OPEN_STATES, RunFile, RunRow, RunState, RunSummary, row_of, values_of
+from store.tables import clean_text, idempotency, jobs, run_companions, run_files, run_reports, runs
 
-__all__ = ["RunFile", "RunPage", "RunQuery", "RunRow", "RunState", "RunSummary", "RunsRepository"]
-
-RunState = Literal["queued", "running", "passed", "warned", "failed", "error", "cancelled"]
-OPEN_STATES = ("queued", "running")
-MAX_CURSOR = 512
-
-
-class RunSummary(Record):
-    """What is known of a run once it is over, as sortable columns. Names as in the report."""
-
-    framework: str | None = None
-    estimator: str | None = None
-    task: str | None = None
-    rows: int | None = None
-    p50_ms: Figure = None
-    p95_ms: Figure = None
-    throughput_rows_s: Figure = None
-    error_rate: Figure = None
-    score: Figure = None
-    score_name: str | None = None
-    changed_share: Figure = None
-    checks_failed: int = 0
-    checks_warned: int = 0
-    error_message: str | None = None
-
-
-class RunRow(RunSummary):
-    """One run without its report. `revision` grows with every change, and can serve as an ETag."""
-
-    id: str
-    name: str
-    tags: tuple[str, ...] = ()
-    source: Source = "api"
-    state: RunState = "queued"
-    stage: Stage = "queued"
-    progress: float = Field(0.0, ge=0, le=1)
-    created_at: AwareDatetime
-    started_at: AwareDatetime | None = None
-    finished_at: AwareDatetime | None = None
-    model_name: str
-    model_sha256: str
-    model_bytes: int
-    companions: tuple[ModelFile, ...] = ()
-    sample_sha256: str | None = None
-    sample_name: str | None = None
-    target: str | None = None
-    job_id: str | None = None
-    plan: RunPlan = RunPlan()
-    user_schema: Schema | None = None
-    revision: int = 0
-
-
-class RunQuery(Record):
-    """Which runs to list, newest first. `model` is a part of the model's name; `tag` a whole tag."""
-
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = None
-    states: tuple[RunState, ...] = ()
-    source: Source | None = None
-    model: str | None = None
-    tag: str | None = None
-
-
-class RunPage(Record):
-    """`total` counts every run that fits the query, on all pages."""
-
-    rows: tuple[RunRow, ...]
-    next_cursor: str | None
-    total: int
-
-
-class RunFile(Record):
-    """A file that belongs to a run, by the name the API offers it under."""
-
-    name: str
-    sha256: str
-    bytes: int
-    media_type: str
+__all__ = ["RunsRepository"]
 
 
 class RunsRepository:
@@ -115,7 +35,7 @@ class RunsRepository:
 
     def insert(self, row: RunRow, report: Mapping[str, Any] | None = None) -> None:
         """Conflict when the id is taken; InvalidInput when the row could not be read back."""
-        values = _values(row) | {"updated_at": datetime.now(UTC), "report": report}
+        values = values_of(row) | {"updated_at": datetime.now(UTC)}
         beside = [
             {"run_id": row.id, "position": i} | one.model_dump(include={"name", "sha256", "bytes"})
             for i, one in enumerate(row.companions)
@@ -127,31 +47,34 @@ class RunsRepository:
                 raise Conflict(f"There is already a run {row.id}.") from error
             if beside:
                 connection.execute(sa.insert(run_companions), beside)
+            if report is not None:
+                connection.execute(sa.insert(run_reports).values(run_id=row.id, report=report))
 
     def get(self, id: str) -> RunRow | None:
         with self._database.reading() as connection:
-            row = connection.execute(sa.select(*_COLUMNS).where(runs.c.id == id)).one_or_none()
-            return None if row is None else _run(row, _companions(connection, [id])[id])
+            row = connection.execute(sa.select(*COLUMNS).where(runs.c.id == id)).one_or_none()
+            return None if row is None else row_of(row._mapping, _companions(connection, [id])[id])
 
     def report(self, id: str) -> dict[str, Any] | None:
         """The report as it was stored; None for an unknown run and for one that has none (yet)."""
         with self._database.reading() as connection:
-            report = connection.execute(sa.select(runs.c.report).where(runs.c.id == id)).scalar_one_or_none()
+            found = sa.select(run_reports.c.report).where(run_reports.c.run_id == id)
+            report = connection.execute(found).scalar_one_or_none()
         return report if report is None else dict(report)
 
     def list(self, query: RunQuery) -> RunPage:
         """InvalidInput for a cursor that is not ours."""
-        fits = _fits(query)
-        page = sa.select(*_COLUMNS).where(*fits).order_by(runs.c.created_at.desc(), runs.c.id.desc())
+        fits = fitting(query)
+        page = sa.select(*COLUMNS).where(*fits).order_by(runs.c.created_at.desc(), runs.c.id.desc())
         if query.cursor is not None:
-            page = page.where(_Place.read(query.cursor).after())
+            page = page.where(Place.read(query.cursor).after())
         with self._database.reading() as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(runs).where(*fits)).scalar_one()
             found = connection.execute(page.limit(query.limit + 1)).all()
             beside = _companions(connection, [row.id for row in found[: query.limit]])
-        rows = tuple(_run(row, beside[row.id]) for row in found[: query.limit])
+        rows = tuple(row_of(row._mapping, beside[row.id]) for row in found[: query.limit])
         more = len(found) > query.limit
-        return RunPage(rows=rows, next_cursor=_Place.of(rows[-1]).text() if more else None, total=total)
+        return RunPage(rows=rows, next_cursor=Place.of(rows[-1]).text() if more else None, total=total)
 
     def last_change(self) -> str:
         """A token that differs whenever any run was added, changed or deleted; cheap enough to poll."""
@@ -181,18 +104,24 @@ class RunsRepository:
         report: Mapping[str, Any] | None,
         summary: RunSummary | None = None,
         files: Sequence[RunFile] = (),
+        figures: Mapping[str, float] | None = None,
     ) -> bool:
-        """Close the run with its report and files, all or nothing; False as for `start`."""
+        """Close the run with its report and files, all or nothing; False as for `start`.
+
+        figures: the report's, by path, for trends.
+        """
         values = {
             **(summary or RunSummary()).model_dump(),
             "state": state,
             "stage": "done",
             "progress": 1.0,
-            "report": report,
             "finished_at": datetime.now(UTC),
         }
-        with self._database.writing():
+        with self._database.writing() as connection:
             mine = self._write(_held(id, attempt), values)
+            if mine and report is not None:
+                kept = sa.insert(run_reports).values(run_id=id, report=report, figures=figures)
+                connection.execute(kept)
             for file in files if mine else ():
                 self.add_file(id, file)
         return mine
@@ -220,7 +149,8 @@ class RunsRepository:
                 raise NotFound(f"There is no run {id}.", hint="It may have been deleted already.")
             held = {file.sha256 for file in self.files(id)} | {row.model_sha256, row.sample_sha256}
             held |= {one.sha256 for one in _companions(connection, [id])[id]}
-            connection.execute(sa.delete(run_companions).where(run_companions.c.run_id == id))
+            for table in (run_companions, run_reports):
+                connection.execute(sa.delete(table).where(table.c.run_id == id))
             connection.execute(sa.delete(run_files).where(run_files.c.run_id == id))
             connection.execute(sa.delete(idempotency).where(idempotency.c.run_id == id))
             connection.execute(sa.delete(jobs).where(jobs.c.id == row.job_id))
@@ -298,43 +228,6 @@ class RunsRepository:
             return connection.execute(statement).one_or_none() is not None
 
 
-class _Place(Record):
-    """A position in the list, newest first; opaque to callers."""
-
-    created_at: AwareDatetime
-    id: str
-
-    @classmethod
-    def of(cls, row: RunRow) -> Self:
-        return cls(created_at=row.created_at, id=row.id)
-
-    @classmethod
-    def read(cls, cursor: str) -> Self:
-        try:
-            if len(cursor) > MAX_CURSOR:
-                raise ValueError("too long")
-            padded = cursor + "=" * (-len(cursor) % 4)
-            created_at, id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-            return cls(created_at=created_at, id=id)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise InvalidInput(
-                "The cursor cannot be read.",
-                hint="Use next_cursor of the page before, unchanged, or leave it out.",
-                field="cursor",
-            ) from error
-
-    def text(self) -> str:
-        document = json.dumps([self.created_at.isoformat(), self.id]).encode()
-        return base64.urlsafe_b64encode(document).decode().rstrip("=")
-
-    def after(self) -> sa.ColumnElement[bool]:
-        same = sa.and_(runs.c.created_at == self.created_at, runs.c.id < self.id)
-        return sa.or_(runs.c.created_at < self.created_at, same)
-
-
-_COLUMNS = tuple(runs.c[name] for name in RunRow.model_fields if name != "companions")
-
-
 def _companions(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[ModelFile, ...]]:
     """The files beside the model of each run, as they were sent. On the caller's connection: one asked for
     while another is held waits for ever where as many callers hold theirs as there are."""
@@ -359,45 +252,3 @@ def _held(id: str, attempt: int) -> sa.ColumnElement[bool]:
 
 def _over(state: RunState) -> dict[str, Any]:
     return {"state": state, "stage": "done", "progress": 1.0, "finished_at": datetime.now(UTC)}
-
-
-def _fits(query: RunQuery) -> list[sa.ColumnElement[bool]]:
-    fits: list[sa.ColumnElement[bool]] = []
-    if query.states:
-        fits.append(runs.c.state.in_(query.states))
-    if query.source is not None:
-        fits.append(runs.c.source == query.source)
-    if query.model:
-        fits.append(runs.c.model_name.icontains(query.model, autoescape=True))
-    if query.tag:
-        fits.append(runs.c.tags.icontains(f"\n{_one_line(query.tag)}\n", autoescape=True))
-    return fits
-
-
-def _one_line(tag: str) -> str:
-    return tag.replace("\n", " ")
-
-
-def _values(row: RunRow) -> dict[str, Any]:
-    try:
-        # A number that becomes null at the boundary (1e999 in a plan) may break the row's own rules,
-        # and one row that cannot be read back would break every list.
-        RunRow.model_validate(clean(row.model_dump(mode="json")))
-    except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InvalidInput(
-            f"{place} holds a value that cannot be stored.", hint="Use finite numbers.", field=place
-        ) from error
-    values = row.model_dump(exclude={"plan", "user_schema", "companions"})
-    values["tags"] = "".join(["\n", *(f"{_one_line(tag)}\n" for tag in row.tags)])
-    values["plan"] = row.plan.model_dump(mode="json")
-    values["user_schema"] = None if row.user_schema is None else row.user_schema.model_dump(mode="json")
-    return values
-
-
-def _run(row: sa.Row[Any], companions: tuple[ModelFile, ...]) -> RunRow:
-    values = dict(row._mapping) | {"companions": companions}
-    values["tags"] = tuple(values["tags"].removeprefix("\n").removesuffix("\n").split("\n"))
-    if values["tags"] == ("",):
-        values["tags"] = ()
-    return RunRow.model_validate(values)

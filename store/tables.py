@@ -15,8 +15,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 __all__ = [
-    "clean", "clean_text", "database_clock", "idempotency", "jobs", "metadata", "run_companions", "run_files",
-    "runs",
+    "clean", "clean_text", "database_clock", "idempotency", "jobs", "metadata", "models", "run_companions",
+    "run_files", "run_reports", "runs",
 ]  # fmt: skip
 
 REPLACEMENT = "\ufffd"
@@ -147,11 +147,35 @@ runs = sa.Table(
     sa.Column("error_message", Text),
     sa.Column("plan", Document, nullable=False),
     sa.Column("user_schema", Document),
-    sa.Column("report", Document),  # last: SQLite then reads no page of it for a list
+    sa.Column("model", Text, nullable=False, server_default=""),  # the name that its versions share
+    sa.Column("baseline_id", Text),  # the run that `plan.baseline` stood for when this one was submitted
+    sa.Column("notes", Text, nullable=False, server_default=""),
+    sa.Column("deleted_at", Moment),  # can still be undone, see `RunsRepository.discard`
     sa.Index("ix_runs_created", "created_at", "id"),
     sa.Index("ix_runs_change", "updated_at", "revision"),
     sa.Index("ix_runs_model", "model_sha256"),
     sa.Index("ix_runs_sample", "sample_sha256"),
+    sa.Index("ix_runs_model_time", "model", "created_at", "id"),
+)
+
+# Apart from the runs: SQLite reads a row's pages up to the column asked for, and lists ask for no report.
+run_reports = sa.Table(
+    "run_reports",
+    metadata,
+    sa.Column("run_id", Text, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("figures", Document),  # by path, as `records.figures` has them: what a trend reads
+    sa.Column("report", Document, nullable=False),
+)
+
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("pinned_run_id", Text),
+    sa.Column("gates", Document),
+    sa.Column("notes", Text, nullable=False, server_default=""),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("updated_at", Moment, nullable=False),
 )
 
 run_files = sa.Table(

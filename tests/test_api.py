@@ -24,7 +24,7 @@ from records.restarts import Restarts
 from records.run import RunPlan, RunReport
 from routes import guard
 from routes.reference import error_classes
-from store.tables import runs
+from store.tables import run_reports
 from tests.support.api_server import Server, report_of, running_api, test_settings
 from tests.support.sample_reports import sample_report
 from tests.support.waiting import WAIT_S, wait_until
@@ -203,7 +203,9 @@ def test_a_report_that_cannot_be_read_is_a_problem_with_advice_and_can_be_delete
     run_id = server.submit().json()["id"]
     with server.services.store._database.writing() as connection:
         damaged = sample_report().model_dump(mode="json") | {"finished_at": "1e308"}
-        connection.execute(sa.update(runs).where(runs.c.id == run_id).values(report=damaged))
+        connection.execute(
+            sa.update(run_reports).where(run_reports.c.run_id == run_id).values(report=damaged)
+        )
     for path in (f"/api/v1/runs/{run_id}", f"/api/v1/runs/{run_id}/report.html"):
         found = problem(server.client.get(path), 404, "not_found")
         assert "finished_at is at fault" in found["detail"] and "Delete the run" in found["hint"]

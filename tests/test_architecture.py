@@ -24,7 +24,8 @@ ENGINES = {
     "rows", "scan", "schema_utils", "shifts", "synthetic_data",
 }  # fmt: skip
 DOOR = {
-    "auth", "lockdown.lock", "reports", "runs", "schema_utils", "services", "settings", "storage", "store",
+    "auth", "lockdown.lock", "registry", "reports", "runs", "schema_utils", "services", "settings", "storage",
+    "store",
 }  # fmt: skip
 MAY_IMPORT: dict[str, set[str]] = {
     # the ground
@@ -41,13 +42,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": set(),
     "auth": {"settings"},
     "supervisor": {"settings"},
-    "checks": {"reports.words", "settings"},
+    "checks": {"judging", "reports.words", "settings"},
+    "judging": {"reports.words"},
     # the store and the use case
     "store": {"settings"},
     "storage": {"store"},
     "jobs": {"settings", "storage", "store"},
     "services": {"jobs", "settings", "storage", "store"},
-    "runs": {"example_models", "rows", "schema_utils", "services", "store"},
+    "registry": {"services", "store"},
+    "runs": {
+        "example_models", "registry", "reports.comparison", "rows", "schema_utils", "services", "store",
+    },
     # the engines
     "estimators": {"scan", "upgrades"},
     "synthetic_data": {"rows", "schema_utils"},
@@ -93,7 +98,7 @@ ONLY_IN = {
 }
 WEB_HOLDS_NONE_OF = {
     "bundles", "checks", "distances", "drift", "estimators", "execution", "explainability", "explainers",
-    "metrics", "mining", "model_process", "model_utils", "robustness", "sandbox", "scan", "shifts",
+    "judging", "metrics", "mining", "model_process", "model_utils", "robustness", "sandbox", "scan", "shifts",
     "synthetic_data", "rows.csv_files", "rows.parquet_files", "rows.samples",
     "joblib", "lightgbm", "matplotlib", "numba", "scipy", "shap", "sklearn", "xgboost",
 }  # fmt: skip

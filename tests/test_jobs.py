@@ -13,7 +13,7 @@ from jobs import Jobs
 from settings import Settings
 from storage import Store
 from store.jobs import JobRow, Lease
-from store.runs import RunRow
+from store.run_rows import RunRow
 from tests.support.databases import in_processes
 
 EXPIRED = -1.0  # a lease that ended before it began

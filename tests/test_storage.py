@@ -21,7 +21,8 @@ from records.schema import FieldSpec, Schema
 from settings import PROJECT_ROOT
 from storage import Store
 from store.database import NEWEST
-from store.runs import RunFile, RunQuery, RunRow, RunSummary
+from store.run_lists import RunQuery
+from store.run_rows import RunFile, RunRow, RunSummary
 from store.tables import metadata
 from tests.support.databases import in_processes
 
@@ -442,6 +443,6 @@ def test_a_stored_report_is_plain_json_for_other_tools(store: Store, url: str) -
     store.runs.insert(a_run(), report={"é": [1, 2.5, None, True]})
     engine = sa.create_engine(url)
     with engine.connect() as connection:
-        text = connection.execute(sa.text("SELECT CAST(report AS TEXT) FROM runs")).scalar_one()
+        text = connection.execute(sa.text("SELECT CAST(report AS TEXT) FROM run_reports")).scalar_one()
     engine.dispose()
     assert json.loads(text) == {"é": [1, 2.5, None, True]}

@@ -12,7 +12,7 @@ import streamlit as st
 import runs
 import services as holder
 from errors import DashboardError
-from store.runs import RunQuery
+from store.run_lists import RunQuery
 from views import charts
 from views import components as ui
 

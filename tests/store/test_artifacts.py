@@ -12,7 +12,7 @@ from errors import InvalidInput, NotFound, TooLarge, Unavailable
 from services import build_services
 from settings import Settings
 from store.artifacts import Artifact, Artifacts
-from store.runs import RunQuery
+from store.run_lists import RunQuery
 
 MEGABYTE = 1024 * 1024
 

@@ -27,7 +27,7 @@ from rows.samples import read_sample
 from services import Services, build_services
 from settings import Settings
 from store.jobs import JobRow
-from store.runs import RunRow, RunSummary
+from store.run_rows import RunRow, RunSummary
 from tests.support.sample_reports import sample_report
 from tests.support.waiting import WAIT_S, wait_until
 

@@ -34,7 +34,7 @@ from records.robustness import Behaviour, Robustness
 from records.run import Environment, RunError, RunPlan, RunReport
 from records.schema import FieldSpec, Schema
 from settings import Settings
-from store.runs import RunRow
+from store.run_rows import RunRow
 
 __all__ = ["FEATURES", "sample_report", "sample_row", "sample_schema", "stopped_report"]
 

@@ -18,7 +18,7 @@ from records.schema import FieldSpec, Schema
 from reports.exports import to_html
 from services import Services, build_services
 from settings import Settings
-from store.runs import RunQuery
+from store.run_lists import RunQuery
 from tests.support.peoples_tables import csv_of, diabetes, telco
 from tests.support.sample_reports import sample_report, sample_row
 from views import schema_table

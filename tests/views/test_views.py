@@ -25,7 +25,7 @@ from runs import Upload
 from schema_utils import infer_from_frame
 from services import Services, build_services
 from settings import Settings
-from store.runs import RunQuery
+from store.run_lists import RunQuery
 from tests.support.sample_reports import sample_report, sample_row, sample_schema, stopped_report
 from views import charts, components, schema_table
 
