@@ -82,6 +82,16 @@ class Settings(BaseSettings):
         description="AUC at which a classifier that tells generated rows from the sample's is a warning; its "
         "whole interval must lie above. 0.5: cannot be told apart.",
     )
+    breaking_point_warn: float = Field(
+        0.2,
+        ge=0,
+        le=4,
+        description="Standard deviations: a feature that breaks a model of classes nearer than this is a "
+        "warning; its whole interval must be. 0: never.",
+    )
+    breaking_point_warn_numbers: float = Field(
+        0.05, ge=0, le=4, description="The same of a model whose answers are numbers."
+    )
     p95_warn_ms: float = Field(50, gt=0, description="Single-row p95 latency that warns, in ms.")
     p95_fail_ms: float = Field(100, gt=0, description="Single-row p95 latency that fails, in ms.")
     error_rate_warn: float = Field(0.001, ge=0, le=1, description="Error rate that warns.")

@@ -273,6 +273,7 @@ def _figures(report: Report) -> list[tuple[str, str]]:
         ("accuracy", _score(report)),
         ("worst drift", _worst_drift(report)),
         ("top features", _top_features(report)),
+        ("properties", _properties(report)),
     ]
 
 
@@ -313,10 +314,15 @@ def _top_features(report: Report) -> str:
     return ", ".join(shown)
 
 
+def _properties(report: Report) -> str:
+    """What callers have to know of the model; older servers tell none."""
+    return " ".join(each["sentence"] for each in _value(report, "robustness", "properties") or [])
+
+
 def _counts(report: Report) -> str:
     statuses = [each["status"] for each in report["checks"]]
     words = {"pass": "pass", "warn": "warn", "fail": "fail", "error": "not judged",
-             "not_applicable": "not applicable"}  # fmt: skip
+             "measured": "measured", "not_applicable": "not applicable"}  # fmt: skip
     counted = [f"{statuses.count(status)} {word}" for status, word in words.items() if status in statuses]
     return ", ".join(counted) or "none"
 

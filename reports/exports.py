@@ -28,7 +28,17 @@ from reports.findings import (
     sections_to_show,
     sentences_of,
 )
-from reports.words import between, breaking_distance, number, scenario, share, under, with_features
+from reports.words import (
+    STATUSES,
+    between,
+    breaking_distance,
+    held,
+    number,
+    scenario,
+    share,
+    under,
+    with_features,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -75,9 +85,9 @@ def to_html(report: RunReport) -> str:
 def to_junit(report: RunReport) -> str:
     """JUnit XML: a testsuite per section, a testcase per check; value and threshold in the message.
 
-    `fail` is a failure, `error` an error, `not_applicable` skipped; a warning passes with its reason in
-    system-out. What stopped a stage is an error in the first suite, "Run"; checks that it left unjudged
-    are skipped, so that a tally of errors counts causes.
+    `fail` is a failure, `error` an error, `measured` and `not_applicable` are skipped, for nothing was
+    judged; a warning passes with its reason in system-out. What stopped a stage is an error in the first
+    suite, "Run"; checks that it left unjudged are skipped, so that a tally of errors counts causes.
     """
     root = ET.Element("testsuites", name=_writable(f"Model Monitoring Dashboard: {report.name}"))
     suites = [("Run", [_junit_stage_error(e) for e in report.errors])]
@@ -117,7 +127,7 @@ def to_markdown(report: RunReport) -> str:
     lines += [
         f"{_md(report.model.name)} ({_md(kind_of(report.model))}). "
         f"Checks: {counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed, "
-        f"{counts['error']} could not be judged.",
+        f"{counts['error']} could not be judged, {counts['measured']} measured without a limit.",
         "",
         *(_md(sentence) for sentence in parts_of(report.model)),
         *([""] if report.model.parts else []),
@@ -127,6 +137,9 @@ def to_markdown(report: RunReport) -> str:
         lines += ["| Check | Status | Reason |", "| --- | --- | --- |"]
         lines += [f"| {_md(f.title)} | {f.status} | {_md(f.reason)} |" for f in notable]
         lines.append("")
+    properties = report.robustness.value.properties if report.robustness.value else ()
+    if properties:
+        lines += ["Properties of the model: " + _md(" ".join(p.sentence for p in properties)), ""]
     told = list(key_figures(report))
     if told:
         lines += ["| Figure | Value |", "| --- | ---: |"]
@@ -157,17 +170,10 @@ _VERDICTS = {
     "error": "Could not be judged",
     "cancelled": "Cancelled",
 }
-_STATUS_WORDS = {
-    "pass": "Passed",
-    "warn": "Warning",
-    "fail": "Failed",
-    "error": "Not judged",
-    "not_applicable": "Does not apply",
-}
 
 
 def _counts(checks: tuple[Check, ...]) -> dict[str, int]:
-    return {status: sum(c.status == status for c in checks) for status in _STATUS_WORDS}
+    return {status: sum(c.status == status for c in checks) for status in STATUSES}
 
 
 def _scores(report: RunReport) -> list[tuple[str, str]]:
@@ -205,16 +211,13 @@ def _drift_bars(report: RunReport) -> list[dict[str, Any]]:
 
 
 def _decomposition_bars(report: RunReport) -> list[dict[str, Any]]:
-    """Single effects, the largest first, then what interaction adds or takes away."""
+    """What each shift changes alone, the largest first, then what they change all together."""
     parts = report.drift.value.decomposition if report.drift.value else None
     if parts is None:
         return []
     singles = [(s.feature, s.changed_share, share(s.changed_share)) for s in parts.singles[:MOST_PARTS]]
-    rest = [s.changed_share or 0.0 for s in parts.singles[MOST_PARTS:]]
-    if rest:
-        singles.append((f"{len(rest)} more, summed", sum(rest), share(sum(rest))))
-    remainder = ("Interaction (joint less the sum)", parts.changed_remainder, share(parts.changed_remainder))
-    return _bars([*singles, remainder])
+    joint = ("All together", parts.joint_changed_share, share(parts.joint_changed_share))
+    return _bars([*singles, joint], full=1.0)
 
 
 def _by_psi(columns: tuple[ColumnDrift, ...]) -> list[ColumnDrift]:
@@ -228,7 +231,7 @@ def _junit_case(section: SectionName, check: Check, report: RunReport) -> ET.Ele
         ET.SubElement(case, "failure", message=message, type="threshold").text = message
     elif check.status == "error" and not is_consequence(report, check):
         ET.SubElement(case, "error", message=message, type="not_judged").text = message
-    elif check.status in ("error", "not_applicable"):
+    elif check.status in ("error", "measured", "not_applicable"):
         ET.SubElement(case, "skipped", message=message)
     else:
         prefix = "Warning: " if check.status == "warn" else ""
@@ -299,10 +302,11 @@ def _template() -> "Template":
         seen_by=seen_by,
         enough=lambda point, alarms: enough_in_words(alarms, point.feature) or "",
         breaking_distance=breaking_distance,
+        held=held,
     )
     environment.globals.update(
         verdicts=_VERDICTS,
-        status_words=_STATUS_WORDS,
+        status_words=STATUSES,
         kind_of=kind_of,
         parts_of=parts_of,
         sentences_of=sentences_of,
