@@ -20,7 +20,7 @@ from views import run_tabs
 
 __all__ = ["render"]
 
-ORDER = {"fail": 0, "error": 1, "warn": 2, "pass": 3, "not_applicable": 4}
+ORDER = {"fail": 0, "error": 1, "warn": 2, "pass": 3, "measured": 4, "not_applicable": 5}
 BANNERS = {
     "passed": st.success,
     "warned": st.warning,
@@ -119,7 +119,7 @@ def _why(report: RunReport) -> str:
     """One sentence under the verdict."""
     failed = [check for check in report.checks if check.status == "fail"]
     warned = [check for check in report.checks if check.status == "warn"]
-    judged = [check for check in report.checks if check.status != "not_applicable"]
+    judged = [check for check in report.checks if check.status not in ("measured", "not_applicable")]
     if report.status == "failed" and failed:
         return f"{ui.count(len(failed), 'gate')} broke: {ui.said(failed[0].sentence)}"
     if report.status == "warned" and warned:
