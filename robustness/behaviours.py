@@ -304,8 +304,8 @@ def extremes(subject: Examined) -> Observation:
     if worst is None or any(tries[i].kind not in WILD for i in np.flatnonzero(failing)):
         return Observation(failing, None if worst is None else str(worst))
     far = any(abs(tries[i].value) < HUGE for i in np.flatnonzero(failing))
-    beyond = f"{FAR:,.0f} standard deviations" if far else "single precision (3.4e38)"
-    return Observation(failing, str(worst), trait=f"Numbers beyond {beyond} get no usable answer.")
+    size = f"{FAR:,.0f} standard deviations away" if far else f"as large as {HUGE:g}"
+    return Observation(failing, str(worst), trait=f"Numbers {size} get no usable answer.")
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,15 @@ from reports import words
 from views.charts import GREY, SHOWN_FEATURES, finish, height_of, label
 
 __all__ = [
-    "alone_and_together", "breaking_points", "changed_share", "effect_on_output", "mean_move",
-    "interacts", "psi_by_scenario", "ran", "scenario_names",
+    "alone_and_together",
+    "breaking_points",
+    "changed_share",
+    "effect_on_output",
+    "interacts",
+    "mean_move",
+    "psi_by_scenario",
+    "ran",
+    "scenario_names",
 ]  # fmt: skip
 
 PAIR_HEIGHT = 44
@@ -61,8 +68,8 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
             hovertemplate="%{y}: %{x:.3~g} % got no answer<extra></extra>",
         )  # fmt: skip
     figure.add_vline(
-        x=100 * limit, line={"color": GREY, "dash": "dash"}, annotation_text=f"{100 * limit:g} %: broken",
-        annotation_font_color=GREY, annotation_position="bottom right", annotation_yanchor="bottom",
+        x=100 * limit, line={"color": GREY, "dash": "dash"}, annotation_text=f"{100 * limit:g} %",
+        annotation_font_color=GREY, annotation_position="top right",
     )  # fmt: skip
     figure.update_layout(barmode="stack")
     longest = max((c + 100 * s.failed_share for c, s in zip(changed, shown, strict=True)), default=0.0)
@@ -134,10 +141,9 @@ def breaking_points(points: Sequence[BreakingPoint], limit: float | None = None)
     measured = [(abs(p.magnitude or 0), p.distances or (None, None)) for p in found]
     figure = go.Figure()
     figure.add_bar(
-        y=[label(p.feature) for p in found], x=distances, orientation="h",
-        text=[f"{d:.2g} {'up' if (p.magnitude or 0) > 0 else 'down'}"
-              for d, p in zip(distances, found, strict=True)],
-        textposition="auto", insidetextanchor="start",
+        y=[f"{label(p.feature)} {'↑' if (p.magnitude or 0) > 0 else '↓'} {d:.2g}"
+           for d, p in zip(distances, found, strict=True)],
+        x=distances, orientation="h", marker={"color": CHANGED},
         error_x={
             "type": "data", "symmetric": False, "color": GREY, "thickness": 1.5,
             "array": [max((d if far is None else far) - d, 0) for d, (_, far) in measured],

@@ -16,7 +16,15 @@ from records.drift import (
     seen_by,
 )
 from records.run import RunReport
-from records.thresholds import TOLERATED, enough_in_words, rate_of, to_watch, why_unusable
+from records.thresholds import (
+    TOLERATED,
+    MonitoringThreshold,
+    enough_in_words,
+    monitoring_thresholds,
+    rate_of,
+    to_watch,
+    why_unusable,
+)
 from reports import words
 from views import components as ui
 from views import drift_charts as charts
@@ -44,7 +52,7 @@ def render(services: Any, report: RunReport) -> None:
             if any(s.mean_move is not None for s in shown):
                 ui.chart(
                     "Mean move: how far the answers move", charts.mean_move(drift.scenarios),
-                    note="Average distance of an answer from what it was, in standard deviations of all answers",
+                    note="On average, from what each answer was, in standard deviations of the answers",
                     key="mean_move", alt="Mean move of the answers, one bar for each simulated shift",
                 )  # fmt: skip
             ui.chart(
@@ -129,8 +137,9 @@ def _breaking_points(drift: DriftAnalysis, report: RunReport) -> None:
             key="breaking", alt="Smallest shift in standard deviations that breaks the model, by feature",
         )  # fmt: skip
     if found and found[0].rows:
-        _breaking_table(found, drift)
-    _false_alarms(drift)
+        _breaking_table(found, report)
+    if any(p.kind == "mean_shift" and not why_unusable(p, drift.false_alarms) for p in found):
+        _false_alarms(drift)
     if steady:
         _steady(steady)
 
@@ -149,8 +158,12 @@ def _steady(steady: list[BreakingPoint]) -> None:
             st.caption(f"{ui.plain(point.feature)} did not break up to {furthest}.")
 
 
-def _breaking_table(found: Sequence[BreakingPoint], drift: DriftAnalysis) -> None:
-    reasons = [why_unusable(p, drift.false_alarms) if p.kind == "mean_shift" else "" for p in found]
+def _breaking_table(found: Sequence[BreakingPoint], report: RunReport) -> None:
+    drift = report.drift.value or DriftAnalysis(scenarios=())
+    file = monitoring_thresholds(drift, report.plan.drift, report.model.sha256)
+    alerts = {alert.feature: alert for alert in file.thresholds}
+    told = [alerts.get(p.feature) if p.kind == "mean_shift" else None for p in found]
+    unusable = sum(alert is not None and not alert.usable for alert in told)
     by = {"changed_answers": "changed answers", "score": "score", None: ui.NONE}
     st.dataframe(
         {
@@ -166,9 +179,10 @@ def _breaking_table(found: Sequence[BreakingPoint], drift: DriftAnalysis) -> Non
                 ui.number(p.psi_interval[0] if p.psi_interval else None) for p in found
             ],
             "Usable": [
-                ui.NONE if p.kind != "mean_shift" else f"no: {why}" if why else "yes"
-                for p, why in zip(found, reasons, strict=True)
+                ui.NONE if alert is None else "yes" if alert.usable else f"no: {alert.reason}"
+                for alert in told
             ],
+            **({"Instead, a move of the mean by": [_instead(alert) for alert in told]} if unusable else {}),
             "Broken by": [by[p.by] for p in found],
         },
         hide_index=True,
@@ -183,13 +197,19 @@ def _breaking_table(found: Sequence[BreakingPoint], drift: DriftAnalysis) -> Non
     kept = ""
     if any(p.kind == "mean_shift" for p in found):
         kept = " Downloads has those of numbers as thresholds.json, to set up a monitor for this model."
-        if any(reasons):
-            kept += (
-                f" {ui.count(sum(map(bool, reasons)), 'alert threshold')} of {len(reasons)} cannot be used; "
-                "the file proposes for each how far its mean may move."
-            )
+        if unusable:
+            kept += f" {unusable} of {len(alerts)} alert thresholds cannot be used: watch the mean of these instead."
     of_words = " Shifts of texts are shares of their words." if words.of_texts(found) else ""
     st.caption(f"Measured on {ui.count(found[0].rows, 'row')}.{of_words}{kept}")
+
+
+def _instead(alert: MonitoringThreshold | None) -> str:
+    """`0.15 sd, from 170 rows`: what can be watched where the PSI cannot."""
+    if alert is None or alert.instead is None:
+        return ui.NONE
+    rows = alert.instead.batch_rows
+    enough = "in more than a million rows" if rows is None else f"in {ui.count(rows, 'row')} or more"
+    return f"{ui.number(alert.instead.mean_shift_std, 'sd')}, {enough}"
 
 
 def _false_alarms(drift: DriftAnalysis) -> None:
@@ -199,13 +219,14 @@ def _false_alarms(drift: DriftAnalysis) -> None:
         return
     if alarms[0].any_column <= TOLERATED:
         st.caption(
-            f"False alarms: chance alone reaches any of these thresholds in {ui.share(alarms[0].any_column)} of "
-            f"batches of {alarms[0].rows_current:,} rows, and less often in larger ones."
+            "False alarms: chance alone reaches any of these thresholds in "
+            f"{ui.share(alarms[0].any_column)} of batches of {alarms[0].rows_current:,} rows, "
+            "and less often in larger ones."
         )
         return
     st.markdown("**False alarms of these thresholds**")
     st.caption(
-        "Share of batches without any drift whose PSI reaches the alert threshold: chance alone moves a small "
+        "Share of batches without drift whose PSI reaches the alert threshold: chance alone moves a small "
         f"batch. Batches of the rows under “Enough” raise at most {TOLERATED * 100:g} % false alarms."
     )
     features: list[str | None] = [None, *to_watch(drift.breaking_points)]

@@ -74,7 +74,7 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
             breaking = st.number_input(
                 "Nearest breaking point (sd)", 0.001, 4.0, None, key="plan_breaking", persist_state="session",
                 placeholder=f"warns below {server.breaking_point_warn:g}",
-                help="Standard deviations that each feature must be able to move before 10 % of answers change",
+                help="How far every feature must be able to move, in standard deviations",
             )  # fmt: skip
     try:
         return RunPlan(

@@ -202,8 +202,8 @@ def test_the_page_states_verdict_then_checks_then_sections():
         "Failed nightly",
         "it breaks the limit",
         "Performance Measured",
-        "Robustness Behaviour",
-        "Drift Share",
+        "Robustness Behaviour Held",
+        "Drift Flip rate",
         "Explainability Mean",
         "Model and environment",
     ]
@@ -279,13 +279,13 @@ def test_after_an_error_markdown_is_the_cause_and_one_line():
     assert lines[0] == "## Could not be judged: notes.pkl"
     assert lines[1].startswith("- **not\\_a\\_model** in load: The file is plain text")
     assert lines[2].startswith("notes.pkl (not opened). Checks: 0 passed")
-    assert lines[-1] == ("| 8 checks | error | They could not be judged: The run ended before this part. |")
+    assert lines[-1] == ("| 9 checks | error | They could not be judged: The run ended before this part. |")
     assert len(lines) == 6
 
 
 def test_after_an_error_the_page_says_the_cause_then_once_that_the_rest_is_missing():
     text = Page(to_html(stopped_report())).text
-    assert text.index("plain text") < text.index("8 checks They could not be judged")
+    assert text.index("plain text") < text.index("9 checks They could not be judged")
     assert text.count("The run ended before this part.") == 1
     assert "unknown" not in text
 
@@ -396,8 +396,8 @@ def test_a_joint_shift_taken_apart_is_in_the_page_and_the_csv():
     report = taken_apart(full_report())
     text = Page(to_html(report)).text
     assert "Mean shift 1 sd taken apart" in text
-    assert "age 20 % b 10 % Interaction (joint less the sum) -5 %" in text
-    assert "Together the shifts change 25 %, one by one 30 % in sum" in text
+    assert "age 20 % b 10 % All together 25 %" in text
+    assert "nteraction" not in text
     assert "The mean probability of yes moves by 0.02 together, by 0.03 in sum." in text
     figures = {tuple(row[:2]): row[2] for row in csv.reader(io.StringIO(metrics_csv(report)))}
     assert figures["drift", "decomposition.mean_shift_1.age.changed_share"] == "0.2"

@@ -332,7 +332,7 @@ class TestExtremes:
         # Nine values of x, of which two overflow, and seven of n.
         assert (found.rows, found.failing_share, found.serious) == (16, 2 / 16, False)
         assert found.example == "x = 1e+300 (huge): no usable answer"
-        assert found.trait == "Numbers beyond single precision (3.4e38) get no usable answer."
+        assert found.trait == "Numbers as large as 1e+300 get no usable answer."
 
     def test_one_value_that_spoils_the_table_does_not_fail_the_others(self) -> None:
         def single_precision(frame: pd.DataFrame) -> Predictions:
