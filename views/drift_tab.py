@@ -198,7 +198,7 @@ def _breaking_table(found: Sequence[BreakingPoint], report: RunReport) -> None:
     if any(p.kind == "mean_shift" for p in found):
         kept = " Downloads has those of numbers as thresholds.json, to set up a monitor for this model."
         if unusable:
-            kept += f" {unusable} of {len(alerts)} alert thresholds cannot be used: watch the mean of these instead."
+            kept += f" {unusable} of {len(alerts)} alert thresholds cannot be used: watch the means instead."
     of_words = " Shifts of texts are shares of their words." if words.of_texts(found) else ""
     st.caption(f"Measured on {ui.count(found[0].rows, 'row')}.{of_words}{kept}")
 
