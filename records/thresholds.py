@@ -167,7 +167,8 @@ def why_unusable(point: BreakingPoint, alarms: Sequence[FalseAlarms]) -> str:
     tried = [(a.rows_current, rate) for a in alarms if (rate := rate_of(a, point.feature)) is not None]
     if tried and enough_rows(alarms, point.feature) is None:
         rows, rate = max(tried)
-        return f"Too many false alarms: {rate:.3g} of batches of {rows:,} rows without drift reach it."
+        share = f"{rate * 100:.3g} %"
+        return f"Too many false alarms: {share} of batches of {rows:,} rows without drift reach it."
     return ""
 
 

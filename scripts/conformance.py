@@ -2,9 +2,10 @@
 
     python -m scripts.conformance [NAME ...]
 
-Every one of scikit-learn's `all_estimators()`, every family of `family_corpus` and the shipped examples, fitted
-on scikit-learn's bundled real data and run with nothing configured; and what each check says of them. Takes some minutes. With names, only models whose name
-holds one of them are run, and nothing is written. Needs what requirements-frameworks.txt lists, and skl2onnx.
+Every one of scikit-learn's `all_estimators()`, every family of `family_corpus` and the shipped examples,
+fitted on scikit-learn's bundled real data and run with nothing configured; then what each check says of
+them. Takes some minutes. With names, only models whose name holds one of them are run, and nothing is
+written. Needs what requirements-frameworks.txt lists, and skl2onnx.
 """
 
 import io
@@ -179,7 +180,7 @@ WHY = {
     "robustness_batch_vs_single": "Answers are drawn at random.",
     "robustness_duplicate_rows": "Answers are drawn at random.",
     "robustness_column_order": "Columns in another order are let in by name and mixed up all the same.",
-    "robustness_probabilities": "Probabilities are NaN, or cannot be had: no threshold means anything on them.",
+    "robustness_probabilities": "Probabilities are NaN, or cannot be had: no threshold works on them.",
     "drift_breaking_point": "A shift of one feature that nobody notices flips 10 % of the answers: single or "
     "unpruned trees, neighbours, outlier detectors whose contour runs through the rows.",
     "explanation_additivity": "Attributions do not sum to the answer.",
@@ -200,9 +201,10 @@ def judged(found: list[Tested]) -> list[str]:
     lines = [
         "## What each check says of them",
         "",
-        f"Of {len(tested)} models (families, shipped examples, estimators of scikit-learn) {verdicts['passed']} "
-        f"passed, {verdicts['warned']} warned and {verdicts['failed']} failed. What a whole family does is told "
-        "as a property and is `measured`, as is a figure without a limit; a warning is what a team can act on.",
+        f"Of {len(tested)} models (families, shipped examples, estimators of scikit-learn) "
+        f"{verdicts['passed']} passed, {verdicts['warned']} warned and {verdicts['failed']} failed. What a "
+        "whole family does is told as a property and is `measured`, as is a figure without a limit; a warning is "
+        "what a team can act on.",
         "",
         "| check | passed | measured | warned | failed | not judged | why those warn or fail |",
         "|---|---:|---:|---:|---:|---:|---|",

@@ -63,18 +63,19 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
         failed = [100 * s.failed_share for s in shown]
         figure.add_bar(
             y=names, x=failed, name="No answer", orientation="h",
-            marker={"color": FAILED, "pattern": {"shape": "/"}},
+            marker={"color": FAILED},
             text=[f"{share:.3g} %" if share else "" for share in failed], textposition="inside",
             hovertemplate="%{y}: %{x:.3~g} % got no answer<extra></extra>",
         )  # fmt: skip
     figure.add_vline(
         x=100 * limit, line={"color": GREY, "dash": "dash"}, annotation_text=f"{100 * limit:g} %",
-        annotation_font_color=GREY, annotation_position="top right",
+        annotation_font_color=GREY, annotation_position="top",
     )  # fmt: skip
     figure.update_layout(barmode="stack")
     longest = max((c + 100 * s.failed_share for c, s in zip(changed, shown, strict=True)), default=0.0)
     figure.update_xaxes(title="Rows (%)", range=[0, min(105.0, max(1.15 * longest, 130 * limit))])
-    return finish(figure, height=height_of(len(shown), PAIR_HEIGHT), legend=failing)
+    finish(figure, height=height_of(len(shown), PAIR_HEIGHT), legend=failing)
+    return figure.update_layout(legend={"x": 1, "xanchor": "right"})  # beside the line's own name
 
 
 def mean_move(scenarios: Sequence[Scenario]) -> go.Figure:
@@ -86,7 +87,7 @@ def mean_move(scenarios: Sequence[Scenario]) -> go.Figure:
         text=[f"{s.mean_move:.3g}" for s in shown],
         hovertemplate="%{y}: %{x:.3~g} sd on average<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title="Mean move (standard deviations of the answers)", rangemode="tozero")
+    figure.update_xaxes(title="Mean move (sd of the answers)", rangemode="tozero")
     return finish(figure, height=height_of(len(shown), PAIR_HEIGHT), legend=False)
 
 
@@ -108,11 +109,12 @@ def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> 
             x=ends, y=[name] * len(ends), mode="lines", line={"color": GREY, "width": 1.5},
             hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-    for (title, values), symbol in zip(told.items(), ("circle", "diamond-open"), strict=True):
+    looks = (("circle", CHANGED), ("diamond-open", FAILED))
+    for (title, values), (symbol, color) in zip(told.items(), looks, strict=True):
         known = [(n, psi) for n, psi in zip(names, values, strict=True) if psi is not None]
         figure.add_scatter(
             x=[max(psi, LEAST_PSI) for _, psi in known], y=[n for n, _ in known], name=title, mode="markers",
-            marker={"size": 10, "symbol": symbol, "line": {"width": 2}}, customdata=[psi for _, psi in known],
+            marker={"size": 10, "symbol": symbol, "color": color, "line": {"width": 2}}, customdata=[psi for _, psi in known],
             hovertemplate=f"%{{y}}: {title.lower()} PSI %{{customdata:.3~g}}<extra></extra>",
         )  # fmt: skip
     for value in (warn, fail):
@@ -122,7 +124,11 @@ def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> 
     marks = [mark for mark in marks if mark > 0]
     figure.update_xaxes(
         title="PSI (logarithmic)", type="log", tickvals=marks, tickangle=0,
-        ticktext=[f"≤ {mark:g}" if mark == LEAST_PSI else f"{mark:g}" for mark in marks],
+        # The second line keeps 0.1 and 0.2 apart on a phone.
+        ticktext=[
+            f"≤ {mark:g}" if mark == LEAST_PSI else f"<br>{mark:g}" if mark == fail else f"{mark:g}"
+            for mark in marks
+        ],
         range=[math.log10(0.8 * LEAST_PSI), math.log10(1.3 * max(most, fail, 1.0))],
     )  # fmt: skip
     figure.update_yaxes(categoryorder="array", categoryarray=names)

@@ -42,14 +42,15 @@ def render(services: Any, report: RunReport) -> None:
     warn, fail = services.settings.psi_warn, services.settings.psi_fail
     plan, shown = report.plan, charts.ran(drift.scenarios)
     if shown:
-        with st.grid(2, min_column_width=320, gap="small"):
+        moves = any(s.mean_move is not None for s in shown)
+        with st.grid(3 if moves else 2, min_column_width=320, gap="small"):
             ui.chart(
                 "Flip rate: share of answers that change, by simulated shift",
                 charts.changed_share(drift.scenarios, plan.drift.changed_limit),
                 note=f"{ui.count(plan.rows, 'generated row')}, {_on_what(plan.drift)}. {_broken(report)}",
                 key="changed_share", alt="Share of changed answers, one bar for each simulated shift",
             )  # fmt: skip
-            if any(s.mean_move is not None for s in shown):
+            if moves:
                 ui.chart(
                     "Mean move: how far the answers move", charts.mean_move(drift.scenarios),
                     note="On average, from what each answer was, in standard deviations of the answers",
@@ -188,6 +189,7 @@ def _breaking_table(found: Sequence[BreakingPoint], report: RunReport) -> None:
         hide_index=True,
         column_config={
             "Feature": st.column_config.TextColumn(pinned=True),
+            "Usable": st.column_config.TextColumn(width="medium"),
             "Alert threshold (PSI)": st.column_config.TextColumn(
                 help="The PSI at the nearer end of the interval: below it the model most likely holds"
             ),

@@ -131,7 +131,7 @@ def test_what_is_watched_is_the_psi_at_the_nearer_end_of_what_breaks() -> None:
         ({"psi_interval": None}, "The PSI of the nearer end is not known."),
         (
             {"feature": "income"},
-            "Too many false alarms: 0.051 of batches of 500 rows without drift reach it.",
+            "Too many false alarms: 5.1 % of batches of 500 rows without drift reach it.",
         ),
     ],
 )
