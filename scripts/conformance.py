@@ -202,9 +202,9 @@ def judged(found: list[Tested]) -> list[str]:
         "## What each check says of them",
         "",
         f"Of {len(tested)} models (families, shipped examples, estimators of scikit-learn) "
-        f"{verdicts['passed']} passed, {verdicts['warned']} warned and {verdicts['failed']} failed. What a "
-        "whole family does is told as a property and is `measured`, as is a figure without a limit; a warning is "
-        "what a team can act on.",
+        f"{verdicts['passed']} passed, {verdicts['warned']} warned and {verdicts['failed']} failed. What "
+        "a whole family does is told as a property and is `measured`, as is a figure without a limit; a "
+        "warning is what a team can act on.",
         "",
         "| check | passed | measured | warned | failed | not judged | why those warn or fail |",
         "|---|---:|---:|---:|---:|---:|---|",

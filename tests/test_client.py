@@ -159,6 +159,19 @@ def test_the_summary_names_verdict_figures_failing_checks_and_the_page() -> None
     assert all(line[17] == " " and line[18] != " " for line in found)
 
 
+def test_the_summary_tells_properties_and_what_is_measured() -> None:
+    report = sample_report().model_dump(mode="json")
+    report["robustness"]["value"]["properties"] = [
+        {"name": "dtype", "sentence": "Needs doubles.", "advice": ""}
+    ]
+    report["checks"][0]["status"] = "measured"
+    lines = summary(report, "http://h").splitlines()
+    assert "  properties      Needs doubles." in lines
+    assert any(line.startswith("  checks ") and "1 measured" in line for line in lines)
+    del report["robustness"]["value"]["properties"]  # of an older server
+    assert "properties" not in summary(report, "http://h")
+
+
 def test_the_summary_of_a_model_that_did_not_load_is_the_cause_and_one_line_of_the_rest() -> None:
     report = stopped_report()
     lines = summary(report.model_dump(mode="json"), "http://h").splitlines()

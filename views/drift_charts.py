@@ -29,6 +29,7 @@ PAIR_HEIGHT = 44
 SHOWN_PARTS = 10
 FAILED = "#D9772B"
 CHANGED = "#3B7DDD"
+READABLE = 25.0  # per cent of the rows: a shorter part of a bar has no room for its figure
 LEAST_PSI = 0.01  # drawn for all that is less: a logarithmic axis has no 0
 PSI_TICKS = (0.1, 0.2, 1, 10, 100)
 ADDS_UP = 0.01  # of the joint effect: what is left over below this is rounding, and no interaction
@@ -56,7 +57,8 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
     changed = [100 * (s.changed_share or 0) for s in shown]
     figure.add_bar(
         y=names, x=changed, name="Changed", orientation="h", marker={"color": CHANGED},
-        text=[f"{share:.3g} %" for share in changed], textposition="inside" if failing else "auto",
+        text=[f"{share:.3g} %" if share >= READABLE or not failing else "" for share in changed],
+        textposition="inside" if failing else "auto", textangle=0,
         hovertemplate="%{y}: %{x:.3~g} % changed<extra></extra>",
     )  # fmt: skip
     if failing:
@@ -64,7 +66,8 @@ def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
         figure.add_bar(
             y=names, x=failed, name="No answer", orientation="h",
             marker={"color": FAILED},
-            text=[f"{share:.3g} %" if share else "" for share in failed], textposition="inside",
+            text=[f"{share:.3g} %" if share >= READABLE else "" for share in failed], textposition="inside",
+            textangle=0,
             hovertemplate="%{y}: %{x:.3~g} % got no answer<extra></extra>",
         )  # fmt: skip
     figure.add_vline(
@@ -87,7 +90,7 @@ def mean_move(scenarios: Sequence[Scenario]) -> go.Figure:
         text=[f"{s.mean_move:.3g}" for s in shown],
         hovertemplate="%{y}: %{x:.3~g} sd on average<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title="Mean move (sd of the answers)", rangemode="tozero")
+    figure.update_xaxes(title="Mean move (sd)", rangemode="tozero")
     return finish(figure, height=height_of(len(shown), PAIR_HEIGHT), legend=False)
 
 
@@ -114,7 +117,8 @@ def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> 
         known = [(n, psi) for n, psi in zip(names, values, strict=True) if psi is not None]
         figure.add_scatter(
             x=[max(psi, LEAST_PSI) for _, psi in known], y=[n for n, _ in known], name=title, mode="markers",
-            marker={"size": 10, "symbol": symbol, "color": color, "line": {"width": 2}}, customdata=[psi for _, psi in known],
+            marker={"size": 10, "symbol": symbol, "color": color, "line": {"width": 2}},
+            customdata=[psi for _, psi in known],
             hovertemplate=f"%{{y}}: {title.lower()} PSI %{{customdata:.3~g}}<extra></extra>",
         )  # fmt: skip
     for value in (warn, fail):

@@ -26,7 +26,7 @@ from records.drift import (
 from records.explanation import Explanation, FeatureImportance
 from records.metrics import Accuracy, LatencyRow, Performance
 from records.model import ModelInfo
-from records.robustness import Behaviour, Robustness
+from records.robustness import Behaviour, Property, Robustness
 from records.run import Environment, RunError, RunPlan, RunReport
 from reports.exports import metrics_csv, thresholds_json, to_html, to_junit, to_markdown
 from tests.support.sample_reports import sample_report, stopped_report
@@ -504,3 +504,42 @@ def test_intervals_callers_and_the_baseline_are_in_the_figures_and_on_the_page()
     assert "Callers at the same time" in page and "1.02 times as long" in page
     assert "2.26 to 2.38" in page and "2.56 to open" in page
     assert "| Time a call, relative to the baseline | 1.02x (0.991 to 1.06) |" in to_markdown(report)
+
+
+def test_what_is_measured_is_skipped_by_junit_and_counted_by_itself():
+    """It read as a pass, or as what does not apply, where nothing had judged it."""
+    measured = Check(
+        id="score", title="Accuracy", status="measured", value=0.4, reason="0.4; no limit is set."
+    )
+    report = full_report(checks=(measured,))
+    root = ET.fromstring(to_junit(report))
+    (case,) = [c for c in root.iter("testcase") if c.get("name") == "Accuracy"]
+    assert case.find("skipped").get("message") == "Accuracy: 0.4; no limit is set. [value 0.4]"
+    assert case.find("failure") is None and case.find("error") is None and case.find("system-out") is None
+    text = Page(to_html(report)).text
+    assert "0 passed, 0 warned, 0 failed, 0 could not be judged, 1 measured without a limit" in text
+    assert "Measured Accuracy Accuracy 0.4; no limit is set." in text
+    assert "0 could not be judged, 1 measured without a limit." in to_markdown(report)
+
+
+def test_properties_have_a_place_of_their_own_in_page_and_markdown():
+    trait = "Needs complete rows: a missing value is refused."
+    found = Behaviour(
+        name="missing_values", title="Missing", status="ok", failing_share=0.25, rows=200, trait=trait,
+        serious=False, advice="Put an imputer before it.",
+    )  # fmt: skip
+    told = Property(name="missing_values", sentence=trait, advice="Put an imputer before it.")
+    report = full_report(robustness=Section.ok(Robustness(behaviours=(found,), properties=(told,))))
+    text = Page(to_html(report)).text
+    assert f"Properties of the model: what callers have to know {trait} Put an imputer before it." in text
+    assert "Missing 150 of 200 rows held Needs complete rows" in text
+    assert f"Properties of the model: {trait}" in to_markdown(report)
+
+
+def test_a_graded_measure_stands_beside_the_share_that_saturates():
+    drift = full_report().drift.value
+    moved = tuple(s.model_copy(update={"mean_move": 1.25, "changed_share": 1.0}) for s in drift.scenarios)
+    numbers = drift.model_copy(update={"scenarios": moved, "changed_tolerance": 0.5})
+    text = Page(to_html(full_report(drift=Section.ok(numbers)))).text
+    assert "Changed answers Mean move, sd No answer" in text and "100 % 1.25 0 %" in text
+    assert "Mean move, sd" not in Page(to_html(full_report())).text

@@ -20,6 +20,7 @@ from lockdown import lock
 from records.base import Section
 from records.drift import BreakingPoint
 from records.metrics import Accuracy
+from records.robustness import Behaviour, Property, Robustness
 from records.run import RunReport
 from runs import Upload
 from schema_utils import infer_from_frame
@@ -309,6 +310,45 @@ def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(serv
     assert "nteraction" not in shown
     assert "Change of the mean probability of malignant" in shown
     assert "1 feature did not break up to 4.00 sd" in shown
+
+
+def test_properties_stand_apart_from_what_breaks(services: Services) -> None:
+    trait = "Needs complete rows: a missing value is refused."
+    found = Behaviour(
+        name="missing_values", title="Missing values are answered", status="ok", failing_share=0.25, rows=200,
+        trait=trait, serious=False,
+    )  # fmt: skip
+    told = Property(name="missing_values", sentence=trait, advice="Put an imputer before it.")
+    value = Robustness(behaviours=(found,), properties=(told,))
+    keep(services, id="run2t", robustness=Section[Any].ok(value))
+    shown = words(page("run", run="run2t", tab="Robustness")).replace("\\", "")
+    assert "Properties of the model" in shown and "Put an imputer before it." in shown
+    assert "150 of 200 rows held" in shown and "Breaks" not in shown
+
+
+def test_alert_thresholds_that_cannot_work_say_so_and_what_can(services: Services) -> None:
+    drift = sample_report().drift.value
+    assert drift is not None
+    first, *rest = drift.breaking_points
+    at_zero = first.model_copy(update={"psi_interval": (0.0, 0.5)})
+    points = drift.model_copy(update={"breaking_points": (at_zero, *rest)})
+    keep(services, id="run2u", drift=Section[Any].ok(points))
+    test = page("run", run="run2u", tab="Drift")
+    table = next(t.value for t in test.dataframe if "Usable" in t.value.columns)
+    assert table["Usable"][0] == "no: A PSI of 0: every batch reaches it."
+    assert "rows or more" in table["Instead, a move of the mean by"][0]
+    assert "alert thresholds cannot be used" in words(test)
+
+
+def test_numbers_have_their_mean_move_beside_the_changed_share(services: Services) -> None:
+    drift = sample_report().drift.value
+    assert drift is not None
+    moved = tuple(s.model_copy(update={"mean_move": 0.4}) for s in drift.scenarios)
+    numbers = drift.model_copy(update={"scenarios": moved})
+    keep(services, id="run2x", drift=Section[Any].ok(numbers))
+    assert "Mean move" in words(page("run", run="run2x", tab="Drift"))
+    keep(services, id="run2y")
+    assert "Mean move" not in words(page("run", run="run2y", tab="Drift"))
 
 
 def test_the_drift_tab_says_what_a_monitor_would_see(services: Services) -> None:
