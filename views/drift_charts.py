@@ -14,8 +14,15 @@ from reports import words
 from views.charts import GREY, SHOWN_FEATURES, finish, height_of, label
 
 __all__ = [
-    "alone_and_together", "breaking_points", "changed_share", "effect_on_output", "mean_move",
-    "interacts", "psi_by_scenario", "ran", "scenario_names",
+    "alone_and_together",
+    "breaking_points",
+    "changed_share",
+    "effect_on_output",
+    "interacts",
+    "mean_move",
+    "psi_by_scenario",
+    "ran",
+    "scenario_names",
 ]  # fmt: skip
 
 PAIR_HEIGHT = 44
