@@ -168,7 +168,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.wait = 300.0 if options.wait is None else options.wait
     if not options.wait >= 0:
         parser.error("--wait must be 0 or more seconds")
-    options.url = options.url or DEFAULT_URL
+    options.url = DEFAULT_URL if options.url is None else options.url
     options.preprocessor = options.preprocessor or []
     options.key = str(uuid.uuid4())  # one for all attempts, so that they make one run
     return options
@@ -183,7 +183,8 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
     config = _config(given) if given else {}
     _take(options, config.pop("client", {}), Path(given or ".").parent)
     # After the file's own: what a person or the environment says goes before what is kept.
-    options.url = options.url or os.environ.get("MODEL_DASHBOARD_URL") or getattr(options, "kept_url", None)
+    if options.url is None:
+        options.url = os.environ.get("MODEL_DASHBOARD_URL") or getattr(options, "kept_url", None)
     for key, value in (("name", options.name), ("baseline", options.baseline), ("model", options.model_name)):
         if value:
             config[key] = value

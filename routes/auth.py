@@ -1,7 +1,7 @@
 """Authorization before every route and page, and the page where a person signs in.
 
-Promises: without a valid token nothing is answered but /health, /client.py and the sign-in page, whatever route is
-added later; a cookie never changes anything through the API. Leaves what a token may do to `auth`.
+Promises: without a valid token nothing is answered but /health, /client.py and the sign-in page, whatever
+route is added later; a cookie never changes anything through the API. Leaves what a token may do to `auth`.
 """
 
 from html import escape

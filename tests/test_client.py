@@ -165,7 +165,7 @@ def test_the_summary_of_a_model_that_did_not_load_is_the_cause_and_one_line_of_t
         "ERROR  notes.pkl",
         f"  {report.errors[0].message}",
         f"  {report.errors[0].hint}",
-        "  NOT JUDGED 8 checks: The run ended before this part.",
+        "  NOT JUDGED 9 checks: The run ended before this part.",
         f"  report          http://h/run?run={report.id}",
     ]
 
