@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     rate_per_minute: int = Field(
         120, ge=1, description="Runs that one token, or one address without a token, may submit a minute."
     )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s<>]+)?$",
+        description="Address under which people reach this server, such as https://models.example: links in "
+        "exports begin with it. Empty means the address of the request, where that is not this machine's own.",
+    )
     cors_origins: str = Field("", description="Other origins, comma separated, whose pages may call the API.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much the server and the worker log."
@@ -102,6 +108,11 @@ class Settings(BaseSettings):
     def _psycopg_3(cls, url: str) -> str:
         """Hosting services still hand out `postgres://`, which SQLAlchemy no longer reads."""
         return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_end(cls, url: str) -> str:
+        return url.rstrip("/")
 
     @field_validator("api_tokens")
     @classmethod

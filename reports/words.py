@@ -4,6 +4,7 @@ Promises: one wording for each thing, in a page, an export and a check's reason.
 ask; a page narrows the blanks.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +14,7 @@ from records.robustness import Behaviour
 __all__ = [
     "NOT_MEASURED", "SHIFTS", "STATUSES", "between", "breaking_distance", "breaking_unit", "counted", "held",
     "in_texts", "number", "of_texts", "scenario", "scenario_of", "share", "three_digits", "under",
-    "with_features",
+    "with_features", "writable",
 ]  # fmt: skip
 
 NOT_MEASURED = "not measured"
@@ -36,6 +37,8 @@ SHIFTS = {
 SIZES = dict.fromkeys(("variance_scale", "text_length"), "x {:g}") | dict.fromkeys(
     ("mean_shift", "noise", "quantile_shift", "correlated_shift"), "{:g} sd"
 )
+# What XML 1.0 cannot hold, in any spelling: controls, surrogates, the two non-characters.
+UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 IN_TITLE = ("PSI", "AUC", "relative")  # units that a check's title says already
 STATUSES = {
     "pass": "Passed",
@@ -190,3 +193,8 @@ def breaking_distance(point: BreakingPoint) -> str:
     text = f"{number(abs(point.magnitude), 'sd')} {'up' if point.magnitude > 0 else 'down'}"
     # Intervals of older reports are those of the search alone.
     return f"{text} (95 % interval {between(point.distances)})" if point.rows else text
+
+
+def writable(text: str) -> str:
+    """Without what neither XML nor UTF-8 can carry."""
+    return UNWRITABLE.sub("", text)

@@ -28,7 +28,9 @@ from records.metrics import Accuracy, LatencyRow, Performance
 from records.model import ModelInfo
 from records.robustness import Behaviour, Property, Robustness
 from records.run import Environment, RunError, RunPlan, RunReport
-from reports.exports import metrics_csv, thresholds_json, to_html, to_junit, to_markdown
+from reports.exports import metrics_csv, thresholds_json, to_html
+from reports.junit import to_junit
+from reports.markdown import to_markdown
 from tests.support.sample_reports import sample_report, stopped_report
 
 HOSTILE = (
