@@ -84,7 +84,7 @@ def key_figures(report: RunReport) -> Iterator[tuple[str, str]]:
     if report.drift.value:
         largest = report.drift.value.largest_changed_share
         if largest is not None:
-            yield "Largest share of changed answers under drift", share(largest)
+            yield "Largest flip rate (changed answers) under drift", share(largest)
         hidden = [with_features(s) for s in report.drift.value.scenarios if seen_by(s) == "whole table only"]
         if hidden:
             yield "Shifts that no single column shows", "; ".join(hidden)
