@@ -32,7 +32,8 @@ def to_markdown(report: RunReport, link: str = "") -> str:
     if first:
         lines += ["| | What decides | Figure | Limit | Interval |", "| --- | --- | ---: | --- | --- |"]
         lines += [
-            f"| {STATUSES[d.check.status]} | {_md(d.title)} | **{_md(d.figure)}** | {d.limit} | {d.interval} |"
+            f"| {STATUSES[d.check.status]} | {_md(d.title)} | **{_md(d.figure)}** | "
+            f"{d.limit} | {d.interval} |"
             for d in first
         ]
         lines.append("")

@@ -26,7 +26,8 @@ __all__ = ["GAUGE", "HEIGHT", "TONES", "WIDTH", "described", "place_on", "to_png
 WIDTH, HEIGHT = 1200, 630  # what chats and feeds show whole
 TONES = {
     "passed": "#1a7f4b", "warned": "#96620a", "failed": "#b3261e", "error": "#7a3ea1", "cancelled": "#5b6673",
-    "pass": "#1a7f4b", "warn": "#96620a", "fail": "#b3261e", "measured": "#5b6673", "not_applicable": "#5b6673",
+    "pass": "#1a7f4b", "warn": "#96620a", "fail": "#b3261e", "measured": "#5b6673",
+    "not_applicable": "#5b6673",
 }  # fmt: skip
 INK, SOFT, LINE, PAGE = "#1b2430", "#556070", "#dfe3e8", "#ffffff"
 LEFT, RIGHT = 64, WIDTH - 48

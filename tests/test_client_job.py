@@ -24,7 +24,8 @@ from tests.support.live_server import ExampleOnDisk
 CLIENT = PROJECT_ROOT / "example_client" / "client_api_example.py"
 BROKEN = Check(
     id="gate:metrics.latency[1].p95_ms <= 2", title="metrics.latency[1].p95_ms <= 2", status="fail",
-    value=2.8, threshold=2.0, unit="ms", interval=(2.6, None), gate=True, reason="2.8 ms: 50 % more\n::add-mask::x",
+    value=2.8, threshold=2.0, unit="ms", interval=(2.6, None), gate=True,
+    reason="2.8 ms: 50 % more\n::add-mask::x",
 )  # fmt: skip
 
 

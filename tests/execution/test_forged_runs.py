@@ -14,7 +14,9 @@ import pytest
 import runs
 from execution.heartbeat import Heartbeat
 from records.run import RunPlan, RunReport
-from reports.exports import to_html, to_junit, to_markdown
+from reports.exports import to_html
+from reports.junit import to_junit
+from reports.markdown import to_markdown
 from sandbox.zygote import Zygote
 from services import Services
 from tests.support import models_for_tests as models
