@@ -16,7 +16,7 @@ from errors import Conflict, NotFound
 from records.model import ModelFile
 from records.run import Stage
 from store.database import Database
-from store.run_lists import Place, RunPage, RunQuery, fitting
+from store.run_lists import Place, RunPage, RunQuery, fitting, key_of, order_of
 from store.run_rows import COLUMNS, OPEN_STATES, RunFile, RunRow, RunState, RunSummary, row_of, values_of
 from store.tables import clean_text, idempotency, jobs, run_companions, run_files, run_reports, runs
 
@@ -63,18 +63,25 @@ class RunsRepository:
         return report if report is None else dict(report)
 
     def list(self, query: RunQuery) -> RunPage:
-        """InvalidInput for a cursor that is not ours."""
-        fits = fitting(query)
-        page = sa.select(*COLUMNS).where(*fits).order_by(runs.c.created_at.desc(), runs.c.id.desc())
-        if query.cursor is not None:
-            page = page.where(Place.read(query.cursor).after())
+        """InvalidInput for a cursor that is not ours, or of another order."""
+        fits, key = fitting(query), key_of(query.sort)
+        place = None if query.cursor is None else Place.read(query.cursor, query.sort)
+        # The ids first: they come out of the index alone, and the rows of one page only are read.
+        wanted = sa.select(runs.c.id, key.label("value")).where(*fits).order_by(*order_of(query.sort))
+        if place is not None:
+            wanted = wanted.where(place.after())
         with self._database.reading() as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(runs).where(*fits)).scalar_one()
-            found = connection.execute(page.limit(query.limit + 1)).all()
-            beside = _companions(connection, [row.id for row in found[: query.limit]])
-        rows = tuple(row_of(row._mapping, beside[row.id]) for row in found[: query.limit])
-        more = len(found) > query.limit
-        return RunPage(rows=rows, next_cursor=Place.of(rows[-1]).text() if more else None, total=total)
+            found = connection.execute(wanted.limit(query.limit + 1)).all()
+            ids = [row.id for row in found[: query.limit]]
+            beside = _companions(connection, ids)
+            read = connection.execute(sa.select(*COLUMNS).where(runs.c.id.in_(ids))).all()
+        by_id = {row.id: row_of(row._mapping, beside[row.id]) for row in read}
+        cursor = None
+        if len(found) > query.limit:
+            end = found[query.limit - 1]
+            cursor = Place.of(query.sort, end.value, end.id).text()
+        return RunPage(rows=tuple(by_id[id] for id in ids), next_cursor=cursor, total=total)
 
     def last_change(self) -> str:
         """A token that differs whenever any run was added, changed or deleted; cheap enough to poll."""
