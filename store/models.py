@@ -73,13 +73,18 @@ class ModelsRepository:
             .group_by(runs.c.model)
             .subquery()
         )
-        newest = sa.select(sa.func.max(runs.c.id)).where(
-            runs.c.model == counted.c.model,
-            runs.c.created_at == counted.c.newest,
-            runs.c.deleted_at.is_(None),
+        newest = (
+            sa.select(sa.func.max(runs.c.id))
+            .where(
+                runs.c.model == counted.c.model,
+                runs.c.created_at == counted.c.newest,
+                runs.c.deleted_at.is_(None),
+            )
+            .correlate(counted)
         )
         statement = (
             sa.select(counted, models, *COLUMNS)
+            .select_from(counted)
             .join(runs, runs.c.id == newest.scalar_subquery())
             .outerjoin(models, models.c.name == counted.c.model)
             .order_by(counted.c.newest.desc(), counted.c.model)

@@ -35,7 +35,7 @@ MOST_WORDS = 10
 KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "created": runs.c.created_at,
     "name": sa.func.lower(runs.c.name),
-    "model": sa.func.lower(runs.c.model),
+    "model": runs.c.model,  # as the index has it
     "status": sa.case({state: i for i, state in enumerate(URGENCY)}, value=runs.c.state, else_=len(URGENCY)),
     "p95": runs.c.p95_ms,
     "throughput": runs.c.throughput_rows_s,
@@ -158,12 +158,18 @@ def fitting(query: RunQuery) -> list[sa.ColumnElement[bool]]:
     if query.of_model is not None:
         fits.append(runs.c.model == query.of_model)
     if query.model:
+        fits.append(_found(query.model))
         fits.append(runs.c.model_name.icontains(query.model, autoescape=True))
     if query.tag:
+        fits.append(_found(f"\n{one_line(query.tag)}\n"))
         fits.append(runs.c.tags.icontains(f"\n{one_line(query.tag)}\n", autoescape=True))
-    for word in (query.q or "").casefold().split()[:MOST_WORDS]:
-        fits.append(runs.c.found_by.contains(word, autoescape=True))
+    fits.extend(_found(word) for word in (query.q or "").split()[:MOST_WORDS])
     return fits
+
+
+def _found(text: str) -> sa.ColumnElement[bool]:
+    """Looked for first: what is stored is in small letters already."""
+    return runs.c.found_by.contains(text.casefold(), autoescape=True)
 
 
 def _column(sort: Sort) -> str:

@@ -159,7 +159,7 @@ runs = sa.Table(
     sa.Index("ix_runs_model_time", "model", "created_at", "id"),
     # All that lists are filtered and sorted by: a plan is ten times as long. PostgreSQL takes no long text.
     sa.Index(
-        "ix_runs_listed", "deleted_at", "model", "created_at", "id", "state", "source", "name", "model_name",
+        "ix_runs_listed", "deleted_at", "model", "id", "created_at", "state", "source", "name", "model_name",
         "model_sha256", "tags", "p95_ms", "throughput_rows_s", "error_rate", "score", "changed_share",
         "found_by",
     ).ddl_if(dialect="sqlite"),

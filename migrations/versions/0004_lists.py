@@ -13,7 +13,7 @@ depends_on = None
 
 BATCH = 1_000
 LISTED = [
-    "deleted_at", "model", "created_at", "id", "state", "source", "name", "model_name", "model_sha256", "tags",
+    "deleted_at", "model", "id", "created_at", "state", "source", "name", "model_name", "model_sha256", "tags",
     "p95_ms", "throughput_rows_s", "error_rate", "score", "changed_share", "found_by",
 ]  # fmt: skip
 
