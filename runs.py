@@ -32,9 +32,11 @@ from store.run_lists import RunPage, RunQuery
 from store.run_rows import RunRow
 
 __all__ = [
+    "Given",
     "RunChange",
     "Upload",
     "artifact",
+    "at_work",
     "cancel_run",
     "check_may_contain",
     "check_room",
@@ -46,6 +48,7 @@ __all__ = [
     "get_job",
     "get_report",
     "get_run",
+    "given_to",
     "is_repeated",
     "list_runs",
     "request_example",
@@ -187,6 +190,11 @@ def list_runs(services: Services, query: RunQuery) -> RunPage:
     return services.store.runs.list(query)
 
 
+def at_work(services: Services, limit: int = 10) -> tuple[RunRow, ...]:
+    """The newest runs that are queued or running, without the files beside their models."""
+    return services.store.runs.at_work(limit)
+
+
 def is_repeated(services: Services, idempotency_key: str | None) -> bool:
     """Whether a run was submitted under this key already; whether by the same request, `submit` finds."""
     return idempotency_key is not None and services.store.runs.run_of_key(idempotency_key) is not None
@@ -252,22 +260,47 @@ def restore_run(services: Services, run_id: str) -> RunRow:
     return restore(services, run_id)
 
 
-def run_again(services: Services, run_id: str) -> RunRow:
-    """Submit the same files with the same settings as a run of their own."""
+class Given(Record):
+    """What a run was given, to be given again: files that are still stored, and settings."""
+
+    model: Upload
+    companions: tuple[Upload, ...]
+    sample: Upload | None
+    target: str | None
+    schema_: Schema | None
+    plan: RunPlan
+
+
+def given_to(services: Services, run_id: str) -> Given:
+    """What a run was submitted with, under the name and tags that it has now."""
     row = get_run(services, run_id)
-    files = [Upload(**one.model_dump(include={"name", "sha256", "bytes"})) for one in row.companions]
     sample = None
     if row.sample_sha256 is not None:
         size = services.artifacts.path(row.sample_sha256).stat().st_size
         sample = Upload(name=row.sample_name or "sample.csv", sha256=row.sample_sha256, bytes=size)
-    return submit(
-        services,
+    return Given(
         model=Upload(name=row.model_name, sha256=row.model_sha256, bytes=row.model_bytes),
-        companions=files,
-        schema=row.user_schema,
+        companions=tuple(
+            Upload(**one.model_dump(include={"name", "sha256", "bytes"})) for one in row.companions
+        ),
         sample=sample,
         target=row.target,
+        schema_=row.user_schema,
         plan=row.plan.model_copy(update={"name": row.name, "tags": row.tags}),
+    )
+
+
+def run_again(services: Services, run_id: str) -> RunRow:
+    """Submit the same files with the same settings as a run of their own."""
+    given = given_to(services, run_id)
+    return submit(
+        services,
+        model=given.model,
+        companions=given.companions,
+        schema=given.schema_,
+        sample=given.sample,
+        target=given.target,
+        plan=given.plan,
         source="dashboard",
     )
 

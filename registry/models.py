@@ -14,7 +14,7 @@ from store.models import ModelRow, TrendPoint
 from store.run_rows import RunRow
 
 __all__ = [
-    "baseline_of", "get_model", "keep_gates", "keep_notes", "list_models", "pin", "trend", "with_kept_gates",
+    "baseline_of", "get_model", "keep_gates", "keep_notes", "list_models", "pin", "recent_p95", "trend", "with_kept_gates",
 ]  # fmt: skip
 
 MOST_POINTS = 500
@@ -75,6 +75,11 @@ def keep_notes(services: Services, name: str, notes: str) -> ModelRow:
         )
     services.store.models.change(name, {"notes": notes})
     return get_model(services, name)
+
+
+def recent_p95(services: Services, names: Sequence[str], limit: int = 20) -> dict[str, tuple[float, ...]]:
+    """The p95 (ms) of each model's newest runs that have one, oldest first."""
+    return services.store.models.recent_p95(names, limit)
 
 
 def trend(

@@ -134,6 +134,20 @@ class ModelsRepository:
             if not done.rowcount:
                 connection.execute(sa.insert(models).values(name=name, **values, **now, revision=1))
 
+    def recent_p95(self, names: Sequence[str], limit: int) -> dict[str, tuple[float, ...]]:
+        """The p95 (ms) of each model's newest finished runs, oldest first; runs without one are left out."""
+        found: dict[str, tuple[float, ...]] = {}
+        with self._database.reading() as connection:
+            for name in names:
+                newest = (
+                    sa.select(runs.c.p95_ms)
+                    .where(runs.c.model == name, runs.c.deleted_at.is_(None), runs.c.p95_ms.is_not(None))
+                    .order_by(runs.c.created_at.desc(), runs.c.id.desc())
+                    .limit(limit)
+                )
+                found[name] = tuple(connection.execute(newest).scalars())[::-1]
+        return found
+
     def trend(self, name: str, paths: Sequence[str], limit: int) -> dict[str, tuple[TrendPoint, ...]]:
         """Each figure over the model's newest finished runs, oldest first; null where a run lacks it."""
         newest = (

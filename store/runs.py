@@ -95,6 +95,14 @@ class RunsRepository:
             cursor = Place.of(query.sort, end.value, end.id).text()
         return RunPage(rows=tuple(by_id[id] for id in ids), next_cursor=cursor, total=total)
 
+    def at_work(self, limit: int) -> tuple[RunRow, ...]:
+        """Runs that are not over, the one that began last first; cheap enough for every page to ask."""
+        # Nothing but the state: an open run is never discarded, and an index answers it.
+        newest = sa.select(*COLUMNS).where(runs.c.state.in_(OPEN_STATES)).order_by(runs.c.id.desc())
+        with self._database.reading() as connection:
+            found = connection.execute(newest.limit(limit)).all()
+        return tuple(row_of(row._mapping, ()) for row in found)
+
     def last_change(self) -> str:
         """A token that differs whenever any run was added, changed or deleted; cheap enough to poll."""
         figures = sa.select(
@@ -173,9 +181,7 @@ class RunsRepository:
 
     def restore(self, id: str) -> bool:
         """Bring a discarded run back; False where there is none of that id."""
-        return self._write(
-            sa.and_(runs.c.id == id, runs.c.deleted_at.is_not(None)), {"deleted_at": None}
-        )
+        return self._write(sa.and_(runs.c.id == id, runs.c.deleted_at.is_not(None)), {"deleted_at": None})
 
     def discarded_before(self, seconds: float) -> tuple[str, ...]:
         """The runs that were discarded longer ago than that."""

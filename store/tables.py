@@ -156,6 +156,7 @@ runs = sa.Table(
     sa.Index("ix_runs_change", "updated_at", "revision"),
     sa.Index("ix_runs_model", "model_sha256"),
     sa.Index("ix_runs_sample", "sample_sha256"),
+    sa.Index("ix_runs_state", "state", "id"),
     sa.Index("ix_runs_model_time", "model", "created_at", "id"),
     # All that lists are filtered and sorted by: a plan is ten times as long. PostgreSQL takes no long text.
     sa.Index(

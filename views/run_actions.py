@@ -75,7 +75,9 @@ def menu(services: Any, row: Any) -> None:
     options = [AGAIN, CHANGED, PIN, EDIT] if ui.may("run") else []
     if ui.may("admin"):
         options.append(DELETE)
-    chosen = st.menu_button("Actions", options, key="run_menu", icon=":material/more_horiz:") if options else None
+    chosen = (
+        st.menu_button("Actions", options, key="run_menu", icon=":material/more_horiz:") if options else None
+    )
     if chosen:
         _do(services, chosen, row, lambda: None)
 
@@ -143,7 +145,9 @@ def _confirm_delete(doomed: Sequence[Any], done: Done, leave: bool = False) -> N
         f"{ui.count(len(doomed), 'run')}, reports and files included. For a minute it can be undone.",
         icon=":material/delete:",
     )
-    lines = [f"- **{ui.plain(row.name)}**, {ui.when(row.created_at)}, id {ui.plain(row.id)}" for row in doomed[:10]]
+    lines = [
+        f"- **{ui.plain(row.name)}**, {ui.when(row.created_at)}, id {ui.plain(row.id)}" for row in doomed[:10]
+    ]
     st.markdown("\n".join(lines))
     if len(doomed) > 10:
         st.caption(f"and {len(doomed) - 10} more")

@@ -35,6 +35,7 @@ def upgrade() -> None:
             break
         last = found[-1].id
         connection.execute(change, [{"of": row.id, "text": _found_by(row)} for row in found])
+    op.create_index("ix_runs_state", "runs", ["state", "id"])
     if connection.dialect.name == "sqlite":  # PostgreSQL takes no text beyond 2.7 kB into an index
         op.create_index("ix_runs_listed", "runs", LISTED)
 
@@ -42,6 +43,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.drop_index("ix_runs_listed", "runs")
+    op.drop_index("ix_runs_state", "runs")
     op.drop_column("runs", "found_by")
 
 
