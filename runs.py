@@ -170,7 +170,7 @@ def get_run(services: Services, run_id: str) -> RunRow:
 def get_report(services: Services, run_id: str) -> RunReport | None:
     """The report of a finished run, under the name and tags it has now; None while it is queued or running.
 
-    NotFound for one of before reports were read back when they are stored, which may hold what no reader takes.
+    NotFound for one of before reports were read back when stored, which may hold what no reader takes.
     """
     row = get_run(services, run_id)
     document = services.store.runs.report(run_id)

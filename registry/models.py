@@ -14,7 +14,8 @@ from store.models import ModelRow, TrendPoint
 from store.run_rows import RunRow
 
 __all__ = [
-    "baseline_of", "get_model", "keep_gates", "keep_notes", "list_models", "pin", "recent_p95", "trend", "with_kept_gates",
+    "baseline_of", "get_model", "keep_gates", "keep_notes", "list_models", "pin", "recent_p95", "trend",
+    "with_kept_gates",
 ]  # fmt: skip
 
 MOST_POINTS = 500

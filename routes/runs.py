@@ -264,9 +264,7 @@ async def _list(
     tag: Annotated[str | None, Query(max_length=200)] = None,
     q: Annotated[
         str | None,
-        Query(
-            max_length=200, description="Words, each in the run's name, its model's, its file's or its tags."
-        ),
+        Query(max_length=200, description="Words, each in the name of run, model or file, or in a tag."),
     ] = None,
     sort: Annotated[
         Sort, Query(description="A column; with a minus from its highest. What a run lacks comes last.")

@@ -157,9 +157,7 @@ def _note(shown: Sequence[Any], fresh: Sequence[Any], total: int, pages: int, se
     if not selected:
         first = pages * SHOWN + 1
         place = f", {first:,} to {first + len(shown) - 1:,} shown" if total > len(shown) else ""
-        st.caption(
-            f"{ui.count(total, 'run')}{place}. Times in UTC. Runs of the API and CI appear by themselves."
-        )
+        st.caption(f"{ui.count(total, 'run')}{place}. Times in UTC. New runs appear by themselves.")
         return
     known = {row.id for row in shown}
     newer = sum(row.id not in known for row in fresh)

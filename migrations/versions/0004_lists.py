@@ -1,6 +1,6 @@
 """Lists of many runs: what words are looked for in, and one index that answers any filter and order.
 
-Without it a list reads every run with its plan, ten times what it looks at. Plain types on purpose, as in 0001.
+Without it a list reads every run with its plan, ten times what it looks at. Plain types, as in 0001.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,8 @@ depends_on = None
 
 BATCH = 1_000
 LISTED = [
-    "deleted_at", "model", "id", "created_at", "state", "source", "name", "model_name", "model_sha256", "tags",
+    "deleted_at", "model", "id", "created_at", "state", "source", "name", "model_name", "model_sha256",
+    "tags",
     "p95_ms", "throughput_rows_s", "error_rate", "score", "changed_share", "found_by",
 ]  # fmt: skip
 
