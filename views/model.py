@@ -116,7 +116,8 @@ def _trend(model: Any, rows: Sequence[Any]) -> None:
 def _runs(page: Any) -> None:
     st.header("Runs")
     st.dataframe(
-        history.frame(page.rows[:20]), hide_index=True, column_config=history.shown_columns() | {"model": None},
+        history.frame(page.rows[:20]), hide_index=True,
+        column_config=history.shown_columns() | {"model": None},
         alt="The model's newest runs", placeholder=ui.NONE, height="content",
     )  # fmt: skip
     if page.total > 20:
@@ -131,7 +132,7 @@ def _versions(services: Any, rows: Sequence[Any], finished: Sequence[Any]) -> No
     versions: dict[str, list[Any]] = {}
     for row in rows:
         versions.setdefault(row.model_sha256, []).append(row)
-    newest = [of[0] for of in versions.values()]
+    newest, oldest = [of[0] for of in versions.values()], [of[-1] for of in versions.values()]
     st.dataframe(
         pd.DataFrame(
             {
@@ -141,7 +142,7 @@ def _versions(services: Any, rows: Sequence[Any], finished: Sequence[Any]) -> No
                 "Estimator": [row.estimator or ui.NONE for row in newest],
                 "Runs": [len(of) for of in versions.values()],
                 "Last verdict": [[ui.status_text(row.state)] for row in newest],
-                "First run": pd.Series([of[-1].created_at for of in versions.values()], dtype="datetime64[ns, UTC]"),
+                "First run": pd.Series([row.created_at for row in oldest], dtype="datetime64[ns, UTC]"),
                 "Last run": pd.Series([row.created_at for row in newest], dtype="datetime64[ns, UTC]"),
             }
         ),

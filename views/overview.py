@@ -1,6 +1,6 @@
 """Overview: what needs somebody, what is running, and on an empty server what there is to get.
 
-Promises: only a model's newest run counts; what was mended is no longer told. Leaves all else to its own page.
+Promises: only a model's newest run counts; what was mended is no longer told. Leaves the rest to its page.
 """
 
 from typing import Any

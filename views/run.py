@@ -73,7 +73,7 @@ def _head(services: Any, row: Any, report: RunReport | None) -> None:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _report(run_id: str, revision: int, _services: Any) -> RunReport | None:
-    """Parsed once a revision: a finished report changes its name at most, and is frozen, so sessions share it."""
+    """Parsed once a revision: only names change once a run is over, and sessions share a frozen report."""
     return runs.get_report(_services, run_id)
 
 

@@ -60,9 +60,11 @@ def bar(services: Any, selected: Sequence[Any], done: Done) -> None:
         busy = [row.id for row in selected if row.state in ui.ACTIVE]
         if busy and st.button("Cancel", icon=":material/close:"):
             _cancel(services, busy, done)
-    if ui.may("admin"):
-        if st.button(":red[Delete]", icon=":material/delete:", disabled=not selected, key="runs_delete"):
-            _confirm_delete(list(selected), done)
+    asked = ui.may("admin") and st.button(
+        ":red[Delete]", icon=":material/delete:", disabled=not selected, key="runs_delete"
+    )
+    if asked:
+        _confirm_delete(list(selected), done)
     if selected and st.button("Clear selection", type="tertiary"):
         done()
         st.rerun()
