@@ -33,6 +33,7 @@ MOST_REASONS = 5
 
 def render() -> None:
     """The page."""
+    run_tabs.follow_old_address()
     services, run_id = holder.current(), (st.query_params.get("run") or "").strip()
     row = None
     try:

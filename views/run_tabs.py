@@ -19,7 +19,7 @@ from records.run import RunReport
 from views import accuracy_tab, checks_tab, drift_tab, explanation_tab, performance_tab
 from views import components as ui
 
-__all__ = ["TAB_OF", "downloads", "model_facts", "render"]
+__all__ = ["TABS", "TAB_OF", "downloads", "follow_old_address", "model_facts", "render"]
 
 TABS = ("Checks", "Accuracy", "Drift", "Robustness", "Explain", "Performance", "Data")
 TAB_OF = {"metrics": "Performance", "accuracy": "Accuracy", "drift": "Drift", "robustness": "Robustness",
@@ -33,14 +33,18 @@ background: var(--st-background-color);}
 SAMPLE_ROWS, SAMPLE_COLUMNS = 50, 200
 
 
+def follow_old_address() -> None:
+    """Open the tab that an address of before means by a name that no tab has any more."""
+    asked = st.query_params.get("tab", "")
+    if asked in OLD:  # the tabs read the address as it was when the run began, so it begins anew
+        st.query_params["tab"] = st.session_state["tab"] = OLD[asked]
+
+
 @st.fragment
 def render(services: Any, report: RunReport) -> None:
     """The tabs; opening one reruns only this part of the page."""
     drawn = (checks_tab.render, accuracy_tab.render, drift_tab.render, _robustness, explanation_tab.render,
              performance_tab.render, _data)  # fmt: skip
-    asked = st.query_params.get("tab")
-    if asked in OLD:
-        st.query_params["tab"] = OLD[asked]
     st.html(STICKY)
     tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, drawn, strict=True):
