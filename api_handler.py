@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
 
 from auth import access_of
-from routes import auth, exports, problems, reference, system
+from routes import auth, client_file, exports, problems, reference, system
 from routes import runs as run_routes
 from routes.auth import API_ROOTS, Authorization
 from routes.guard import ApiCors, Guard
@@ -46,6 +46,7 @@ def install(app: FastAPI, settings: Settings) -> None:
         exports.router,
         system.router,
         reference.router,
+        client_file.router,
         auth.router,
     ]
     for router in routers:

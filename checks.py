@@ -1,6 +1,7 @@
 """Thresholds to checks to one verdict; the only place that decides pass, warn or fail.
 
-Leaves measuring to others: a check is built from a figure that a section already holds.
+Promises: a figure without a limit is `measured`, never a pass. Leaves measuring to others: a check is built
+from a figure that a section already holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from judging.expressions import GatedReport, expression_checks, timing_check
 from records.base import Section
 from records.checks import UNJUDGED, Check, CheckStatus, RunStatus
-from records.drift import DriftAnalysis, Scenario
+from records.drift import BreakingPoint, DriftAnalysis, Scenario
 from records.explanation import ADDITIVITY_LIMIT, Explanation
 from records.figures import ReportFigure
 from records.gates import BaselineFigures, Expression, Gates
@@ -18,7 +19,7 @@ from records.likeness import RowLikeness, finding
 from records.metrics import SCORES, Accuracy, LatencyRow, Performance
 from records.robustness import Behaviour, Robustness
 from records.run import RunReport
-from reports.words import between, counted, number
+from reports.words import between, counted, held, number, with_features
 from settings import Settings
 
 __all__ = ["judge", "verdict"]
@@ -107,6 +108,8 @@ class _Limit:
             return self._check("fail", value, self.fail)
         if self.warn is not None and self._beyond(value, self.warn):
             return self._check("warn", value, self.warn)
+        if self.fail is None and self.warn is None:
+            return self._check("measured", value, None)
         return self._check("pass", value, self.fail if self.warn is None else self.warn)
 
     def unjudged(self, status: CheckStatus, reason: str, value: float | None = None) -> Check:
@@ -133,7 +136,7 @@ class _Limit:
         return value > threshold if self.direction == "at_most" else value < threshold
 
     def _check(self, status: CheckStatus, value: float, threshold: float | None) -> Check:
-        reason = f"{number(value, self.unit)}; there is no limit to judge it by."
+        reason = f"{number(value, self.unit)}; no limit is set."
         if threshold is not None:
             side = "at most" if self.direction == "at_most" else "at least"
             verb = {"pass": "is within the limit", "warn": "is beyond the limit that warns"}.get(
@@ -225,7 +228,7 @@ def _robustness_checks(robustness: Section[Robustness]) -> list[Check]:
 
 
 def _behaviour_check(behaviour: Behaviour) -> Check:
-    """No row may misbehave: a serious behaviour fails, any other warns."""
+    """No row may misbehave: a serious behaviour fails, any other warns, a property of the family is told."""
     id, title = f"robustness_{behaviour.name}", behaviour.title
     limit = (
         _Limit(id, title, "share", fail=0.0) if behaviour.serious else _Limit(id, title, "share", warn=0.0)
@@ -233,96 +236,131 @@ def _behaviour_check(behaviour: Behaviour) -> Check:
     if behaviour.status != "ok":
         status: CheckStatus = "error" if behaviour.status == "failed" else "not_applicable"
         return limit.unjudged(status, _why_not(status, behaviour.reason))
-    check = limit.judged(behaviour.failing_share)
-    if check.value is None:
-        return check
-    rows = counted(behaviour.rows, "row")
-    if not check.value:
-        reason = f"None of {rows} failed."
-    else:
-        reason = f"{number(check.value, 'share')} of {rows} failed. {behaviour.advice}"
-    return check.model_copy(update={"reason": reason.strip()})
+    share = behaviour.failing_share
+    if share is None:
+        return limit.judged(None)
+    if share and behaviour.trait:
+        told = f"{behaviour.trait} {behaviour.advice}".strip()
+        return replace(limit, warn=None, fail=None).unjudged("measured", told, share)
+    reason = f"{held(behaviour)}. {behaviour.advice if share else ''}"
+    return limit.judged(share).model_copy(update={"reason": reason.strip()})
 
 
 def _drift_checks(drift: Section[DriftAnalysis], gates: Gates, thresholds: Settings) -> list[Check]:
     value = drift.value.largest_changed_share if drift.value else None
-    limit = _Limit("drift_changed_share", "Largest share of changed answers under simulated drift", "share",
-                   fail=gates.max_changed_share, gate=gates.max_changed_share is not None)  # fmt: skip
-    if drift.value and not limit.gate:
-        # A model whose answers follow its inputs is not defective: without a limit there is no judgement.
-        found = number(value, "share") if value is not None else "No scenario applied"
-        changed = limit.unjudged(
-            "not_applicable", f"{found}; set gates.max_changed_share to judge it.", value
-        )
-    elif drift.value and value is None:
-        changed = limit.unjudged("error", "No drift scenario could be simulated on this model's inputs.")
+    # Without a gate only told: among the scenarios are shifts after which nearly every model answers anew.
+    title = "Largest flip rate (changed answers) under simulated drift"
+    limit = _Limit("drift_changed_share", title, "share", fail=gates.max_changed_share,
+                   gate=gates.max_changed_share is not None)  # fmt: skip
+    if drift.value and value is None:
+        status: CheckStatus = "error" if limit.gate else "not_applicable"
+        changed = limit.unjudged(status, "No drift scenario could be simulated on this model's inputs.")
     else:
         changed = limit.of(drift, value)
-    checks = [changed, _prediction_psi_check(drift, thresholds), *_breaking_point_check(drift, gates)]
+    if drift.value and changed.status != "error" and value is not None:
+        worst = next(s for s in drift.value.scenarios if s.changed_share == value)
+        changed = changed.model_copy(update={"reason": f"{changed.reason[:-1]} ({with_features(worst)})."})
+    checks = [
+        changed,
+        _prediction_psi_check(drift),
+        _breaking_point_check(drift, gates, thresholds),
+    ]
     unjudged = drift.value.unjudged if drift.value else ""
     return [_unless(check, unjudged) for check in checks] if unjudged else checks
 
 
 def _unless(check: Check, reason: str) -> Check:
     """What passes because nothing could show is not judged; for a gate that is an error."""
-    if check.status not in ("pass", "not_applicable"):
+    if check.status not in ("pass", "measured", "not_applicable"):
         return check
     status: CheckStatus = "error" if check.gate else "not_applicable"
     return check.model_copy(update={"status": status, "reason": f"Not judged. {reason}"})
 
 
-def _breaking_point_check(drift: Section[DriftAnalysis], gates: Gates) -> list[Check]:
-    """The nearest breaking point; a failure only when its whole interval is nearer than the limit."""
-    limit = gates.min_breaking_point
-    if limit is None:
-        return []
-    judged = _Limit(
-        "drift_breaking_point", "Nearest breaking point", "sd", fail=limit, direction="at_least", gate=True
+def _breaking_point_check(drift: Section[DriftAnalysis], gates: Gates, thresholds: Settings) -> Check:
+    """The nearest breaking point; it warns, or as a gate fails, only where its whole interval is too near.
+
+    The limit that the server sets is near enough for what a team should act on, and only for features whose
+    ranges are known. One decision by one feature flips 10 % of answers at 0.25 sd or farther; of numbers,
+    which change with a tenth of their spread, a straight line through one feature does at 0.1 sd. What breaks
+    nearer than the limits is rough or steep.
+    """
+    title, value = "Nearest breaking point", drift.value
+    if gates.min_breaking_point is not None:
+        judged = _Limit("drift_breaking_point", title, "sd", fail=gates.min_breaking_point,
+                        direction="at_least", gate=True)  # fmt: skip
+        return _nearest_point(judged, gates.min_breaking_point, drift, value.breaking_points if value else ())
+    numbers = value is not None and value.changed_tolerance is not None
+    limit = thresholds.breaking_point_warn_numbers if numbers else thresholds.breaking_point_warn
+    judged = _Limit("drift_breaking_point", title, "sd", warn=limit or None, direction="at_least")
+    return _nearest_point(
+        judged, limit, drift, [p for p in value.breaking_points if not p.assumed] if value else ()
     )
+
+
+def _nearest_point(
+    judged: _Limit, limit: float, drift: Section[DriftAnalysis], points: Sequence[BreakingPoint]
+) -> Check:
     if drift.value is None:
-        return [judged.of(drift, None)]
-    points = [p for p in drift.value.breaking_points if p.kind == "mean_shift"]  # texts have no such unit
+        return judged.of(drift, None)
+    points = [p for p in points if p.kind == "mean_shift"]  # texts have no such unit
     near, far = (
         [p for p in points if p.distances and (end := p.distances[side]) is not None and end < limit]
         for side in (0, 1)
     )
+    told = next(iter(far or near or points), None)  # they are sorted, nearest first
+    value = None if told is None or told.magnitude is None else abs(told.magnitude)
     unsearched = sum(p.magnitude is None and p.searched_to < limit for p in points)
-    if not far and (unsearched or not points):
+    if told is None or (not far and unsearched):
         some = f"Not searched that far: {unsearched} of {len(points)} features."
-        return [judged.unjudged("error", some if points else "None was searched for.")]
-    told = (far or near or points)[0]  # they are sorted, nearest first
-    value = None if told.magnitude is None else abs(told.magnitude)
-    if not (far or near):
-        at = f"{told.feature} breaks first, at {number(value or 0.0, 'sd')}; none"
-        first = "No feature breaks" if value is None else at
-        reason = f"{first} nearer than {limit:g} sd, 95 % intervals included."
-        return [judged.unjudged("pass", reason, value)]
+        none = (
+            "None was searched for." if judged.gate else "None was searched for on features of known range."
+        )
+        status: CheckStatus = "error" if judged.gate else "not_applicable" if value is None else "measured"
+        return judged.unjudged(status, some if points else none, value)
+    at = "No feature broke" if value is None else f"{told.feature} breaks first, at {number(value, 'sd')}"
+    if judged.gate is False and judged.warn is None:
+        return judged.unjudged(
+            "measured" if value is not None else "not_applicable", f"{at}; no limit is set.", value
+        )
+    share = number(told.limit, "share") if told.by == "changed_answers" and told.limit is not None else ""
+    if not (far or (near and judged.gate)):
+        reason = f"{at}; none nearer than {limit:g} sd, 95 % intervals included."
+        if value is None:
+            reason = f"No feature breaks nearer than {limit:g} sd, 95 % intervals included."
+        elif near:
+            reason = f"{at}; its 95 % interval is not wholly nearer than {limit:g} sd."
+        return judged.unjudged("pass", reason, value)
     ends = between(told.distances or (None, None), "sd", open=NOT_KNOWN)
     where = "is wholly nearer than" if far else "reaches nearer than"
     reason = f"{told.feature}: the 95 % interval {ends} {where} the limit, at least {limit:g} sd."
-    return [judged.unjudged("fail" if far else "warn", reason, value)]
+    if not judged.gate:
+        flips = f" flips more than {share} of the answers" if share else " breaks the model"
+        reason += f" So small a shift{flips}: watch {told.feature}, or smooth the model."
+    return judged.unjudged("fail" if far and judged.gate else "warn", reason, value)
 
 
-def _prediction_psi_check(drift: Section[DriftAnalysis], thresholds: Settings) -> Check:
-    """Warn when the mildest shift of means moves the predictions a lot, and more than it moved any input."""
-    limit = _Limit(
-        "prediction_psi", "PSI of the predictions under a moderate shift", "PSI", warn=thresholds.psi_fail
-    )
+def _prediction_psi_check(drift: Section[DriftAnalysis]) -> Check:
+    """Told beside the inputs' own, and not judged: what moves all inputs moves a sum of them farther.
+
+    Judged by the largest of the inputs, a third of scikit-learn's estimators would warn, all of them linear.
+    """
+    limit = _Limit("prediction_psi", "PSI of the predictions under a moderate shift", "PSI")
     if drift.value is None:
         return limit.of(drift, None)
     shifts = [s for s in drift.value.scenarios if s.kind == "mean_shift" and s.prediction.psi is not None]
     if not shifts:
         return limit.unjudged("not_applicable", "No shift of the means could be simulated.")
     mildest: Scenario = min(shifts, key=lambda s: s.magnitude)
-    check = limit.judged(mildest.prediction.psi)
-    shift = f"inputs shifted by {mildest.magnitude:g} standard deviations"
-    if check.status == "warn" and mildest.input.psi is not None and (check.value or 0) <= mildest.input.psi:
-        reason = (
-            f"{number(check.value or 0, '')} is no more than the inputs' own, "
-            f"{number(mildest.input.psi, '')} ({shift})."
-        )
-        return check.model_copy(update={"status": "pass", "threshold": mildest.input.psi, "reason": reason})
-    return check.model_copy(update={"reason": f"{check.reason[:-1]} ({shift})."})
+    own = (
+        ""
+        if mildest.input.psi is None
+        else f"; the largest of an input is {number(mildest.input.psi, 'PSI')}"
+    )
+    reason = (
+        f"{number(mildest.prediction.psi, 'PSI')} with every input shifted by {mildest.magnitude:g} sd{own}."
+    )
+    return limit.unjudged("measured", reason, mildest.prediction.psi)
 
 
 def _additivity_check(explanation: Section[Explanation]) -> Check:
@@ -359,7 +397,8 @@ def _baseline_checks(
         # Timed in turn: figures of another hour, on a machine in another state, add nothing to that.
         reason = "Judged by both models timed in turn instead."
         value = p95 / baseline.p95_ms if p95 and baseline.p95_ms else None
-        slower.append(replace(ratio, gate=False).unjudged("not_applicable", reason, value))
+        unjudged: CheckStatus = "not_applicable" if value is None else "measured"
+        slower.append(replace(ratio, gate=False).unjudged(unjudged, reason, value))
     elif not baseline.p95_ms:
         reason = f"The baseline run {baseline.run_id} has no single-row p95 latency."
         slower.append(ratio.unjudged("error", reason))

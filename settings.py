@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     rate_per_minute: int = Field(
         120, ge=1, description="Runs that one token, or one address without a token, may submit a minute."
     )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s<>]+)?$",
+        description="Address under which people reach this server, such as https://models.example: links in "
+        "exports begin with it. Empty means the address of the request, where that is not this machine's own.",
+    )
     cors_origins: str = Field("", description="Other origins, comma separated, whose pages may call the API.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much the server and the worker log."
@@ -82,6 +88,16 @@ class Settings(BaseSettings):
         description="AUC at which a classifier that tells generated rows from the sample's is a warning; its "
         "whole interval must lie above. 0.5: cannot be told apart.",
     )
+    breaking_point_warn: float = Field(
+        0.2,
+        ge=0,
+        le=4,
+        description="Standard deviations: a feature that breaks a model of classes nearer than this is a "
+        "warning; its whole interval must be. 0: never.",
+    )
+    breaking_point_warn_numbers: float = Field(
+        0.05, ge=0, le=4, description="The same of a model whose answers are numbers."
+    )
     p95_warn_ms: float = Field(50, gt=0, description="Single-row p95 latency that warns, in ms.")
     p95_fail_ms: float = Field(100, gt=0, description="Single-row p95 latency that fails, in ms.")
     error_rate_warn: float = Field(0.001, ge=0, le=1, description="Error rate that warns.")
@@ -92,6 +108,11 @@ class Settings(BaseSettings):
     def _psycopg_3(cls, url: str) -> str:
         """Hosting services still hand out `postgres://`, which SQLAlchemy no longer reads."""
         return "postgresql://" + url.removeprefix("postgres://") if url.startswith("postgres://") else url
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_end(cls, url: str) -> str:
+        return url.rstrip("/")
 
     @field_validator("api_tokens")
     @classmethod

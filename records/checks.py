@@ -9,15 +9,17 @@ from records.base import Figure, Record
 
 __all__ = ["UNJUDGED", "Check", "CheckStatus", "RunStatus", "SectionName", "section_of"]
 
-CheckStatus = Literal["pass", "warn", "fail", "error", "not_applicable"]
+CheckStatus = Literal["pass", "warn", "fail", "error", "measured", "not_applicable"]
 RunStatus = Literal["passed", "warned", "failed", "error", "cancelled"]
 SectionName = Literal["metrics", "accuracy", "robustness", "drift", "explanation", "likeness"]
 UNJUDGED = "It could not be judged: "  # begins the reason of a check whose figure could not be had
 
 
 class Check(Record):
-    """One judged figure. `direction` says which side of the threshold is good; the threshold itself is.
+    """One figure and its judgement. `direction` says which side of the threshold is good; the threshold is.
 
+    status: `measured` is a figure that nothing judges: no limit was set, or it is a property of the model's
+    whole family. That is never a pass.
     reason: what was found and what to do, to be read beside the title.
     gate: the run has to be judged by this one; when it cannot be, the run is an error, not a pass.
     interval: of the value, where one was worked out; an end that is not known is null.

@@ -229,10 +229,11 @@ class Distances(Record):
 class Scenario(Record):
     """One shift as it was simulated, and what it did to inputs and answers.
 
-    changed_share: share of rows whose answer changed: another class, or for numbers a change of more
-    than `changed_tolerance` (a tenth of the reference predictions' standard deviation).
-    failed_share: share of rows that could no longer be answered at all. domain: how well a classifier tells
-    the shifted table from another; null where the plan did not ask for it.
+    changed_share: share of rows whose answer changed: another class, or for numbers a change of more than
+    `changed_tolerance` (a tenth of the reference predictions' standard deviation). mean_move: of numbers, how
+    far an answer moved on average, without its sign, in standard deviations of the reference predictions.
+    failed_share: share of rows that could no longer be answered at all; they are in no distance. domain: how
+    well a classifier tells the shifted table from another; null where the plan did not ask for it.
     """
 
     kind: ScenarioKind
@@ -244,6 +245,7 @@ class Scenario(Record):
     failed_share: float = 0.0
     reason: str | None = None
     domain: DomainDrift | None = None
+    mean_move: Figure = None
 
 
 class BreakingPoint(Record):
@@ -257,10 +259,12 @@ class BreakingPoint(Record):
     budget ended before the feature's turn. interval: 95 %, for the rows asked are a sample; a shift nearer
     than its nearer end most likely breaks nothing, one beyond its farther end most likely does. An end that
     the search did not reach is null. shift: the magnitude in the feature's unit. psi: the PSI that the shift
-    makes on the feature; psi_interval: at the interval's nearer and farther end. by: what passes its
-    `limit`, and value: how far, at the magnitude. monotone: false where a farther shift was seen to change
-    clearly less. Null where an older report does not tell. assumed: nobody told what the feature holds, so
-    that the standard deviation is one of made-up values.
+    makes on the feature; psi_interval: at the interval's nearer and farther end. by: what passes its `limit`,
+    and value: how far, at the magnitude. monotone: false where a farther shift was seen to change clearly
+    less. Null where an older report does not tell. assumed: nobody told what the feature holds, so that the
+    standard deviation is one of made-up values. psi_early: the PSI that a tenth of the nearer end makes (of
+    the magnitude, where that end is 0): where it is hardly less, the PSI tells nothing of how far the feature
+    moved.
     """
 
     feature: str
@@ -278,6 +282,7 @@ class BreakingPoint(Record):
     rows: int | None = None
     monotone: bool | None = None
     assumed: bool = False
+    psi_early: Figure = None
 
     @property
     def not_searched(self) -> bool:
@@ -348,8 +353,9 @@ class ColumnFalseAlarms(Record):
 class FalseAlarms(Record):
     """What a monitor says of tables that differ by chance alone.
 
-    any_column: share of rounds in which at least one column raised an alarm; interval: its 95 % Wilson
-    interval. mean_share: of the columns, on average. rows_reference, rows_current: of the parts compared.
+    any_column: share of rounds in which at least one column raised an alarm, of the columns watched that may
+    be (`records.thresholds.TOLERATED`), where any may; interval: its 95 % Wilson interval. mean_share: of the
+    columns, on average. rows_reference, rows_current: of the parts compared.
     """
 
     rounds: int

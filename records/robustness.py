@@ -9,7 +9,7 @@ from pydantic import Field
 
 from records.base import Figure, Record
 
-__all__ = ["Behaviour", "BehaviourName", "Robustness", "RobustnessPlan", "Trend"]
+__all__ = ["Behaviour", "BehaviourName", "Property", "Robustness", "RobustnessPlan", "Trend"]
 
 Trend = Literal["increasing", "decreasing"]
 BehaviourName = Literal[
@@ -53,21 +53,35 @@ class RobustnessPlan(Record):
 
 
 class Behaviour(Record):
-    """One behaviour check. `expected` is False for a failure that is fair (missing values in a model
-    that never saw any): it is shown, and judged as a warning at most."""
+    """One behaviour check.
+
+    serious: a failing share above 0 is a defect; else worth knowing, and a warning at most. trait: what fails
+    is a property of the model's whole family, in a sentence; then it is told and not judged. rows: how many
+    rows were looked at; tables or values where the check asks about these.
+    """
 
     name: BehaviourName
     title: str
     status: Literal["ok", "not_applicable", "failed"]
     failing_share: Figure = None
     rows: int = 0
-    serious: bool = True  # a failing share above 0 is a defect; else worth knowing
+    serious: bool = True
     example: str | None = None
     reason: str | None = None
+    advice: str = ""
+    trait: str = ""
+
+
+class Property(Record):
+    """What callers have to know of the model, and what to do about it; nothing that a team has to mend."""
+
+    name: BehaviourName
+    sentence: str
     advice: str = ""
 
 
 class Robustness(Record):
-    """The report's `robustness` section."""
+    """The report's `robustness` section. Older reports tell no properties: theirs are warnings."""
 
     behaviours: tuple[Behaviour, ...]
+    properties: tuple[Property, ...] = ()

@@ -1,10 +1,12 @@
 """A model's own monitoring thresholds: its breaking points in a form that a monitor can be set up with.
 
-Promises: figures of the drift section and nothing else. Leaves finding them to `shifts.breaking_points` and
-counting false alarms to `shifts.false_alarms`.
+Promises: figures of the drift section and nothing else; an alert threshold that cannot work says so, and what
+can. Leaves finding them to `shifts.breaking_points` and counting false alarms to `shifts.false_alarms`.
 """
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Literal
 
 from records.base import Figure, Record
@@ -14,6 +16,7 @@ __all__ = [
     "TOLERATED",
     "AnyAlarm",
     "BatchAlarm",
+    "MeanAlarm",
     "MonitoringThreshold",
     "MonitoringThresholds",
     "SteadyFeature",
@@ -22,10 +25,13 @@ __all__ = [
     "monitoring_thresholds",
     "rate_of",
     "to_watch",
+    "why_unusable",
 ]
 
 CONFIDENCE = 0.95
 TOLERATED = 0.05  # share of batches without drift that may raise an alarm
+SATURATED = 0.5  # of the alert threshold: a tenth of the shift leaves a hundredth of a PSI that tells how far
+MOST_BATCH_ROWS = 1_000_000
 
 
 class BatchAlarm(Record):
@@ -44,6 +50,18 @@ class AnyAlarm(Record):
     rounds: int
 
 
+class MeanAlarm(Record):
+    """What works in place of a PSI: how far a batch's mean may lie from the reference's before the alarm.
+
+    Up or down, in standard deviations of the generated rows' column and in the feature's unit. batch_rows:
+    from which chance moves a mean so far in at most 5 % of the batches; null where that is over a million.
+    """
+
+    mean_shift_std: float
+    mean_shift: Figure
+    batch_rows: int | None
+
+
 class MonitoringThreshold(Record):
     """From which shift of one feature's mean this model breaks, and the PSI to raise the alarm at.
 
@@ -51,7 +69,8 @@ class MonitoringThreshold(Record):
     rows' column; shift: in the feature's unit. psi: at which it breaks; watch_psi: at the interval's nearer
     end, below which it most likely does not. Ends of intervals that were not reached are null. false_alarms:
     by the rows of a batch; batch_rows: the fewest of these that reach watch_psi by chance in at most 5 % of
-    batches, null where none did or none was tried.
+    batches, null where none did or none was tried. usable: whether watch_psi can be an alert threshold;
+    reason: why not; instead: what can be watched in its place.
     """
 
     feature: str
@@ -68,6 +87,9 @@ class MonitoringThreshold(Record):
     monotone: bool | None
     false_alarms: tuple[BatchAlarm, ...] = ()
     batch_rows: int | None = None
+    usable: bool = True
+    reason: str = ""
+    instead: MeanAlarm | None = None
 
 
 class SteadyFeature(Record):
@@ -81,8 +103,8 @@ class MonitoringThresholds(Record):
     """The file `thresholds.json` of a run; nearest breaking point first. Of numbers: texts have no mean.
 
     changed_limit: the share of changed answers, score_limit: the drop of the score that count as broken.
-    false_alarms: of all features watched together; batch_rows: the fewest rows at which at most 5 % of the
-    batches without drift raise any alarm, null where no size tried had so few.
+    false_alarms: of all features watched together whose threshold is usable; batch_rows: the fewest rows at
+    which at most 5 % of the batches without drift raise any alarm, null where no size tried had so few.
     """
 
     version: int = 1
@@ -123,12 +145,31 @@ def monitoring_thresholds(
 
 
 def to_watch(points: Sequence[BreakingPoint]) -> dict[str, float]:
-    """The PSI to watch of each feature that breaks: at its interval's nearer end, where that is known."""
+    """The PSI to watch of each feature that breaks: at its interval's nearer end, where that is above 0."""
     return {
         point.feature: point.psi_interval[0]
         for point in points
-        if point.magnitude is not None and point.psi_interval and point.psi_interval[0] is not None
+        if point.magnitude is not None and point.psi_interval and point.psi_interval[0]
     }
+
+
+def why_unusable(point: BreakingPoint, alarms: Sequence[FalseAlarms]) -> str:
+    """Why the PSI at a breaking point's nearer end cannot be an alert threshold; empty where it can."""
+    watch = to_watch([point]).get(point.feature)
+    if watch is None:
+        known = point.psi_interval is not None and point.psi_interval[0] is not None
+        return "A PSI of 0: every batch reaches it." if known else "The PSI of the nearer end is not known."
+    if point.psi_early is not None and point.psi_early >= SATURATED * watch:
+        return (
+            f"Saturated bins: a tenth of the shift makes a PSI of {point.psi_early:.3g} already, so that it "
+            "does not tell how far the feature moved."
+        )
+    tried = [(a.rows_current, rate) for a in alarms if (rate := rate_of(a, point.feature)) is not None]
+    if tried and enough_rows(alarms, point.feature) is None:
+        rows, rate = max(tried)
+        share = f"{rate * 100:.3g} %"
+        return f"Too many false alarms: {share} of batches of {rows:,} rows without drift reach it."
+    return ""
 
 
 def rate_of(alarms: FalseAlarms, feature: str | None = None) -> float | None:
@@ -157,6 +198,7 @@ def _threshold(
     point: BreakingPoint, magnitude: float, plan: DriftPlan, alarms: Sequence[FalseAlarms]
 ) -> MonitoringThreshold:
     near, far = point.distances or (None, None)
+    why_not = why_unusable(point, alarms)
     # What one standard deviation is in the feature's unit; older reports do not tell.
     unit = point.shift / magnitude if point.shift is not None and magnitude else None
     in_unit = [None if end is None or unit is None else end * unit for end in (near, far)]
@@ -179,4 +221,20 @@ def _threshold(
             if (rate := rate_of(a, point.feature)) is not None
         ),
         batch_rows=enough_rows(alarms, point.feature),
+        usable=not why_not,
+        reason=why_not,
+        instead=_mean_alarm(near or abs(magnitude), unit) if why_not else None,
+    )
+
+
+def _mean_alarm(distance: float, unit: float | None) -> MeanAlarm | None:
+    """A mean of n rows strays by 1 / sqrt(n) standard deviations (the central limit theorem)."""
+    if not distance:
+        return None
+    z = NormalDist().inv_cdf(1 - TOLERATED / 2)
+    rows = math.ceil((z / distance) ** 2)
+    return MeanAlarm(
+        mean_shift_std=distance,
+        mean_shift=None if unit is None else abs(distance * unit),
+        batch_rows=rows if rows <= MOST_BATCH_ROWS else None,
     )

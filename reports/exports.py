@@ -1,13 +1,11 @@
-"""A report as a file: HTML for people, JUnit for CI, Markdown for a summary, CSV for a spreadsheet.
+"""A report as a file: HTML for people, CSV for a spreadsheet, its thresholds for a monitor.
 
 Promises aggregates only, never a row of data, and that no name in a report can become markup, a link
-or a formula. Leaves storing and sending to the callers.
+or a formula. Leaves JUnit, Markdown and the picture to the modules beside this one, sending to the callers.
 """
 
 import csv
 import io
-import re
-import xml.etree.ElementTree as ET
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +14,11 @@ from records.checks import Check, SectionName, section_of
 from records.drift import ColumnDrift, DriftAnalysis, judgement, seen_by
 from records.likeness import finding
 from records.metrics import SCORES
-from records.run import RunError, RunReport
+from records.run import RunReport
 from records.thresholds import TOLERATED, enough_in_words, monitoring_thresholds
+from reports.deciding import VERDICTS
 from reports.figures import figures, key_figures
 from reports.findings import (
-    is_consequence,
     kind_of,
     merged,
     other_warnings,
@@ -28,12 +26,23 @@ from reports.findings import (
     sections_to_show,
     sentences_of,
 )
-from reports.words import between, breaking_distance, number, scenario, share, under, with_features
+from reports.words import (
+    STATUSES,
+    between,
+    breaking_distance,
+    held,
+    number,
+    scenario,
+    share,
+    under,
+    with_features,
+    writable,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["metrics_csv", "thresholds_json", "to_html", "to_junit", "to_markdown"]
+__all__ = ["metrics_csv", "thresholds_json", "to_html"]
 
 SECTIONS: tuple[tuple[SectionName, str], ...] = (
     ("metrics", "Performance"),
@@ -46,8 +55,6 @@ SECTIONS: tuple[tuple[SectionName, str], ...] = (
 MOST_BARS = 20
 MOST_PARTS = 12
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-# What XML 1.0 cannot hold, in any spelling: controls, surrogates, the two non-characters.
-UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_html(report: RunReport) -> str:
@@ -69,69 +76,7 @@ def to_html(report: RunReport) -> str:
         likeness_columns=_by_psi(report.likeness.value.columns if report.likeness.value else ()),
         decomposition_bars=_decomposition_bars(report),
     )
-    return _writable(page)
-
-
-def to_junit(report: RunReport) -> str:
-    """JUnit XML: a testsuite per section, a testcase per check; value and threshold in the message.
-
-    `fail` is a failure, `error` an error, `not_applicable` skipped; a warning passes with its reason in
-    system-out. What stopped a stage is an error in the first suite, "Run"; checks that it left unjudged
-    are skipped, so that a tally of errors counts causes.
-    """
-    root = ET.Element("testsuites", name=_writable(f"Model Monitoring Dashboard: {report.name}"))
-    suites = [("Run", [_junit_stage_error(e) for e in report.errors])]
-    suites += [
-        (title, [_junit_case(name, c, report) for c in report.checks if section_of(c) == name])
-        for name, title in SECTIONS
-    ]
-    totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
-    for title, cases in suites:
-        if not cases:
-            continue
-        counts = {
-            "tests": len(cases),
-            "failures": sum(case.find("failure") is not None for case in cases),
-            "errors": sum(case.find("error") is not None for case in cases),
-            "skipped": sum(case.find("skipped") is not None for case in cases),
-        }
-        stamp = report.created_at.replace(microsecond=0, tzinfo=None).isoformat()
-        suite = ET.SubElement(root, "testsuite", name=title, timestamp=stamp, time="0")
-        for key, count in counts.items():
-            suite.set(key, str(count))
-            totals[key] += count
-        suite.extend(cases)
-    for key, count in totals.items():
-        root.set(key, str(count))
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-
-
-def to_markdown(report: RunReport) -> str:
-    """A short summary for a pull request: the verdict, what is not right, and the key figures."""
-    counts = _counts(report.checks)
-    lines = [f"## {_VERDICTS[report.status]}: {_md(report.name)}", ""]
-    if report.errors:
-        lines += [f"- **{_md(e.code)}** in {e.stage}: {_md(sentences_of(e))}" for e in report.errors]
-        lines.append("")
-    lines += [
-        f"{_md(report.model.name)} ({_md(kind_of(report.model))}). "
-        f"Checks: {counts['pass']} passed, {counts['warn']} warned, {counts['fail']} failed, "
-        f"{counts['error']} could not be judged.",
-        "",
-        *(_md(sentence) for sentence in parts_of(report.model)),
-        *([""] if report.model.parts else []),
-    ]
-    notable = [f for f in merged(report.checks) if f.status in ("fail", "error", "warn")]
-    if notable:
-        lines += ["| Check | Status | Reason |", "| --- | --- | --- |"]
-        lines += [f"| {_md(f.title)} | {f.status} | {_md(f.reason)} |" for f in notable]
-        lines.append("")
-    told = list(key_figures(report))
-    if told:
-        lines += ["| Figure | Value |", "| --- | ---: |"]
-        lines += [f"| {_md(title)} | {_md(value)} |" for title, value in told]
-    return "\n".join(lines).rstrip() + "\n"
+    return writable(page)
 
 
 def metrics_csv(report: RunReport) -> str:
@@ -150,24 +95,8 @@ def thresholds_json(report: RunReport) -> str:
     return monitoring_thresholds(analysis, report.plan.drift, report.model.sha256).model_dump_json(indent=2)
 
 
-_VERDICTS = {
-    "passed": "Passed",
-    "warned": "Passed with warnings",
-    "failed": "Failed",
-    "error": "Could not be judged",
-    "cancelled": "Cancelled",
-}
-_STATUS_WORDS = {
-    "pass": "Passed",
-    "warn": "Warning",
-    "fail": "Failed",
-    "error": "Not judged",
-    "not_applicable": "Does not apply",
-}
-
-
 def _counts(checks: tuple[Check, ...]) -> dict[str, int]:
-    return {status: sum(c.status == status for c in checks) for status in _STATUS_WORDS}
+    return {status: sum(c.status == status for c in checks) for status in STATUSES}
 
 
 def _scores(report: RunReport) -> list[tuple[str, str]]:
@@ -205,72 +134,24 @@ def _drift_bars(report: RunReport) -> list[dict[str, Any]]:
 
 
 def _decomposition_bars(report: RunReport) -> list[dict[str, Any]]:
-    """Single effects, the largest first, then what interaction adds or takes away."""
+    """What each shift changes alone, the largest first, then what they change all together."""
     parts = report.drift.value.decomposition if report.drift.value else None
     if parts is None:
         return []
     singles = [(s.feature, s.changed_share, share(s.changed_share)) for s in parts.singles[:MOST_PARTS]]
-    rest = [s.changed_share or 0.0 for s in parts.singles[MOST_PARTS:]]
-    if rest:
-        singles.append((f"{len(rest)} more, summed", sum(rest), share(sum(rest))))
-    remainder = ("Interaction (joint less the sum)", parts.changed_remainder, share(parts.changed_remainder))
-    return _bars([*singles, remainder])
+    joint = ("All together", parts.joint_changed_share, share(parts.joint_changed_share))
+    return _bars([*singles, joint], full=1.0)
 
 
 def _by_psi(columns: tuple[ColumnDrift, ...]) -> list[ColumnDrift]:
     return sorted(columns, key=lambda c: -(c.psi or 0.0))[:MOST_BARS]
 
 
-def _junit_case(section: SectionName, check: Check, report: RunReport) -> ET.Element:
-    case = ET.Element("testcase", classname=section, name=_writable(check.title), time="0")
-    message = _writable(_message(check))
-    if check.status == "fail":
-        ET.SubElement(case, "failure", message=message, type="threshold").text = message
-    elif check.status == "error" and not is_consequence(report, check):
-        ET.SubElement(case, "error", message=message, type="not_judged").text = message
-    elif check.status in ("error", "not_applicable"):
-        ET.SubElement(case, "skipped", message=message)
-    else:
-        prefix = "Warning: " if check.status == "warn" else ""
-        ET.SubElement(case, "system-out").text = prefix + message
-    return case
-
-
-def _message(check: Check) -> str:
-    """The sentence, then the figures as a program reads them."""
-    figures = []
-    if check.value is not None:
-        figures.append(f"value {check.value:g} {check.unit}".rstrip())
-    if check.threshold is not None:
-        figures.append(f"{check.direction.replace('_', ' ')} {check.threshold:g} {check.unit}".rstrip())
-    return f"{check.sentence} [{', '.join(figures)}]" if figures else check.sentence
-
-
-def _junit_stage_error(error: RunError) -> ET.Element:
-    case = ET.Element("testcase", classname="run", name=_writable(error.stage), time="0")
-    text = _writable(sentences_of(error))
-    ET.SubElement(case, "error", message=text, type=_writable(error.code)).text = text
-    return case
-
-
-def _writable(text: str) -> str:
-    """Without what neither XML nor UTF-8 can carry."""
-    return UNWRITABLE.sub("", text)
-
-
-def _md(text: str) -> str:
-    """Text that stays text in a Markdown table: no markup, no link, no image, no cell break, no mention."""
-    text = re.sub(r"\s+", " ", _writable(text)).strip()
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
-    text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
-    return re.sub(r"(?i)\b(https?|ftp|javascript|www)([:.])", r"\1&#8203;\2", text)
-
-
 def _cell(value: Any) -> Any:
     """A spreadsheet runs what begins like a formula; a quote in front keeps it text."""
     if value is None or isinstance(value, int | float):
         return "" if value is None else value
-    text = _writable(str(value))
+    text = writable(str(value))
     return (
         f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) or text.startswith(FORMULA_STARTS) else text
     )
@@ -299,10 +180,11 @@ def _template() -> "Template":
         seen_by=seen_by,
         enough=lambda point, alarms: enough_in_words(alarms, point.feature) or "",
         breaking_distance=breaking_distance,
+        held=held,
     )
     environment.globals.update(
-        verdicts=_VERDICTS,
-        status_words=_STATUS_WORDS,
+        verdicts=VERDICTS,
+        status_words=STATUSES,
         kind_of=kind_of,
         parts_of=parts_of,
         sentences_of=sentences_of,

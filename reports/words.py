@@ -4,14 +4,17 @@ Promises: one wording for each thing, in a page, an export and a check's reason.
 ask; a page narrows the blanks.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from records.drift import BreakingPoint
+from records.robustness import Behaviour
 
 __all__ = [
-    "NOT_MEASURED", "SHIFTS", "between", "breaking_distance", "breaking_unit", "counted", "in_texts",
-    "number", "of_texts", "scenario", "scenario_of", "share", "three_digits", "under", "with_features",
+    "NOT_MEASURED", "SHIFTS", "STATUSES", "between", "breaking_distance", "breaking_unit", "counted", "held",
+    "in_texts", "number", "of_texts", "scenario", "scenario_of", "share", "three_digits", "under",
+    "with_features", "writable",
 ]  # fmt: skip
 
 NOT_MEASURED = "not measured"
@@ -34,7 +37,25 @@ SHIFTS = {
 SIZES = dict.fromkeys(("variance_scale", "text_length"), "x {:g}") | dict.fromkeys(
     ("mean_shift", "noise", "quantile_shift", "correlated_shift"), "{:g} sd"
 )
+# What XML 1.0 cannot hold, in any spelling: controls, surrogates, the two non-characters.
+UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 IN_TITLE = ("PSI", "AUC", "relative")  # units that a check's title says already
+STATUSES = {
+    "pass": "Passed",
+    "warn": "Warning",
+    "fail": "Failed",
+    "error": "Not judged",
+    "measured": "Measured",
+    "not_applicable": "Does not apply",
+}
+ASKED_ABOUT = {
+    "missing_column": "table",
+    "wrong_type": "table",
+    "empty_batch": "table",
+    "extremes": "value",
+    "infinities": "value",
+    "outside_bounds": "bound",
+}  # what a behaviour's `rows` count; rows where it does not stand here
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -76,6 +97,16 @@ def three_digits(value: float) -> str:
 def counted(value: float, noun: str) -> str:
     """`1 row`, `1,000 rows`."""
     return f"{value:,.0f} {noun}{'' if value == 1 else 's'}"
+
+
+def held(behaviour: Behaviour) -> str:
+    """How many of what a behaviour was looked at on kept it.
+
+    >>> held(Behaviour(name="row_order", title="", status="ok", failing_share=0.25, rows=200))
+    '150 of 200 rows held'
+    """
+    of = counted(behaviour.rows, ASKED_ABOUT.get(behaviour.name, "row"))
+    return f"{behaviour.rows * (1 - (behaviour.failing_share or 0.0)):,.0f} of {of} held"
 
 
 def between(interval: tuple[float | None, float | None] | None, unit: str = "", *, open: str = "open") -> str:
@@ -162,3 +193,8 @@ def breaking_distance(point: BreakingPoint) -> str:
     text = f"{number(abs(point.magnitude), 'sd')} {'up' if point.magnitude > 0 else 'down'}"
     # Intervals of older reports are those of the search alone.
     return f"{text} (95 % interval {between(point.distances)})" if point.rows else text
+
+
+def writable(text: str) -> str:
+    """Without what neither XML nor UTF-8 can carry."""
+    return UNWRITABLE.sub("", text)

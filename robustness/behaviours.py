@@ -4,7 +4,7 @@ Promises: few calls of at most 200 rows. Leaves titles, advice and what counts a
 `robustness.examination`; a ModelError that a question does not expect goes through to it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from shifts.scenarios import (
 
 __all__ = [
     "MAX_ROWS",
+    "SILENT",
     "Examined",
     "NotApplicable",
     "Observation",
@@ -59,6 +60,8 @@ MISSING_SHARE = 0.1  # of the cells
 FAR = 1e6  # standard deviations
 SHARE_TOLERANCE = 1e-4  # single precision sums a thousand classes to within this
 HUGE = 1e300  # finite in double precision, infinite in single
+SILENT = {"MissingAnswer", "InfiniteAnswer"}  # the model answered, and with nothing of use
+WILD = ("far above", "far below", "huge", "hugely negative")  # what no bounds that anybody declares hold
 
 Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
@@ -78,12 +81,16 @@ class Examined(Subject):
 
 @dataclass(frozen=True)
 class Observation:
-    """What a check saw: which of its rows failed, and one of them in words."""
+    """What a check saw: which of its rows failed, and one of them in words.
+
+    trait: a sentence, where what failed is a property of the model's whole family and no finding.
+    """
 
     failing: Mask
     example: str | None = None
     serious: bool | None = None  # None: as the check is declared
     advice: str | None = None
+    trait: str = ""
 
 
 class NotApplicable(Exception):
@@ -170,8 +177,9 @@ def column_order(subject: Examined) -> Observation:
             found.failing,
             found.example,
             serious=False,
-            advice="The model does not know its columns' names. Fit it on a table with column names, so "
-            "that columns in another order are noticed.",
+            advice="Send the columns in the order of fitting, or put a step before the model that picks them "
+            "by name.",
+            trait="Takes columns by their position, not by their names: another order goes unnoticed.",
         )
     return found
 
@@ -203,11 +211,18 @@ def dtype(subject: Examined) -> Observation:
             narrow[spec.name], wide[spec.name] = column.astype(np.float64), column
     if not narrow:
         raise NotApplicable("No feature is a number that could have another type.")
-    asked = [subject.ask(with_columns(subject.frame, columns)) for columns in (wide, narrow)]
-    found = compared(asked[0], asked[1], "in one type", "in the other")
+    refuses = "Refuses numbers of another type than it was fitted on."
+    one = subject.ask(with_columns(subject.frame, wide))
+    try:
+        other = subject.ask(with_columns(subject.frame, narrow))
+    except (ModelError, BadAnswer) as error:
+        return Observation(np.ones(subject.rows, dtype=np.bool_), error.message, trait=refuses)
+    found = compared(one, other, "in one type", "in the other")
     first = next(name for name in subject.frame if name in narrow)
     types = f"{wide[first].dtype} as {narrow[first].dtype}"
-    return Observation(found.failing, f"{found.example} ({types})" if found.example else None)
+    answered_otherwise = found.failing & ~(other.failed & ~one.failed)
+    example = f"{found.example} ({types})" if found.example else None
+    return Observation(found.failing, example, trait="" if answered_otherwise.any() else refuses)
 
 
 def thread_safety(subject: Examined) -> Observation:
@@ -243,18 +258,34 @@ def probabilities(subject: Examined) -> Observation:
 
 
 def missing_values(subject: Examined) -> Observation:
+    """A finding where the schema or the sample has missing values; else a model may need complete rows."""
     names = nullable(subject)
     plan = ScenarioPlan(kind="missing_values", magnitude=MISSING_SHARE, features=names)
     shifted = simulate(subject.frame, subject.schema, plan, np.random.default_rng(subject.seed))
-    return _newly_failing(subject, shifted)
+    found, how = _refused(subject, shifted)
+    return found if names else replace(found, trait=f"Needs complete rows: a missing value {how}.")
 
 
 def unseen_category(subject: Examined) -> Observation:
+    """Nobody can promise what was never seen, so that a refusal is a property."""
     plan = ScenarioPlan(kind="unseen_category", magnitude=1.0)
     if not applicable_features(subject.frame, subject.schema, plan):
         raise NotApplicable("No feature is a category.")
     shifted = simulate(subject.frame, subject.schema, plan, np.random.default_rng(subject.seed))
-    return _newly_failing(subject, shifted)
+    found, how = _refused(subject, shifted)
+    return replace(found, trait=f"Knows its own categories only: one never seen {how}.")
+
+
+def _refused(subject: Examined, shifted: pd.DataFrame) -> tuple[Observation, str]:
+    """Which rows lost their answer, and in words how: by an error, or by an answer of no use."""
+    try:
+        answers = subject.ask(shifted)
+    except (ModelError, BadAnswer) as error:
+        return Observation(np.ones(max(subject.rows, 1), dtype=np.bool_), error.message), "is refused"
+    kinds = {error.kind for error in answers.errors}
+    silent = bool(kinds) and kinds <= SILENT
+    found = Observation(answers.failed & ~subject.reference.failed, _first_failure(answers))
+    return found, "gets no usable answer, and no error says so" if silent else "is refused"
 
 
 def extremes(subject: Examined) -> Observation:
@@ -270,7 +301,11 @@ def extremes(subject: Examined) -> Observation:
         if len(rows):
             failing[rows] = _failing_extremes(subject, [tries[i] for i in rows])
     worst = next((tries[i] for i in np.flatnonzero(failing)), None)
-    return Observation(failing, None if worst is None else str(worst))
+    if worst is None or any(tries[i].kind not in WILD for i in np.flatnonzero(failing)):
+        return Observation(failing, None if worst is None else str(worst))
+    far = any(abs(tries[i].value) < HUGE for i in np.flatnonzero(failing))
+    size = f"{FAR:,.0f} standard deviations away" if far else f"as large as {HUGE:g}"
+    return Observation(failing, str(worst), trait=f"Numbers {size} get no usable answer.")
 
 
 @dataclass(frozen=True)
@@ -355,11 +390,6 @@ def _failing_by_kind(subject: Examined, tries: list[_Extreme]) -> Mask:
 
 def nullable(subject: Examined) -> tuple[str, ...]:
     return tuple(s.name for s in subject.schema.features if s.nullable and s.name in subject.frame)
-
-
-def _newly_failing(subject: Examined, shifted: pd.DataFrame) -> Observation:
-    answers = subject.ask(shifted)
-    return Observation(answers.failed & ~subject.reference.failed, _first_failure(answers))
 
 
 def _first_failure(answers: Predictions) -> str | None:

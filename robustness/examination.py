@@ -14,7 +14,7 @@ from distances.subject import Subject
 from errors import BadAnswer, Cancelled, ChildDied, ChildTimeout, DashboardError, ModelError
 from estimators.answers import Predict
 from estimators.batches import answer_singly
-from records.robustness import Behaviour, BehaviourName, Robustness, RobustnessPlan, Trend
+from records.robustness import Behaviour, BehaviourName, Property, Robustness, RobustnessPlan, Trend
 from robustness import behaviours, texts, wrong_tables
 from robustness.behaviours import MAX_ROWS, Examined, NotApplicable, Observation, nullable
 from robustness.monotonicity import monotonic
@@ -51,7 +51,9 @@ def examine(
     of_texts = TEXT_CHECKS if subject.texts or plan.checks is not None else ()
     checks = (*CHECKS, *of_texts, _monotonic(plan.monotonic))
     wanted = [c for c in checks if plan.checks is None or c.name in plan.checks]
-    return Robustness(behaviours=tuple(_judged(check, examined) for check in wanted))
+    found = tuple(_judged(check, examined) for check in wanted)
+    told = tuple(Property(name=b.name, sentence=b.trait, advice=b.advice) for b in found if b.trait)
+    return Robustness(behaviours=found, properties=told)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def _judged(check: _Question, subject: Examined) -> Behaviour:
             "serious": serious if found.serious is None else found.serious,
             "example": found.example if share > 0 else None,
             "advice": (found.advice or check.advice) if share > 0 else "",
+            "trait": found.trait if share > 0 else "",
         }
     )
 
@@ -229,7 +232,7 @@ CHECKS = (
     ),
     _Question(
         "outside_bounds",
-        "A step outside the bounds changes no answer",
+        "Answers do not jump at the bounds",
         wrong_tables.outside_bounds,
         "Answers jump at the edge of the known range: clip inputs to it, or refuse rows outside it.",
         serious=False,

@@ -5,6 +5,7 @@ as serious to `robustness.examination`; words that change are a drift (`shifts.t
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -52,8 +53,11 @@ def very_long_text(subject: Examined) -> Observation:
 
 
 def missing_text(subject: Examined) -> Observation:
-    """None in place of the text."""
-    return _answered(subject, lambda column: pd.Series([None] * len(column), dtype=object))
+    """None in place of the text; a finding where the schema or the sample has such texts."""
+    found = _answered(subject, lambda column: pd.Series([None] * len(column), dtype=object))
+    if any(spec.nullable for spec in _texts(subject)):
+        return found
+    return replace(found, trait="Needs a text in every row: a missing one gets no answer.")
 
 
 def _answered(subject: Examined, change: Callable[["pd.Series"], "pd.Series"]) -> Observation:

@@ -17,6 +17,7 @@ from interruption import check
 from records.schema import FieldSpec
 from robustness.behaviours import (
     MAX_ROWS,
+    SILENT,
     Examined,
     NotApplicable,
     Observation,
@@ -31,11 +32,12 @@ __all__ = ["extra_column", "infinities", "long_text", "missing_column", "outside
 
 FEW_ROWS = 20
 FEW_COLUMNS = 3
+MOST_STEP = 0.1  # standard deviations
+JUMP = 2.0  # times what the same step within the bounds moves
 LARGE = 1e37  # finite in single precision too
 LONG_TEXT = 100_000  # characters
 EXTRA = "unexpected column"
 NO_TEXT = "no number"
-SILENT = {"MissingAnswer", "InfiniteAnswer"}  # the model answered, and with nothing of use
 
 
 def missing_column(subject: Examined) -> Observation:
@@ -71,7 +73,10 @@ def extra_column(subject: Examined) -> Observation:
 
 
 def infinities(subject: Examined) -> Observation:
-    """Infinity is refused, or answered as a very large number is; an answer of NaN is the finding."""
+    """Infinity is refused, or answered as a very large number is; another answer hides it: the finding.
+
+    An answer of NaN hides nothing: what calculates without looking at its inputs gives it.
+    """
     numbers = [s for s in _numbers(subject) if pd.api.types.is_float_dtype(subject.frame[s.name].dtype)]
     if not numbers:
         raise NotApplicable("No feature is a number that could be infinite.")
@@ -87,9 +92,10 @@ def infinities(subject: Examined) -> Observation:
         return Observation(failing)
     if {error.kind for error in endless.errors} & SILENT:
         failing |= endless.failed
-    large = _asked(subject, table(LARGE))
+    large, hidden = _asked(subject, table(LARGE)), np.zeros(len(tries), dtype=np.bool_)
     if large is not None:
-        failing |= ~endless.failed & ~large.failed & differ(large, endless)
+        hidden = ~endless.failed & ~large.failed & differ(large, endless)
+        failing |= hidden
     worst = next(iter(np.flatnonzero(failing).tolist()), None)
     example = None
     if worst is not None:
@@ -97,7 +103,10 @@ def infinities(subject: Examined) -> Observation:
         example = f"{spec.name} = {sign * np.inf:g}: {answer_text(endless, worst)}" + (
             f", for {sign * LARGE:g}: {answer_text(large, worst)}" if large is not None else ""
         )
-    return Observation(failing, example)
+    trait = (
+        "" if hidden.any() else "Does not refuse infinity: it gets no usable answer, and no error says so."
+    )
+    return Observation(failing, example, trait=trait)
 
 
 def long_text(subject: Examined) -> Observation:
@@ -131,7 +140,8 @@ def long_text(subject: Examined) -> Observation:
 
 
 def outside_bounds(subject: Examined) -> Observation:
-    """A step outside a feature's bounds gets the answer of the bound, or is refused."""
+    """A step outside a feature's bounds moves answers no more than the same step within, or is refused."""
+    within: list[tuple[FieldSpec, float]] = []
     inside: list[tuple[FieldSpec, float]] = []
     outside: list[tuple[FieldSpec, float]] = []
     for spec in _numbers(subject):
@@ -141,20 +151,27 @@ def outside_bounds(subject: Examined) -> Observation:
         finite = values[np.isfinite(values)]
         if len(finite) == 0:
             continue
-        step = 1.0 if spec.type == "integer" else (spread_of(column) or 1.0) / 100
+        wide = spread_of(column) or 1.0
+        step = 1.0 if spec.type == "integer" else wide / 100
+        if step > MOST_STEP * wide:  # -1 in a column of 0 and 1 is another world, and no step
+            continue
         for declared, found, by in ((spec.min, finite.min(), -step), (spec.max, finite.max(), step)):
             bound = float(found) if declared is None else float(declared)
+            within.append((spec, bound - by))
             inside.append((spec, bound))
             outside.append((spec, bound + by))
     if not inside:
-        raise NotApplicable("No feature is a number.")
-    kept = spaced(len(inside), MAX_ROWS // 2)
-    inside, outside = [inside[i] for i in kept], [outside[i] for i in kept]
-    both = _asked(subject, _one_by_one(subject, [*inside, *outside]))
-    if both is None:
+        raise NotApplicable("No feature is a number that could go a small step beyond its bounds.")
+    kept = spaced(len(inside), MAX_ROWS // 3)
+    within, inside, outside = ([points[i] for i in kept] for points in (within, inside, outside))
+    all_three = _asked(subject, _one_by_one(subject, [*within, *inside, *outside]))
+    if all_three is None:
         return Observation(np.zeros(len(kept), dtype=np.bool_))
-    at, beyond = in_parts(both, 2)
+    before, at, beyond = in_parts(all_three, 3)
+    # A slope is as steep on both sides of a bound; only what begins there is a jump.
     failing = changed_answers(at, beyond, subject.tolerance)
+    failing &= ~changed_answers(before, at, subject.tolerance)
+    failing &= _moved(at, beyond) > JUMP * _moved(before, at)
     worst = next(iter(np.flatnonzero(failing).tolist()), None)
     if worst is None:
         return Observation(failing)
@@ -163,6 +180,20 @@ def outside_bounds(subject: Examined) -> Observation:
         failing,
         f"{spec.name}: {answer_text(at, worst)} at {bound:.6g}, {answer_text(beyond, worst)} at {value:.6g}",
     )
+
+
+def _moved(before: Predictions, after: Predictions) -> npt.NDArray[np.float64]:
+    """How far each answer moved: a number by its difference, a class by its probability's, else by 1 or 0."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if before.labels is None:
+            return np.asarray(np.abs(after.values - before.values), dtype=np.float64)
+        if (
+            before.scores is not None
+            and after.scores is not None
+            and before.scores.shape == after.scores.shape
+        ):
+            return np.asarray(np.abs(after.scores - before.scores).max(axis=1), dtype=np.float64)
+    return changed_answers(before, after, 0.0).astype(np.float64)
 
 
 def _answered_all_the_same(subject: Examined, tables: Sequence[tuple[str, pd.DataFrame]]) -> Observation:

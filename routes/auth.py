@@ -1,7 +1,7 @@
 """Authorization before every route and page, and the page where a person signs in.
 
-Promises: without a valid token nothing is answered but /health and the sign-in page, whatever route is
-added later; a cookie never changes anything through the API. Leaves what a token may do to `auth`.
+Promises: without a valid token nothing is answered but /health, /client.py and the sign-in page, whatever
+route is added later; a cookie never changes anything through the API. Leaves what a token may do to `auth`.
 """
 
 from html import escape
@@ -26,7 +26,7 @@ __all__ = ["API_ROOTS", "PUBLIC", "SIGN_IN", "Authorization", "is_api_path", "ro
 
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/sign-out"
-PUBLIC = frozenset({"/health", SIGN_IN, SIGN_OUT})
+PUBLIC = frozenset({"/health", "/client.py", SIGN_IN, SIGN_OUT})  # the client is as public as its source
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 API_ROOTS = (
     "api",
@@ -36,6 +36,7 @@ API_ROOTS = (
     "metrics",
     "docs",
     "openapi.json",
+    "client.py",
     SIGN_IN[1:],
     "sign-out",
 )

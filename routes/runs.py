@@ -139,6 +139,7 @@ def links(run_id: str) -> dict[str, str]:
         "junit": f"{base}/junit.xml",
         "markdown": f"{base}/report.md",
         "csv": f"{base}/metrics.csv",
+        "png": f"{base}/report.png",
         "page": f"/run?run={run_id}",
     }
 

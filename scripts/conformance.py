@@ -2,9 +2,10 @@
 
     python -m scripts.conformance [NAME ...]
 
-Every one of scikit-learn's `all_estimators()` and every family of `family_corpus`, fitted on scikit-learn's
-bundled real data and run with nothing configured. Takes some minutes. With names, only models whose name
-holds one of them are run, and nothing is written. Needs what requirements-frameworks.txt lists, and skl2onnx.
+Every one of scikit-learn's `all_estimators()`, every family of `family_corpus` and the shipped examples,
+fitted on scikit-learn's bundled real data and run with nothing configured; then what each check says of
+them. Takes some minutes. With names, only models whose name holds one of them are run, and nothing is
+written. Needs what requirements-frameworks.txt lists, and skl2onnx.
 """
 
 import io
@@ -23,6 +24,7 @@ import joblib
 import numpy as np
 
 from benchmarks.start import served
+from example_models import EXAMPLES, build
 from settings import PROJECT_ROOT
 from tests.support.family_corpus import FAMILIES, diabetes, iris
 
@@ -42,6 +44,14 @@ class Made(NamedTuple):
     reason: str = ""
 
 
+class Judged(NamedTuple):
+    """One check of a report."""
+
+    id: str
+    title: str
+    status: str
+
+
 class Tested(NamedTuple):
     """What came of it. reason: of an error, the report's own words."""
 
@@ -51,6 +61,7 @@ class Tested(NamedTuple):
     task: str
     features: str
     reason: str
+    checks: tuple[Judged, ...] = ()
 
 
 def families() -> Iterator[Made]:
@@ -61,6 +72,11 @@ def families() -> Iterator[Made]:
             warnings.simplefilter("ignore")
             for one in family.make():
                 yield Made(family.name, one.label, (one.name, one.data), one.policy)
+
+
+def examples() -> Iterator[Made]:
+    for example in EXAMPLES:
+        yield Made("shipped example", example.name, ("model.joblib", build(example.name).model))
 
 
 def estimators() -> Iterator[Made]:
@@ -142,7 +158,67 @@ def run(url: str, made: Made) -> Tested:
         model["task"],
         str(sum(origins.values())),
         errors[0] if errors else "",
+        tuple(Judged(check["id"], check["title"], check["status"]) for check in report["checks"]),
     )
+
+
+# Why a check warns, or fails, for those that it does: what a team can do about it.
+WHY = {
+    "error_rate": "Rows without an answer: neighbours within a radius have none for a row far from all.",
+    "robustness_extremes": "No answer at a bound, just outside of it or at zero, where rows stand: "
+    "clip, or choose what is done out of bounds (CategoricalNB, isotonic regression).",
+    "robustness_infinities": "Infinity gets a class, as if it were a number: a caller cannot see it.",
+    "robustness_wrong_type": "Text in place of a number gets an answer: a caller cannot see it.",
+    "robustness_long_text": "A long text gets no answer where a short one that was never seen does.",
+    "robustness_outside_bounds": "The answer jumps at the bound of a feature, more than by any slope within.",
+    "robustness_dtype": "The same numbers get other answers in single precision.",
+    "robustness_tiny_noise": "A billionth of noise changes answers: they are drawn at random.",
+    "robustness_extra_column": "A column too many changes answers: they are drawn at random.",
+    "robustness_missing_column": "A table that lacks a column is answered: a caller cannot see it.",
+    "robustness_determinism": "Answers are drawn at random.",
+    "robustness_row_order": "Answers are drawn at random.",
+    "robustness_batch_vs_single": "Answers are drawn at random.",
+    "robustness_duplicate_rows": "Answers are drawn at random.",
+    "robustness_column_order": "Columns in another order are let in by name and mixed up all the same.",
+    "robustness_probabilities": "Probabilities are NaN, or cannot be had: no threshold works on them.",
+    "drift_breaking_point": "A shift of one feature that nobody notices flips 10 % of the answers: single or "
+    "unpruned trees, neighbours, outlier detectors whose contour runs through the rows.",
+    "explanation_additivity": "Attributions do not sum to the answer.",
+}
+STATUSES = ("pass", "measured", "warn", "fail", "error", "not_applicable")
+
+
+def judged(found: list[Tested]) -> list[str]:
+    """How many models each check passes, measures, warns of and fails; and why that is right."""
+    tested = [one for one in found if one.status in ("passed", "warned", "failed")]
+    counts: dict[str, Counter[str]] = {}
+    titles: dict[str, str] = {}
+    for one in tested:
+        for check in one.checks:
+            titles[check.id] = check.title
+            counts.setdefault(check.id, Counter())[check.status] += 1
+    verdicts = Counter(one.status for one in tested)
+    lines = [
+        "## What each check says of them",
+        "",
+        f"Of {len(tested)} models (families, shipped examples, estimators of scikit-learn) "
+        f"{verdicts['passed']} passed, {verdicts['warned']} warned and {verdicts['failed']} failed. What "
+        "a whole family does is told as a property and is `measured`, as is a figure without a limit; a "
+        "warning is what a team can act on.",
+        "",
+        "| check | passed | measured | warned | failed | not judged | why those warn or fail |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for name in sorted(counts, key=lambda name: (-counts[name]["warn"] - counts[name]["fail"], titles[name])):
+        found_of = counts[name]
+        stirred = found_of["warn"] + found_of["fail"]
+        if stirred and name not in WHY:
+            raise SystemExit(f"{name} warns of or fails {stirred} models: say in WHY why that is right.")
+        figures = [found_of[status] for status in STATUSES[:4]]
+        rest = found_of["error"] + found_of["not_applicable"]
+        why = WHY[name] if stirred else ""
+        lines.append(f"| {titles[name]} | {' | '.join(map(str, figures))} | {rest} | {why} |")
+    return [*lines, ""]
 
 
 def page(found: list[Tested]) -> str:
@@ -176,7 +252,8 @@ def page(found: list[Tested]) -> str:
         "|---|---|",
     ]
     lines += [f"| {one.made.label} | {_cell(one.reason)} |" for one in others]
-    return "\n".join(lines) + "\n"
+    lines += ["", *judged(found)]
+    return "\n".join(lines)
 
 
 def _cell(text: str) -> str:
@@ -185,7 +262,7 @@ def _cell(text: str) -> str:
 
 def main() -> None:
     wanted = [name.lower() for name in sys.argv[1:]]
-    everything = [*families(), *(one._replace(family="all_estimators") for one in estimators())]
+    everything = [*families(), *examples(), *(one._replace(family="all_estimators") for one in estimators())]
     chosen = [
         one
         for one in everything

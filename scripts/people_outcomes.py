@@ -170,6 +170,8 @@ def tables(before: list[Outcome], after: list[Outcome]) -> str:
         *(f"| {word} | {_count(before, word)} | {_count(after, word)} |" for word in WORDS),
         f"| of | {len(before)} | {len(after)} |",
         "",
+        _verdicts(after),
+        "",
         "| kind | files | before | after | status | sections | score | author's own | seconds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -197,6 +199,14 @@ def tables(before: list[Outcome], after: list[Outcome]) -> str:
 def _short(text: str) -> str:
     """Without what a library of C++ tells of itself, and of the machine it was built on."""
     return " ".join(text.partition("Stack trace:")[0].split())[:400]
+
+
+def _verdicts(found: list[Outcome]) -> str:
+    """How many of the first reports that could be judged say what."""
+    counts = Counter(one["status"] for one in found)
+    words = ("passed", "warned", "failed")
+    told = ", ".join(f"{counts[word]} {word}" for word in words)
+    return f"Of {sum(counts[word] for word in words)} models that were judged at once, {told}."
 
 
 def _count(found: list[Outcome], word: str) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from distances.changes import changed_answers, in_labels_of
+from distances.changes import changed_answers, in_labels_of, subset
+from distances.formulas import spread
 from distances.subject import Subject
 from drift import Reference, compare, measured_columns
 from errors import Cancelled, ChildDied, ChildTimeout, DashboardError
@@ -26,6 +27,7 @@ from shifts.visibility import with_domain_auc
 
 __all__ = ["analyse"]
 
+FEWEST_ANSWERED = 50  # rows; by chance alone the PSI of fewer reaches 0.2
 MAX_SCORE_COLUMNS = 20  # classes whose probabilities are compared, the commonest first
 
 
@@ -115,6 +117,7 @@ def _play(subject: Subject, rows: Reference, scenario: ScenarioPlan) -> Scenario
             "prediction": _prediction_distances(reference, answers),
             "changed_share": None if failed.all() else share,
             "failed_share": float(failed.mean()),
+            "mean_move": _mean_move(reference, answers),
             "reason": _first_error(answers) if failed.all() else None,
         }
     )
@@ -174,11 +177,16 @@ def _largest(figures: Iterable[float | None]) -> float | None:
 
 
 def _prediction_distances(reference: Predictions, current: Predictions) -> Distances:
-    """Numbers compare as a column; classes by their shares, and by their probabilities where offered."""
-    before, after = (
-        np.where(answers.failed, np.nan, values)
-        for answers, values in ((reference, reference.values), (current, in_labels_of(reference, current)))
-    )
+    """Numbers compare as a column; classes by their shares, and by their probabilities where offered.
+
+    Over the rows that were answered both times: a row that failed is counted by itself, and no answer that
+    a distance could be of. Too few of them make none.
+    """
+    answered = np.flatnonzero(~(reference.failed | current.failed))
+    if len(answered) < min(FEWEST_ANSWERED, int((~reference.failed).sum())) or not len(answered):
+        return Distances()
+    reference, current = subset(reference, answered), subset(current, answered)
+    before, after = reference.values, in_labels_of(reference, current)
     column = np.asarray if reference.labels is None else pd.Categorical
     rows = Reference(pd.DataFrame({"answer": column(before)}))
     found = _distances(rows, pd.DataFrame({"answer": column(after)}))
@@ -189,19 +197,26 @@ def _prediction_distances(reference: Predictions, current: Predictions) -> Dista
     return Distances(psi=found.psi, js=found.js, ks=moved.ks, wasserstein=moved.wasserstein)
 
 
+def _mean_move(reference: Predictions, current: Predictions) -> float | None:
+    """How far numbers moved on average, in standard deviations of what they were; None for classes."""
+    answered = ~(reference.failed | current.failed)
+    wide = spread(reference.values[~reference.failed].astype(np.float64))
+    if reference.labels is not None or not answered.any() or not wide:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.abs(current.values - reference.values)[answered].mean() / wide)
+
+
 def _score_tables(reference: Predictions, current: Predictions) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """The probabilities of the commonest classes, failed rows missing; of two classes only the second."""
+    """The probabilities of the commonest classes, none of them failed; of two classes only the second."""
     before, after, labels = reference.scores, current.scores, reference.labels
     if before is None or after is None or labels is None or before.shape[1:] != after.shape[1:]:
         return None
     k = before.shape[1]
     if k != len(labels) or current.labels != labels:
         return None
-    answered = reference.values[~reference.failed].astype(np.int64)
-    counts = np.bincount(answered[(answered >= 0) & (answered < k)], minlength=k)
+    codes = reference.values.astype(np.int64)
+    counts = np.bincount(codes[(codes >= 0) & (codes < k)], minlength=k)
     kept = [1] if k == 2 else np.argsort(-counts, kind="stable")[:MAX_SCORE_COLUMNS].tolist()
-    tables = [
-        pd.DataFrame({str(i): np.where(p.failed, np.nan, s[:, i]) for i in kept})
-        for p, s in ((reference, before), (current, after))
-    ]
+    tables = [pd.DataFrame({str(i): s[:, i] for i in kept}) for s in (before, after)]
     return tables[0], tables[1]

@@ -41,6 +41,7 @@ ERROR = 0.05  # chance that an interval misses: half of it at either end,
 SCREEN_ERROR = 0.01  # this much of the lower end's because few rows ruled a shift out
 MAX_ROWS = 256
 PSI_TEXTS = 400  # that the PSI of a text's breaking point is measured on; each is changed once more for it
+EARLY = 0.1  # of the nearer end: a PSI grows with the square of a shift, so that a hundredth is left of it
 SHARE_A_STEP = 0.25  # of a text's words: the ladder's last step is all of them
 
 Found = tuple[tuple[BreakingPoint, ...], tuple[str, ...]]
@@ -153,7 +154,8 @@ def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
     far = min((h for s in group if (h := s.bracket(SURELY)[1]) is not None), default=None)
     middle = None if broken is None else shown.sign * middle_of(shown)
     ends = (shown.sign * near, None if far is None else shown.sign * far)
-    psi, psi_near, psi_far = _psi(frame[name], shown, (middle, *ends))
+    early = EARLY * (ends[0] or middle or 0.0)
+    psi, psi_near, psi_far, psi_early = _psi(frame[name], shown, (middle, *ends, early or None))
     ends = (unit * ends[0], None if ends[1] is None else unit * ends[1])
     up_or_down: Literal["up", "down"] = "up" if shown.sign > 0 else "down"
     return BreakingPoint(
@@ -171,6 +173,7 @@ def _point(frame: pd.DataFrame, group: list[Search]) -> BreakingPoint:
         value=shown.confirmed,
         rows=len(shown.criterion.rows),
         monotone=None if broken is None else not shown.comes_back(),
+        psi_early=psi_early if numeric else None,
     )
 
 

@@ -19,6 +19,7 @@ from drift import compare
 from errors import InvalidInput
 from interruption import check
 from records.drift import ColumnFalseAlarms, DriftRules, FalseAlarms
+from records.thresholds import TOLERATED
 
 __all__ = ["BATCHES", "expected_false_alarms", "watched_false_alarms", "wilson_interval"]
 
@@ -89,7 +90,8 @@ def watched_false_alarms(
     expected by chance of k bins is about (k - 1) (1 / batch + 1 / (n - batch)). Source: Yurdakul and Naranjo
     (2020), Statistical properties of the population stability index.
 
-    Large batches of many columns get fewer than `rounds` rounds, 50 at least.
+    Large batches of many columns get fewer than `rounds` rounds, 50 at least. `any_column` is of the columns
+    whose rate is tolerable (5 %) in some size of batch, where any is.
     """
     n = len(reference) if len(reference) <= MAX_ROWS else MAX_ROWS
     sizes = sorted({size for size in batches if 0 < 2 * size <= n})
@@ -103,9 +105,12 @@ def watched_false_alarms(
     rounds = min(rounds, max(FEWEST_ROUNDS, MOST_VALUES // (sizes[-1] * len(watch))))
     limits = np.array(list(watch.values()), dtype=np.float64)
     batch = _counted(bins, rng, rounds, sizes, starts[-1])
+    fired = [_psi(in_all - counts, counts, starts[:-1]) >= limits for counts in batch]
+    # Who watches all of them leaves out those that chance reaches too often in batches of any size.
+    usable = np.min([alarms.mean(axis=0) for alarms in fired], axis=0) <= TOLERATED
     return tuple(
-        _rates(list(watch), _psi(in_all - counts, counts, starts[:-1]) >= limits, (n - size, size))
-        for size, counts in zip(sizes, batch, strict=True)
+        _rates(list(watch), alarms, (n - size, size), usable=usable if usable.any() else None)
+        for size, alarms in zip(sizes, fired, strict=True)
     )
 
 
@@ -115,9 +120,16 @@ def _parts(n: int, wanted: int) -> tuple[int, int]:
     return min(n - second, MAX_ROWS), second
 
 
-def _rates(names: list[str], fired: Fired, parts: tuple[int, int], note: str | None = None) -> FalseAlarms:
-    """fired: (rounds, columns)."""
-    rounds, alarms = len(fired), int(fired.any(axis=1).sum())
+def _rates(
+    names: list[str],
+    fired: Fired,
+    parts: tuple[int, int],
+    note: str | None = None,
+    usable: Fired | None = None,
+) -> FalseAlarms:
+    """fired: (rounds, columns). usable: (columns,), those that count for `any_column`; None: all."""
+    rounds = len(fired)
+    alarms = int((fired if usable is None else fired[:, usable]).any(axis=1).sum())
     return FalseAlarms(
         rounds=rounds,
         rows_reference=parts[0],

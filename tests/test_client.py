@@ -35,6 +35,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def a_working_worker(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(client_api_example, "POLL_S", 0.05)
+    monkeypatch.setattr(client_api_example, "PAUSE_S", 0.01)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)  # the tests' own job may be one
     monkeypatch.delenv("MODEL_DASHBOARD_URL", raising=False)
     yield
     server.worker.behave = report_of
@@ -72,10 +74,7 @@ def test_a_run_that_takes_too_long_says_where_to_follow_it(
     assert f"{server.url}/run?run=" in capsys.readouterr().err
 
 
-def test_after_the_first_wait_it_polls_until_the_report_is_there(
-    server: Server, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client_api_example, "FIRST_WAIT_S", 0)
+def test_it_asks_until_the_report_is_there(server: Server, model: Path) -> None:
     server.worker.pause()
     threading.Timer(0.5, server.worker.resume).start()
     server.worker.behave = lambda row: report_of(row, status="passed")
@@ -159,6 +158,19 @@ def test_the_summary_names_verdict_figures_failing_checks_and_the_page() -> None
     assert all(line[17] == " " and line[18] != " " for line in found)
 
 
+def test_the_summary_tells_properties_and_what_is_measured() -> None:
+    report = sample_report().model_dump(mode="json")
+    report["robustness"]["value"]["properties"] = [
+        {"name": "dtype", "sentence": "Needs doubles.", "advice": ""}
+    ]
+    report["checks"][0]["status"] = "measured"
+    lines = summary(report, "http://h").splitlines()
+    assert "  properties      Needs doubles." in lines
+    assert any(line.startswith("  checks ") and "1 measured" in line for line in lines)
+    del report["robustness"]["value"]["properties"]  # of an older server
+    assert "properties" not in summary(report, "http://h")
+
+
 def test_the_summary_of_a_model_that_did_not_load_is_the_cause_and_one_line_of_the_rest() -> None:
     report = stopped_report()
     lines = summary(report.model_dump(mode="json"), "http://h").splitlines()
@@ -166,7 +178,7 @@ def test_the_summary_of_a_model_that_did_not_load_is_the_cause_and_one_line_of_t
         "ERROR  notes.pkl",
         f"  {report.errors[0].message}",
         f"  {report.errors[0].hint}",
-        "  NOT JUDGED 8 checks: The run ended before this part.",
+        "  NOT JUDGED 9 checks: The run ended before this part.",
         f"  report          http://h/run?run={report.id}",
     ]
 

@@ -7,29 +7,24 @@ names from files are escaped. Leaves titles, captions and alt text to the pages.
 import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
-from records.drift import BreakingPoint, Decomposition, Scenario
 from records.explanation import Explanation, ShiftExplanation
 from records.metrics import Accuracy, ConcurrencyRow, LatencyRow
-from reports import words
 
 __all__ = [
     "attribution_dots",
-    "breaking_points",
     "callers",
-    "changed_share",
     "compared",
     "confusion",
-    "decomposition",
     "dependence",
+    "finish",
+    "height_of",
     "importance",
+    "label",
     "latency",
-    "psi_by_scenario",
-    "scenario_names",
     "throughput",
     "waterfall",
 ]
@@ -37,18 +32,7 @@ __all__ = [
 GREY = "#8A94A3"  # 3 to 1 on white and on the dark background alike
 LONGEST_LABEL = 26
 ROW_HEIGHT = 30
-PAIR_HEIGHT = 44
 SHOWN_FEATURES = 15
-SHOWN_PARTS = 10
-
-
-def scenario_names(scenarios: Sequence[Scenario]) -> list[str]:
-    """With the feature where one stands beside the same shift of several: equal names share a bar."""
-    names = [words.scenario(s.kind, s.magnitude) for s in scenarios]
-    return [
-        f"{name}, {_label(s.features[0])}" if len(s.features) == 1 and names.count(name) > 1 else name
-        for name, s in zip(names, scenarios, strict=True)
-    ]
 
 
 def latency(rows: Sequence[LatencyRow], limit_ms: float | None = None) -> go.Figure:
@@ -65,7 +49,7 @@ def latency(rows: Sequence[LatencyRow], limit_ms: float | None = None) -> go.Fig
         _reference(figure, limit_ms, f"single-row p95 limit {limit_ms:g} ms")
     figure.update_xaxes(title="Rows in a batch", type="category")
     figure.update_yaxes(title="Latency (ms a call)", rangemode="tozero")
-    return _finish(figure)
+    return finish(figure)
 
 
 def callers(rows: Sequence[ConcurrencyRow]) -> go.Figure:
@@ -79,7 +63,7 @@ def callers(rows: Sequence[ConcurrencyRow]) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(title="Callers at the same time", type="category")
     figure.update_yaxes(title="Latency (ms a call)", rangemode="tozero")
-    return _finish(figure)
+    return finish(figure)
 
 
 def _whiskers(rows: Sequence[LatencyRow] | Sequence[ConcurrencyRow], name: str) -> dict[str, object]:
@@ -101,92 +85,7 @@ def throughput(rows: Sequence[LatencyRow]) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title="Rows in a batch", type="category")
     figure.update_yaxes(title="Rows per second", tickformat="~s", type="log", dtick=1)
-    return _finish(figure, legend=False)
-
-
-def changed_share(scenarios: Sequence[Scenario], limit: float) -> go.Figure:
-    """Share of answers that changed, one bar a scenario that ran."""
-    ran = [s for s in scenarios if s.changed_share is not None][::-1]
-    figure = go.Figure()
-    figure.add_bar(
-        y=scenario_names(ran), x=[100 * (s.changed_share or 0) for s in ran],
-        orientation="h", hovertemplate="%{y}: %{x:.3~g} % changed<extra></extra>",
-    )  # fmt: skip
-    figure.add_vline(
-        x=100 * limit, line={"color": GREY, "dash": "dash"}, annotation_text=f"limit {100 * limit:g} %",
-        annotation_font_color=GREY, annotation_position="top",
-    )  # fmt: skip
-    figure.update_xaxes(title="Changed answers (%)", rangemode="tozero")
-    return _finish(figure, height=_height(len(ran), PAIR_HEIGHT), legend=False)
-
-
-def psi_by_scenario(scenarios: Sequence[Scenario], warn: float, fail: float) -> go.Figure:
-    """Largest PSI of the inputs beside that of the answers, a pair of bars a scenario."""
-    ran = [s for s in scenarios if s.changed_share is not None][::-1]
-    names = scenario_names(ran)
-    figure = go.Figure()
-    for title, values in (
-        ("Answers", [s.prediction.psi for s in ran]),
-        ("Inputs", [s.input.psi for s in ran]),
-    ):
-        figure.add_bar(
-            y=names, x=values, name=title, orientation="h",
-            hovertemplate=f"%{{y}}: {title.lower()} PSI %{{x:.3~g}}<extra></extra>",
-        )  # fmt: skip
-    for value in (warn, fail):
-        figure.add_vline(x=value, line={"color": GREY, "dash": "dash"})
-    figure.update_xaxes(title="PSI", rangemode="tozero")
-    figure.update_layout(barmode="group", legend={"traceorder": "reversed"})
-    return _finish(figure, height=_height(len(ran), PAIR_HEIGHT))
-
-
-def breaking_points(points: Sequence[BreakingPoint]) -> go.Figure:
-    """Distance in standard deviations at which a model breaks, with its interval and direction."""
-    found = [p for p in points if p.magnitude is not None and p.kind == "mean_shift"]
-    found = sorted(found, key=lambda p: abs(p.magnitude or 0))[:SHOWN_FEATURES][::-1]
-    distances = [abs(p.magnitude or 0) for p in found]
-    measured = [(abs(p.magnitude or 0), p.distances or (None, None)) for p in found]
-    figure = go.Figure()
-    figure.add_bar(
-        y=[_label(p.feature) for p in found], x=distances, orientation="h",
-        text=["up" if (p.magnitude or 0) > 0 else "down" for p in found], textposition="inside",
-        insidetextanchor="start",
-        error_x={
-            "type": "data", "symmetric": False, "color": GREY, "thickness": 1.5,
-            "array": [max((d if far is None else far) - d, 0) for d, (_, far) in measured],
-            "arrayminus": [max(d - (d if near is None else near), 0) for d, (near, _) in measured],
-        },
-        hovertemplate="%{y} breaks at %{x:.3~g} sd %{text}<extra></extra>",
-    )  # fmt: skip
-    figure.update_xaxes(title="Shift (standard deviations)", rangemode="tozero")
-    return _finish(figure, height=_height(len(found)), legend=False)
-
-
-def decomposition(parts: Decomposition, followed: Literal["changed", "output"]) -> go.Figure:
-    """Single effects, the largest first, then what interaction adds or takes away, up to the joint effect."""
-    changed = followed == "changed"
-    scale = 100.0 if changed else 1.0
-    effects = {s.feature: s.changed_share if changed else s.output_change for s in parts.singles}
-    ranked = sorted(effects, key=lambda name: -abs(effects[name] or 0.0))
-    names = [_label(name) for name in ranked[:SHOWN_PARTS]]
-    steps = [effects[name] or 0.0 for name in ranked[:SHOWN_PARTS]]
-    if rest := ranked[SHOWN_PARTS:]:
-        names.append(f"{len(rest)} more")
-        steps.append(sum(effects[name] or 0.0 for name in rest))
-    names.append("Interaction")
-    steps.append((parts.changed_remainder if changed else parts.output_remainder) or 0.0)
-    figure = go.Figure()
-    figure.add_waterfall(
-        orientation="h", y=[*names, "All together"], x=[*(scale * step for step in steps), 0],
-        measure=[*["relative"] * len(steps), "total"], connector={"line": {"color": GREY, "width": 1}},
-        totals={"marker": {"color": GREY}}, increasing={"marker": {"color": "#3B7DDD"}},
-        decreasing={"marker": {"color": "#D9772B"}},
-        hovertemplate=f"%{{y}}: %{{delta:.3~g}}{' %' if changed else ''}<extra></extra>",
-    )  # fmt: skip
-    figure.update_yaxes(autorange="reversed")
-    output = "answer" if parts.output in (None, "answer") else f"probability of {_label(str(parts.output))}"
-    figure.update_xaxes(title="Changed answers (%)" if changed else f"Change of the mean {output}")
-    return _finish(figure, height=_height(len(names) + 1), legend=False)
+    return finish(figure, legend=False)
 
 
 def importance(explanation: Explanation) -> go.Figure:
@@ -195,13 +94,13 @@ def importance(explanation: Explanation) -> go.Figure:
     errors = [i.std_error for i in ranked]
     figure = go.Figure()
     figure.add_bar(
-        y=[_label(i.feature) for i in ranked], x=[i.mean_abs for i in ranked], orientation="h",
+        y=[label(i.feature) for i in ranked], x=[i.mean_abs for i in ranked], orientation="h",
         error_x={"type": "data", "array": [e or 0 for e in errors], "color": GREY, "thickness": 1.5,
                  "visible": any(e is not None for e in errors)},
         hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title=f"Mean absolute attribution ({_label(explanation.output)})")
-    return _finish(figure, height=_height(len(ranked)), legend=False)
+    figure.update_xaxes(title=f"Mean absolute attribution ({label(explanation.output)})")
+    return finish(figure, height=height_of(len(ranked)), legend=False)
 
 
 def shuffled(explanation: Explanation) -> go.Figure:
@@ -210,11 +109,11 @@ def shuffled(explanation: Explanation) -> go.Figure:
     ranked = sorted(told, key=lambda item: -(item.shuffled_change or 0.0))[:SHOWN_FEATURES][::-1]
     figure = go.Figure()
     figure.add_bar(
-        y=[_label(item.feature) for item in ranked], x=[item.shuffled_change for item in ranked],
+        y=[label(item.feature) for item in ranked], x=[item.shuffled_change for item in ranked],
         orientation="h", hovertemplate="%{y}: %{x:.1%}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title="Share of answers that change", tickformat=".0%", rangemode="tozero")
-    return _finish(figure, height=_height(len(ranked)), legend=False)
+    return finish(figure, height=height_of(len(ranked)), legend=False)
 
 
 def shift(found: ShiftExplanation) -> go.Figure:
@@ -222,25 +121,25 @@ def shift(found: ShiftExplanation) -> go.Figure:
     ranked = list(found.features[:SHOWN_FEATURES])[::-1]
     figure = go.Figure()
     figure.add_bar(
-        y=[_label(item.feature) for item in ranked], x=[item.change for item in ranked], orientation="h",
+        y=[label(item.feature) for item in ranked], x=[item.change for item in ranked], orientation="h",
         hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(title=f"Part of the change of the mean {_label(found.output)}")
-    return _finish(figure, height=_height(len(ranked)), legend=False)
+    figure.update_xaxes(title=f"Part of the change of the mean {label(found.output)}")
+    return finish(figure, height=height_of(len(ranked)), legend=False)
 
 
 def signed_bars(names: Sequence[str], values: Sequence[float], title: str) -> go.Figure:
     """Effects by name, the first at the bottom; raising ones and lowering ones in two colours."""
     figure = go.Figure()
     figure.add_bar(
-        y=[_label(name) for name in names], x=list(values), orientation="h",
+        y=[label(name) for name in names], x=list(values), orientation="h",
         marker={"color": ["#3B7DDD" if value >= 0 else "#D9772B" for value in values]},
         hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
     )  # fmt: skip
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(title=_label(title, 60))
-    return _finish(figure, height=_height(len(names)), legend=False)
+    figure.update_xaxes(title=label(title, 60))
+    return finish(figure, height=height_of(len(names)), legend=False)
 
 
 def attribution_dots(explanation: Explanation, output: int) -> go.Figure:
@@ -253,16 +152,16 @@ def attribution_dots(explanation: Explanation, output: int) -> go.Figure:
         figure.add_scatter(
             x=values[:, column], y=place + rng.uniform(-0.28, 0.28, len(values)), mode="markers",
             marker={"color": tint, "cmin": 0, "cmax": 1, "size": 5, "opacity": 0.8, "coloraxis": "coloraxis"},
-            customdata=[_label(str(row[column])) for row in explanation.feature_values],
-            hovertemplate=f"{_label(explanation.features[column])} = %{{customdata}}"
+            customdata=[label(str(row[column])) for row in explanation.feature_values],
+            hovertemplate=f"{label(explanation.features[column])} = %{{customdata}}"
             "<br>attribution %{x:.3~g}<extra></extra>",
         )  # fmt: skip
-    names = [_label(explanation.features[column]) for column in ranked[::-1]]
+    names = [label(explanation.features[column]) for column in ranked[::-1]]
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, showgrid=False)
     figure.update_xaxes(title="Attribution")
     figure.update_layout(coloraxis=_value_axis())
-    return _finish(figure, height=_height(len(names)), legend=False)
+    return finish(figure, height=height_of(len(names)), legend=False)
 
 
 def waterfall(explanation: Explanation, row: int, output: int) -> go.Figure:
@@ -271,7 +170,7 @@ def waterfall(explanation: Explanation, row: int, output: int) -> go.Figure:
     order = np.argsort(-np.abs(values))
     shown, rest = order[:10], order[10:]
     given = explanation.feature_values[row]
-    names = [_label(f"{explanation.features[i]} = {_value(given[i])}", 34) for i in shown]
+    names = [label(f"{explanation.features[i]} = {_value(given[i])}", 34) for i in shown]
     steps = [float(values[i]) for i in shown]
     if len(rest):
         names.append(f"{len(rest)} more")
@@ -286,8 +185,8 @@ def waterfall(explanation: Explanation, row: int, output: int) -> go.Figure:
         hovertemplate="%{y}<br>%{delta:.3~g}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title=_label(explanation.output))
-    return _finish(figure, height=_height(len(steps) + 2), legend=False)
+    figure.update_xaxes(title=label(explanation.output))
+    return finish(figure, height=height_of(len(steps) + 2), legend=False)
 
 
 def dependence(explanation: Explanation, feature: int, output: int) -> go.Figure:
@@ -295,20 +194,20 @@ def dependence(explanation: Explanation, feature: int, output: int) -> go.Figure
     given = [row[feature] for row in explanation.feature_values]
     figure = go.Figure()
     figure.add_scatter(
-        x=[_label(v) if isinstance(v, str) else v for v in given],
+        x=[label(v) if isinstance(v, str) else v for v in given],
         y=_attributions(explanation, output)[:, feature],
         mode="markers", marker={"size": 7, "opacity": 0.75},
         hovertemplate="value %{x:.4~g}<br>attribution %{y:.3~g}<extra></extra>",
     )  # fmt: skip
     figure.add_hline(y=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(title=_label(explanation.features[feature], 40))
+    figure.update_xaxes(title=label(explanation.features[feature], 40))
     figure.update_yaxes(title="Attribution")
-    return _finish(figure, legend=False)
+    return finish(figure, legend=False)
 
 
 def confusion(accuracy: Accuracy) -> go.Figure:
     """Counts of true against predicted class."""
-    labels = [_label(name) for name in accuracy.labels]
+    labels = [label(name) for name in accuracy.labels]
     figure = go.Figure()
     figure.add_heatmap(
         z=accuracy.confusion, x=labels, y=labels, texttemplate="%{z}", showscale=False, xgap=2, ygap=2,
@@ -316,20 +215,20 @@ def confusion(accuracy: Accuracy) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(title="Predicted", type="category")
     figure.update_yaxes(title="True", type="category", autorange="reversed")
-    return _finish(figure, height=max(260, 90 + 34 * len(labels)), legend=False)
+    return finish(figure, height=max(260, 90 + 34 * len(labels)), legend=False)
 
 
 def compared(values: Mapping[str, float | None], axis: str, percent: bool = False) -> go.Figure:
     """One bar a run, of one figure."""
     figure = go.Figure()
-    names = [_label(name, 34) for name in values]
+    names = [label(name, 34) for name in values]
     scale = 100 if percent else 1
     figure.add_bar(
         y=names[::-1], x=[None if v is None else v * scale for v in values.values()][::-1], orientation="h",
         texttemplate="%{x:.3~g}", hovertemplate="%{y}: %{x:.3~g}<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title=axis, rangemode="tozero")
-    return _finish(figure, height=_height(len(names)), legend=False)
+    return finish(figure, height=height_of(len(names)), legend=False)
 
 
 def trend(
@@ -352,7 +251,7 @@ def trend(
     for value, text in lines:
         _reference(figure, value, text)
     figure.update_yaxes(title=axis)
-    return _finish(figure, legend=len({point[2] for point in known}) <= 10)
+    return finish(figure, legend=len({point[2] for point in known}) <= 10)
 
 
 def _reference(figure: go.Figure, value: float, text: str) -> None:
@@ -361,7 +260,8 @@ def _reference(figure: go.Figure, value: float, text: str) -> None:
     )
 
 
-def _finish(figure: go.Figure, height: int = 320, legend: bool = True) -> go.Figure:
+def finish(figure: go.Figure, height: int = 320, legend: bool = True) -> go.Figure:
+    """The figure with the margins, legend and height that all have."""
     figure.update_layout(
         height=height, showlegend=legend, margin={"l": 8, "r": 12, "t": 28, "b": 8}, bargap=0.35,
         hoverlabel={"namelength": -1}, dragmode=False,
@@ -375,11 +275,12 @@ def _finish(figure: go.Figure, height: int = 320, legend: bool = True) -> go.Fig
     return figure
 
 
-def _height(bars: int, each: int = ROW_HEIGHT) -> int:
+def height_of(bars: int, each: int = ROW_HEIGHT) -> int:
+    """Pixels of a chart of so many horizontal bars."""
     return max(200, 96 + each * bars)
 
 
-def _label(text: str, longest: int = LONGEST_LABEL) -> str:
+def label(text: str, longest: int = LONGEST_LABEL) -> str:
     """Plotly reads a few HTML tags in labels; a name must not be one."""
     flat = " ".join(str(text).split())
     flat = flat if len(flat) <= longest else flat[: longest - 1] + "…"

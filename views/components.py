@@ -77,6 +77,7 @@ STATUS: Mapping[str, Look] = {
     "pass": Look("Pass", ":material/check_circle:", "green"),
     "warn": Look("Warning", ":material/warning:", "orange"),
     "fail": Look("Fail", ":material/cancel:", "red"),
+    "measured": Look("Measured", ":material/straighten:", "blue"),
     "not_applicable": Look("Not applicable", ":material/remove_circle_outline:", "gray"),
 }
 

@@ -16,10 +16,18 @@ from records.drift import (
     seen_by,
 )
 from records.run import RunReport
-from records.thresholds import TOLERATED, enough_in_words, rate_of, to_watch
+from records.thresholds import (
+    TOLERATED,
+    MonitoringThreshold,
+    enough_in_words,
+    monitoring_thresholds,
+    rate_of,
+    to_watch,
+    why_unusable,
+)
 from reports import words
-from views import charts
 from views import components as ui
+from views import drift_charts as charts
 
 __all__ = ["column_table", "render"]
 
@@ -32,24 +40,31 @@ def render(services: Any, report: RunReport) -> None:
         if told:
             st.info(ui.said(told), icon=":material/info:")
     warn, fail = services.settings.psi_warn, services.settings.psi_fail
-    limit = report.plan.drift.changed_limit
-    if any(s.changed_share is not None for s in drift.scenarios):
-        left, right = st.columns(2)
-        with left:
+    plan, shown = report.plan, charts.ran(drift.scenarios)
+    if shown:
+        moves = any(s.mean_move is not None for s in shown)
+        with st.grid(3 if moves else 2, min_column_width=320, gap="small"):
             ui.chart(
-                "Share of changed answers by simulated shift", charts.changed_share(drift.scenarios, limit),
-                note=f"{ui.count(report.plan.rows, 'generated row')}, {_on_what(report.plan.drift)}",
+                "Flip rate: share of answers that change, by simulated shift",
+                charts.changed_share(drift.scenarios, plan.drift.changed_limit),
+                note=f"{ui.count(plan.rows, 'generated row')}, {_on_what(plan.drift)}. {_broken(report)}",
                 key="changed_share", alt="Share of changed answers, one bar for each simulated shift",
             )  # fmt: skip
-        with right:
+            if moves:
+                ui.chart(
+                    "Mean move: how far the answers move", charts.mean_move(drift.scenarios),
+                    note="On average, from what each answer was, in standard deviations of the answers",
+                    key="mean_move", alt="Mean move of the answers, one bar for each simulated shift",
+                )  # fmt: skip
             ui.chart(
                 "PSI of the inputs and of the answers", charts.psi_by_scenario(drift.scenarios, warn, fail),
-                note=f"Largest over the columns; lines at {warn:g} (moderate) and {fail:g} (major)",
+                note=f"Largest over the columns; lines at {warn:g} (moderate) and {fail:g} (major). "
+                "Rows without an answer are in no PSI",
                 key="psi", alt="Population stability index of inputs and answers for each simulated shift",
             )  # fmt: skip
     _skipped(drift)
     _visibility(drift)
-    _breaking_points(drift, report.plan.drift)
+    _breaking_points(drift, report)
     if drift.decomposition is not None:
         _decomposition(drift.decomposition)
     _columns(drift)
@@ -93,22 +108,39 @@ def _visibility(drift: DriftAnalysis) -> None:
     st.caption(f"On {ui.count(rows.rows_reference, 'row')} and as many that are shifted.")
 
 
-def _breaking_points(drift: DriftAnalysis, plan: DriftPlan) -> None:
-    found = drift.found_points
+def _broken(report: RunReport) -> str:
+    """Which line is judged, and where: of the scenarios' own shares only a gate judges the largest."""
+    gate, limit = report.plan.gates.max_changed_share, report.plan.drift.changed_limit
+    if gate is not None:
+        return f"The run's gate: at most {ui.share(gate)} in any of them"
+    nearest = next((c for c in report.checks if c.id == "drift_breaking_point"), None)
+    if nearest is None or nearest.status not in ("pass", "warn", "fail"):
+        return f"Beyond {ui.share(limit)} a shift counts as breaking the model"
+    return (
+        f"Judged is how near a single feature crosses {ui.share(limit)}: "
+        f"at least {ui.number(nearest.threshold, 'sd')} are asked for"
+    )
+
+
+def _breaking_points(drift: DriftAnalysis, report: RunReport) -> None:
+    found, plan = drift.found_points, report.plan.drift
     steady = [p for p in drift.breaking_points if p.magnitude is None and not p.not_searched]
+    judged = next((c for c in report.checks if c.id == "drift_breaking_point"), None)
     if any(p.kind == "mean_shift" for p in found):
         breaks = f"the shift that changes more than {plan.changed_limit * 100:g} % of answers"
         if plan.score_limit is not None:
             breaks += f" or costs more than {plan.score_limit:g} of the score"
         ui.chart(
-            f"Breaking point of each feature: {breaks}", charts.breaking_points(drift.breaking_points),
+            f"Breaking point of each feature: {breaks}",
+            charts.breaking_points(drift.breaking_points, judged.threshold if judged else None),
             note="One feature shifted at a time, up and down, the nearer one shown; "
             f"the line spans the {'95 %' if found[0].rows else 'search'} interval",
             key="breaking", alt="Smallest shift in standard deviations that breaks the model, by feature",
         )  # fmt: skip
     if found and found[0].rows:
-        _breaking_table(found)
-    _false_alarms(drift)
+        _breaking_table(found, report)
+    if any(p.kind == "mean_shift" and not why_unusable(p, drift.false_alarms) for p in found):
+        _false_alarms(drift)
     if steady:
         _steady(steady)
 
@@ -127,7 +159,12 @@ def _steady(steady: list[BreakingPoint]) -> None:
             st.caption(f"{ui.plain(point.feature)} did not break up to {furthest}.")
 
 
-def _breaking_table(found: list[BreakingPoint]) -> None:
+def _breaking_table(found: Sequence[BreakingPoint], report: RunReport) -> None:
+    drift = report.drift.value or DriftAnalysis(scenarios=())
+    file = monitoring_thresholds(drift, report.plan.drift, report.model.sha256)
+    alerts = {alert.feature: alert for alert in file.thresholds}
+    told = [alerts.get(p.feature) if p.kind == "mean_shift" else None for p in found]
+    unusable = sum(alert is not None and not alert.usable for alert in told)
     by = {"changed_answers": "changed answers", "score": "score", None: ui.NONE}
     st.dataframe(
         {
@@ -139,13 +176,21 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
             "95 % interval": [_range(p.distances, words.breaking_unit(p)) for p in found],
             "In its unit": [ui.number(p.shift) for p in found],
             "PSI there": [ui.number(p.psi) for p in found],
-            "Watch from PSI": [ui.number(p.psi_interval[0] if p.psi_interval else None) for p in found],
+            "Alert threshold (PSI)": [
+                ui.number(p.psi_interval[0] if p.psi_interval else None) for p in found
+            ],
+            "Usable": [
+                ui.NONE if alert is None else "yes" if alert.usable else f"no: {alert.reason}"
+                for alert in told
+            ],
+            **({"Instead, a move of the mean by": [_instead(alert) for alert in told]} if unusable else {}),
             "Broken by": [by[p.by] for p in found],
         },
         hide_index=True,
         column_config={
             "Feature": st.column_config.TextColumn(pinned=True),
-            "Watch from PSI": st.column_config.TextColumn(
+            "Usable": st.column_config.TextColumn(width="medium"),
+            "Alert threshold (PSI)": st.column_config.TextColumn(
                 help="The PSI at the nearer end of the interval: below it the model most likely holds"
             ),
         },
@@ -154,8 +199,19 @@ def _breaking_table(found: list[BreakingPoint]) -> None:
     kept = ""
     if any(p.kind == "mean_shift" for p in found):
         kept = " Downloads has those of numbers as thresholds.json, to set up a monitor for this model."
+        if unusable:
+            kept += f" {unusable} of {len(alerts)} alert thresholds cannot be used: watch the means instead."
     of_words = " Shifts of texts are shares of their words." if words.of_texts(found) else ""
     st.caption(f"Measured on {ui.count(found[0].rows, 'row')}.{of_words}{kept}")
+
+
+def _instead(alert: MonitoringThreshold | None) -> str:
+    """`0.15 sd, from 170 rows`: what can be watched where the PSI cannot."""
+    if alert is None or alert.instead is None:
+        return ui.NONE
+    rows = alert.instead.batch_rows
+    enough = "in more than a million rows" if rows is None else f"in {ui.count(rows, 'row')} or more"
+    return f"{ui.number(alert.instead.mean_shift_std, 'sd')}, {enough}"
 
 
 def _false_alarms(drift: DriftAnalysis) -> None:
@@ -165,19 +221,20 @@ def _false_alarms(drift: DriftAnalysis) -> None:
         return
     if alarms[0].any_column <= TOLERATED:
         st.caption(
-            f"Chance alone reaches any of these PSIs in {ui.share(alarms[0].any_column)} of batches of "
-            f"{alarms[0].rows_current:,} rows, and less often in larger ones: they rarely cry wolf."
+            "False alarms: chance alone reaches any of these thresholds in "
+            f"{ui.share(alarms[0].any_column)} of batches of {alarms[0].rows_current:,} rows, "
+            "and less often in larger ones."
         )
         return
-    st.markdown("**How often these PSIs cry wolf**")
+    st.markdown("**False alarms of these thresholds**")
     st.caption(
-        "Share of batches without any drift whose PSI reaches the one to watch: chance alone moves a small "
-        f"batch. Batches of the rows under “Enough” raise no more than {TOLERATED * 100:g} % false alarms."
+        "Share of batches without drift whose PSI reaches the alert threshold: chance alone moves a small "
+        f"batch. Batches of the rows under “Enough” raise at most {TOLERATED * 100:g} % false alarms."
     )
     features: list[str | None] = [None, *to_watch(drift.breaking_points)]
     st.dataframe(
         {
-            "Feature": ["Any of them", *(f for f in features if f is not None)],
+            "Feature": ["Any that is usable", *(f for f in features if f is not None)],
             "Enough": [enough_in_words(alarms, f) for f in features],
             **{f"{a.rows_current:,} rows": [ui.share(rate_of(a, f)) for f in features] for a in alarms},
         },
@@ -204,31 +261,38 @@ def _size(value: float | None, unit: str) -> str:
 
 
 def _decomposition(parts: Decomposition) -> None:
-    """What each feature's part of a joint shift does alone, and what only all of them together do."""
+    """What each feature's part of a joint shift does alone, and all of them together."""
     name = words.scenario(parts.kind, parts.magnitude)
     st.subheader("One by one and together")
     st.caption(
         f"{name} on {ui.count(len(parts.singles), 'feature')}, alone and together, on the same "
-        f"{ui.count(parts.rows, 'row')}. Interaction is what the joint shift does beyond the sum of the "
-        "single ones; below zero their effects overlap."
+        f"{ui.count(parts.rows, 'row')}."
     )
-    left, right = st.columns(2)
-    with left:
+    with st.grid(2, min_column_width=320, gap="small"):
         ui.chart(
-            "Share of changed answers", charts.decomposition(parts, "changed"),
-            note=f"Single shifts sum to {ui.share(parts.single_changed_sum)}, together they change "
-            f"{ui.share(parts.joint_changed_share)}",
-            key="parts_changed", alt="Changed answers by each feature's shift alone, and by interaction",
+            "Flip rate: share of answers that change", charts.alone_and_together(parts),
+            note="Each share ends at 100 %, so that they do not add up",
+            key="parts_changed", alt="Changed answers by each feature's shift alone, and by all together",
         )  # fmt: skip
-    if parts.joint_output_change is not None:
-        what = "mean answer" if parts.output == "answer" else f"mean probability of {ui.plain(parts.output)}"
-        with right:
+        if parts.joint_output_change is not None:
+            what = (
+                "mean answer" if parts.output == "answer" else f"mean probability of {ui.plain(parts.output)}"
+            )
             ui.chart(
-                f"Change of the {what}", charts.decomposition(parts, "output"),
-                note=f"Single shifts sum to {ui.number(parts.single_output_sum)}, together they make "
-                f"{ui.number(parts.joint_output_change)}",
-                key="parts_output", alt="Mean output by each feature's shift alone, and by interaction",
+                f"Change of the {what}", charts.effect_on_output(parts), note=_adds_up(parts),
+                key="parts_output", alt="Mean output by each feature's shift alone, and by all together",
             )  # fmt: skip
+
+
+def _adds_up(parts: Decomposition) -> str:
+    if parts.output != "answer":
+        return "Probabilities end at 0 and 1, so that these need not add up"
+    if not charts.interacts(parts):
+        return "The single effects add up to the joint one"
+    return (
+        f"Single shifts sum to {ui.number(parts.single_output_sum)}, together they make "
+        f"{ui.number(parts.joint_output_change)}; interaction is the difference"
+    )
 
 
 def _columns(drift: DriftAnalysis) -> None:

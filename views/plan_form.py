@@ -79,6 +79,16 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
                 placeholder="No limit", disabled=not labelled,
                 help="Accuracy or R2; needs a sample with a label column",
             )  # fmt: skip
+            flips = st.number_input(
+                "Flip rate under any simulated shift (%)", 0.0, 100.0, None, key="plan_flips",
+                persist_state="session", placeholder="No limit",
+                help="Share of answers that change, in the worst of the simulated shifts",
+            )  # fmt: skip
+            breaking = st.number_input(
+                "Nearest breaking point (sd)", 0.001, 4.0, None, key="plan_breaking", persist_state="session",
+                placeholder=f"warns below {server.breaking_point_warn:g}",
+                help="How far every feature must be able to move, in standard deviations",
+            )  # fmt: skip
     try:
         return RunPlan(
             name=name.strip() or None, rows=int(rows or defaults.rows), seed=int(seed or 0),
@@ -90,6 +100,7 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
             gates=Gates(
                 p95_ms=p95, error_rate=None if errors is None else errors / 100,
                 min_score=score if labelled else None,
+                max_changed_share=None if flips is None else flips / 100, min_breaking_point=breaking,
             ),
         ), []  # fmt: skip
     except ValidationError as error:

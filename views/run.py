@@ -190,7 +190,7 @@ def _why(report: RunReport) -> str:
     """One sentence under the verdict."""
     failed = [check for check in report.checks if check.status == "fail"]
     warned = [check for check in report.checks if check.status == "warn"]
-    judged = [check for check in report.checks if check.status != "not_applicable"]
+    judged = [check for check in report.checks if check.status not in ("measured", "not_applicable")]
     if report.status == "failed" and failed:
         return f"{ui.count(len(failed), 'gate')} broke: {ui.said(failed[0].sentence)}"
     if report.status == "warned" and warned:

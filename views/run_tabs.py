@@ -15,7 +15,9 @@ import runs
 from errors import DashboardError
 from records.likeness import finding
 from records.model import ModelInfo, ScanReport
+from records.robustness import Behaviour
 from records.run import RunReport
+from reports import words
 from views import accuracy_tab, checks_tab, drift_tab, explanation_tab, performance_tab
 from views import components as ui
 
@@ -57,28 +59,48 @@ def _robustness(services: Any, report: RunReport) -> None:
     robustness = ui.section_value(report.robustness, "Robustness")
     if robustness is None:
         return
-    order = {"failed": 0, "ok": 2, "not_applicable": 3}
-    ranked = sorted(
-        robustness.behaviours, key=lambda b: 1 if b.status == "ok" and b.failing_share else order[b.status]
-    )
+    if robustness.properties:
+        st.subheader("Properties of the model")
+        st.caption("What callers have to know; nothing that has to be mended.")
+        for told in robustness.properties:
+            advice = f" {ui.said(told.advice)}" if told.advice else ""
+            st.markdown(f"- **{ui.said(told.sentence)}**{advice}")
+        st.subheader("Behaviour")
+    ranked = sorted(robustness.behaviours, key=lambda b: list(BEHAVIOURS).index(_kept(b)))
     for behaviour in ranked:
-        kept = behaviour.status == "ok" and not behaviour.failing_share
-        look = ui.STATUS["not_applicable"] if behaviour.status == "not_applicable" else (
-            ui.STATUS["pass"] if kept else ui.STATUS["fail"] if behaviour.serious else ui.STATUS["warn"]
-        )  # fmt: skip
+        kept = _kept(behaviour)
+        word, status = BEHAVIOURS[kept]
+        look = ui.STATUS["warn" if kept == "breaks" and not behaviour.serious else status]
         with st.container(border=True, gap="xsmall"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{ui.plain(behaviour.title)}**", width="stretch")
-                word = look.word if behaviour.status == "not_applicable" else "Holds" if kept else "Breaks"
                 st.badge(word, icon=look.icon, color=look.color)
-            if behaviour.failing_share is not None and behaviour.status != "not_applicable":
-                st.caption(f"{ui.share(behaviour.failing_share)} of {ui.count(behaviour.rows, 'row')} failed")
+            if behaviour.status == "ok" and behaviour.failing_share is not None:
+                st.caption(words.held(behaviour))
             if behaviour.reason:
                 st.caption(ui.said(behaviour.reason))
             if behaviour.example:
                 st.markdown(f"Example: {ui.plain(behaviour.example)}")
-            if behaviour.advice and not kept:
+            if behaviour.advice and kept == "breaks":
                 st.markdown(f":material/lightbulb: {ui.said(behaviour.advice)}")
+
+
+# What a behaviour came to: a word, and the status whose look it has; what needs a look comes first.
+BEHAVIOURS = {
+    "failed": ("Not judged", "error"),
+    "breaks": ("Breaks", "fail"),
+    "property": ("Property", "measured"),
+    "holds": ("Holds", "pass"),
+    "not_applicable": ("Not applicable", "not_applicable"),
+}
+
+
+def _kept(behaviour: Behaviour) -> str:
+    if behaviour.status != "ok":
+        return behaviour.status
+    if not behaviour.failing_share:
+        return "holds"
+    return "property" if behaviour.trait else "breaks"
 
 
 def _data(services: Any, report: RunReport) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from records.drift import BreakingPoint, ColumnFalseAlarms, DriftAnalysis, DriftPlan, FalseAlarms
@@ -12,6 +13,7 @@ from records.thresholds import (
     monitoring_thresholds,
     rate_of,
     to_watch,
+    why_unusable,
 )
 
 
@@ -116,7 +118,59 @@ def test_what_is_watched_is_the_psi_at_the_nearer_end_of_what_breaks() -> None:
         point(), point(feature="b", magnitude=None), point(feature="c", psi_interval=(None, 0.4)),
         point(feature="d", psi_interval=(0.0, None)),
     )  # fmt: skip
-    assert to_watch(points) == {"age": 0.2, "d": 0.0}
+    assert to_watch(points) == {"age": 0.2}  # a PSI of 0 is reached by every batch
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"psi_early": 0.002}, ""),
+        ({"psi_early": None}, ""),  # of an older report
+        ({"psi_early": 0.15}, "Saturated bins: a tenth of the shift makes a PSI of 0.15 already"),
+        ({"psi_interval": (0.0, 0.7)}, "A PSI of 0: every batch reaches it."),
+        ({"psi_interval": None}, "The PSI of the nearer end is not known."),
+        (
+            {"feature": "income"},
+            "Too many false alarms: 5.1 % of batches of 500 rows without drift reach it.",
+        ),
+    ],
+)
+def test_an_alert_threshold_that_cannot_work_says_why_and_what_can(
+    changes: dict[str, Any], reason: str
+) -> None:
+    analysis = DriftAnalysis(scenarios=(), false_alarms=ALARMS, breaking_points=(point(**changes),))
+    (found,) = monitoring_thresholds(analysis, DriftPlan(), "ab" * 32).thresholds
+    assert found.reason.startswith(reason) and found.usable is (reason == "")
+    assert why_unusable(point(**changes), ALARMS) == found.reason
+    if found.usable:
+        assert found.instead is None
+        return
+    assert found.instead is not None
+    assert found.instead.mean_shift_std == 0.4
+    assert found.instead.mean_shift == pytest.approx(4.8)
+    assert found.instead.batch_rows == 25  # (1.96 / 0.4) squared, rounded up
+
+
+def test_the_mean_that_is_proposed_cries_wolf_in_one_batch_of_twenty() -> None:
+    at_zero = point(interval=(-0.3, 0.0), psi_interval=(0.0, 0.4), magnitude=-0.2, shift=-2.4)
+    (found,) = thresholds(at_zero).thresholds
+    instead = found.instead
+    assert instead is not None and instead.mean_shift_std == 0.2 and instead.batch_rows is not None
+    column = np.random.default_rng(0).gamma(2.0, size=100_000)
+    column = (column - column.mean()) / column.std()
+    drawn = np.random.default_rng(1).choice(column, (4_000, instead.batch_rows))
+    rate = (np.abs(drawn.mean(axis=1)) >= instead.mean_shift_std).mean()
+    assert 0.04 <= rate <= 0.06
+    near = point(interval=(-0.3, -0.001), psi_early=1.0, psi_interval=(1.0, 1.2))
+    (too_near,) = thresholds(near).thresholds
+    assert too_near.instead is not None and too_near.instead.batch_rows is None
+
+
+def test_a_file_from_before_thresholds_were_marked_still_reads() -> None:
+    old = thresholds(point()).model_dump(mode="json")
+    for key in ("usable", "reason", "instead"):
+        del old["thresholds"][0][key]
+    assert MonitoringThresholds.model_validate(old).thresholds[0].usable
 
 
 def test_enough_rows_in_words() -> None:

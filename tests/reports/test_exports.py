@@ -26,9 +26,11 @@ from records.drift import (
 from records.explanation import Explanation, FeatureImportance
 from records.metrics import Accuracy, LatencyRow, Performance
 from records.model import ModelInfo
-from records.robustness import Behaviour, Robustness
+from records.robustness import Behaviour, Property, Robustness
 from records.run import Environment, RunError, RunPlan, RunReport
-from reports.exports import metrics_csv, thresholds_json, to_html, to_junit, to_markdown
+from reports.exports import metrics_csv, thresholds_json, to_html
+from reports.junit import to_junit
+from reports.markdown import to_markdown
 from tests.support.sample_reports import sample_report, stopped_report
 
 HOSTILE = (
@@ -202,8 +204,8 @@ def test_the_page_states_verdict_then_checks_then_sections():
         "Failed nightly",
         "it breaks the limit",
         "Performance Measured",
-        "Robustness Behaviour",
-        "Drift Share",
+        "Robustness Behaviour Held",
+        "Drift Flip rate",
         "Explainability Mean",
         "Model and environment",
     ]
@@ -279,13 +281,13 @@ def test_after_an_error_markdown_is_the_cause_and_one_line():
     assert lines[0] == "## Could not be judged: notes.pkl"
     assert lines[1].startswith("- **not\\_a\\_model** in load: The file is plain text")
     assert lines[2].startswith("notes.pkl (not opened). Checks: 0 passed")
-    assert lines[-1] == ("| 8 checks | error | They could not be judged: The run ended before this part. |")
+    assert lines[-1] == ("| 9 checks | error | They could not be judged: The run ended before this part. |")
     assert len(lines) == 6
 
 
 def test_after_an_error_the_page_says_the_cause_then_once_that_the_rest_is_missing():
     text = Page(to_html(stopped_report())).text
-    assert text.index("plain text") < text.index("8 checks They could not be judged")
+    assert text.index("plain text") < text.index("9 checks They could not be judged")
     assert text.count("The run ended before this part.") == 1
     assert "unknown" not in text
 
@@ -396,8 +398,8 @@ def test_a_joint_shift_taken_apart_is_in_the_page_and_the_csv():
     report = taken_apart(full_report())
     text = Page(to_html(report)).text
     assert "Mean shift 1 sd taken apart" in text
-    assert "age 20 % b 10 % Interaction (joint less the sum) -5 %" in text
-    assert "Together the shifts change 25 %, one by one 30 % in sum" in text
+    assert "age 20 % b 10 % All together 25 %" in text
+    assert "nteraction" not in text
     assert "The mean probability of yes moves by 0.02 together, by 0.03 in sum." in text
     figures = {tuple(row[:2]): row[2] for row in csv.reader(io.StringIO(metrics_csv(report)))}
     assert figures["drift", "decomposition.mean_shift_1.age.changed_share"] == "0.2"
@@ -504,3 +506,42 @@ def test_intervals_callers_and_the_baseline_are_in_the_figures_and_on_the_page()
     assert "Callers at the same time" in page and "1.02 times as long" in page
     assert "2.26 to 2.38" in page and "2.56 to open" in page
     assert "| Time a call, relative to the baseline | 1.02x (0.991 to 1.06) |" in to_markdown(report)
+
+
+def test_what_is_measured_is_skipped_by_junit_and_counted_by_itself():
+    """It read as a pass, or as what does not apply, where nothing had judged it."""
+    measured = Check(
+        id="score", title="Accuracy", status="measured", value=0.4, reason="0.4; no limit is set."
+    )
+    report = full_report(checks=(measured,))
+    root = ET.fromstring(to_junit(report))
+    (case,) = [c for c in root.iter("testcase") if c.get("name") == "Accuracy"]
+    assert case.find("skipped").get("message") == "Accuracy: 0.4; no limit is set. [value 0.4]"
+    assert case.find("failure") is None and case.find("error") is None and case.find("system-out") is None
+    text = Page(to_html(report)).text
+    assert "0 passed, 0 warned, 0 failed, 0 could not be judged, 1 measured without a limit" in text
+    assert "Measured Accuracy Accuracy 0.4; no limit is set." in text
+    assert "0 could not be judged, 1 measured without a limit." in to_markdown(report)
+
+
+def test_properties_have_a_place_of_their_own_in_page_and_markdown():
+    trait = "Needs complete rows: a missing value is refused."
+    found = Behaviour(
+        name="missing_values", title="Missing", status="ok", failing_share=0.25, rows=200, trait=trait,
+        serious=False, advice="Put an imputer before it.",
+    )  # fmt: skip
+    told = Property(name="missing_values", sentence=trait, advice="Put an imputer before it.")
+    report = full_report(robustness=Section.ok(Robustness(behaviours=(found,), properties=(told,))))
+    text = Page(to_html(report)).text
+    assert f"Properties of the model: what callers have to know {trait} Put an imputer before it." in text
+    assert "Missing 150 of 200 rows held Needs complete rows" in text
+    assert f"Properties of the model: {trait}" in to_markdown(report)
+
+
+def test_a_graded_measure_stands_beside_the_share_that_saturates():
+    drift = full_report().drift.value
+    moved = tuple(s.model_copy(update={"mean_move": 1.25, "changed_share": 1.0}) for s in drift.scenarios)
+    numbers = drift.model_copy(update={"scenarios": moved, "changed_tolerance": 0.5})
+    text = Page(to_html(full_report(drift=Section.ok(numbers)))).text
+    assert "Changed answers Mean move, sd No answer" in text and "100 % 1.25 0 %" in text
+    assert "Mean move, sd" not in Page(to_html(full_report())).text

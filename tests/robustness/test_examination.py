@@ -237,7 +237,7 @@ class TestColumnOrder:
         found = behaviour("column_order", lambda f: answers(f.to_numpy()[:, 0]), NUMBERS)
         assert found.failing_share is not None and found.failing_share > 0.9
         assert not found.serious
-        assert "names" in found.advice
+        assert found.trait.startswith("Takes columns by their position")
 
     def test_a_model_that_looks_at_names_and_still_answers_otherwise_is_serious(self) -> None:
         def careless(frame: pd.DataFrame) -> Predictions:
@@ -286,13 +286,14 @@ def test_missing_values_are_a_defect_only_where_the_schema_announces_them() -> N
     fair = behaviour("missing_values", needs_x)
     assert fair.failing_share == pytest.approx(0.1)
     assert not fair.serious
+    assert fair.trait.startswith("Needs complete rows")
     assert fair.example is not None and "not finite" in fair.example
     nullable = Schema(
         features=(FieldSpec(name="x", nullable=True), *SCHEMA.features[1:]),
     )
     defect = behaviour("missing_values", needs_x, nullable)
     assert defect.failing_share == pytest.approx(0.1)
-    assert defect.serious
+    assert (defect.serious, defect.trait) == (True, "")
 
 
 def test_a_model_that_refuses_the_whole_table_fails_for_every_row() -> None:
@@ -304,6 +305,7 @@ def test_a_model_that_refuses_the_whole_table_fails_for_every_row() -> None:
     found = behaviour("missing_values", refuses_nan)
     assert (found.status, found.failing_share, found.rows) == ("ok", 1.0, N)
     assert found.example == "Input X contains NaN."
+    assert found.trait == "Needs complete rows: a missing value is refused."
     assert "imputer" in found.advice
 
 
@@ -313,6 +315,7 @@ def test_a_category_never_seen_fails_where_the_encoder_refuses_it() -> None:
 
     found = behaviour("unseen_category", encodes)
     assert (found.failing_share, found.serious) == (1.0, False)
+    assert found.trait.startswith("Knows its own categories only")
     only_number = Schema(features=SCHEMA.features[:1])
     assert behaviour("unseen_category", lambda f: answers(f["x"]), only_number).status == "not_applicable"
 
@@ -329,6 +332,7 @@ class TestExtremes:
         # Nine values of x, of which two overflow, and seven of n.
         assert (found.rows, found.failing_share, found.serious) == (16, 2 / 16, False)
         assert found.example == "x = 1e+300 (huge): no usable answer"
+        assert found.trait == "Numbers as large as 1e+300 get no usable answer."
 
     def test_one_value_that_spoils_the_table_does_not_fail_the_others(self) -> None:
         def single_precision(frame: pd.DataFrame) -> Predictions:
@@ -348,6 +352,7 @@ class TestExtremes:
         found = behaviour("extremes", at_the_end, declared)
         assert (found.rows, found.failing_share) == (16, 2 / 16)
         assert found.example == "x = -40 (its smallest): no usable answer"
+        assert found.trait == ""  # within what the schema promises: a finding
         assert behaviour("extremes", at_the_end, self.schema).failing_share == 0.0
 
     def test_values_arrive_in_the_columns_type_and_reach_what_they_say(self) -> None:

@@ -17,7 +17,7 @@ from estimators.answers import Predictions
 from estimators.batches import answer_singly, answer_together
 from model_utils import Adapter, adapt
 from records.robustness import BehaviourName, RobustnessPlan
-from records.schema import Schema
+from records.schema import FieldSpec, Schema
 from robustness.behaviours import differ
 from robustness.examination import examine
 from tests.support import models_for_tests as models
@@ -87,6 +87,7 @@ def test_infinity_that_is_answered_with_something_else_is_found() -> None:
     found = behaviour("infinities", forgets)
     assert (found.failing_share, found.rows) == (1.0, 2)
     assert found.example == "x = inf: 0, for 1e+37: 100"
+    assert found.trait == ""  # nobody can see that it was not understood
     clipped = behaviour("infinities", lambda f: answers(np.clip(f["x"], -100, 100)))
     assert clipped.failing_share == 0.0
 
@@ -133,8 +134,41 @@ def test_a_long_text_that_only_its_length_breaks_is_found() -> None:
 
 def test_an_answer_that_jumps_at_a_declared_bound_is_found() -> None:
     found = behaviour("outside_bounds", lambda f: answers(np.where(f["x"] > 10, 100.0, f["x"])))
-    assert (found.failing_share, found.rows) == (1 / 4, 4)  # two ends of two numbers
+    # Two ends of a number; a step of n, 1, is more than a tenth of its standard deviation.
+    assert (found.failing_share, found.rows) == (1 / 2, 2)
     assert found.example is not None and found.example.startswith("x: 10 at 10, 100 at 10.")
+
+
+@pytest.mark.parametrize("steep", [1.0, 40.0])
+def test_a_slope_is_no_jump_at_a_bound(steep: float) -> None:
+    """Every linear model on a column of 0 and 1 was warned of: a step out is as far as the whole column."""
+    wide = Schema(features=(FieldSpec(name="x", min=0, max=10), FieldSpec(name="n", type="integer")))
+    found = behaviour("outside_bounds", lambda f: answers(steep * f["x"] + 50.0 * f["n"]), wide)
+    assert (found.status, found.failing_share) == ("ok", 0.0)
+    labels = ("no", "yes")
+
+    def logistic(frame: pd.DataFrame) -> Predictions:
+        yes = 1 / (1 + np.exp(-steep * (frame["x"].to_numpy() - 10.001)))
+        scores = np.column_stack([1 - yes, yes])
+        return Predictions((yes > 0.5).astype(float), scores, labels, np.zeros(len(frame), dtype=bool))
+
+    assert behaviour("outside_bounds", logistic, wide).failing_share == 0.0  # a class flips there by chance
+
+
+def test_refusing_another_type_is_a_property_and_answering_otherwise_is_not() -> None:
+    def doubles_only(frame: pd.DataFrame) -> Predictions:
+        if frame["x"].dtype != np.float64:
+            raise PredictFailed("Buffer dtype mismatch, expected 'double' but got 'float'")
+        return answers(frame["x"])
+
+    only = Schema(features=SCHEMA.features[:1])
+    found = behaviour("dtype", lambda f: Predictions(
+        np.zeros(len(f)), None, None, np.full(len(f), f["x"].dtype != np.float64)), only)  # fmt: skip
+    assert (found.failing_share, found.trait) == (
+        1.0,
+        "Refuses numbers of another type than it was fitted on.",
+    )
+    assert behaviour("dtype", doubles_only, only).trait == found.trait
 
 
 def test_a_type_that_changes_answers_is_found() -> None:

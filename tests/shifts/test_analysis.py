@@ -2,7 +2,7 @@
 
 import math
 import time
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -305,6 +305,32 @@ class TestAnalysis:
         (played,) = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(scenario)).scenarios
         assert (played.changed_share, played.failed_share) == (0.0, 0.25)
         assert played.reason is None
+
+    @pytest.mark.parametrize("kind", [numbers, classes])
+    def test_rows_that_fail_are_in_no_distance_of_the_answers(self, kind: Any) -> None:
+        """A bin of a quarter of missing answers made a PSI of 2, where no answer had moved."""
+        frame, predict = frame_of(), kind(lambda f: 1 / (1 + np.exp(10 - f["x"])))
+        scenario = ScenarioPlan(kind="missing_values", magnitude=0.25, features=("x",))
+        (played,) = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(scenario)).scenarios
+        assert played.failed_share == 0.25 and played.input.psi is not None and played.input.psi > 1
+        assert (played.prediction.psi, played.prediction.js, played.prediction.ks) == (0.0, 0.0, 0.0)
+
+    def test_too_few_answers_make_no_distance(self) -> None:
+        frame, predict = frame_of(), numbers(lambda f: f["x"])
+        scenario = ScenarioPlan(kind="missing_values", magnitude=0.9, features=("x",))
+        (played,) = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(scenario)).scenarios
+        assert played.failed_share == 0.9 and played.prediction.psi is None
+
+    def test_how_far_numbers_move_is_told_in_standard_deviations_of_the_answers(self) -> None:
+        """The share of changed answers is 100 % from a tenth of that on, and says no more."""
+        frame, predict = frame_of(), numbers(lambda f: 3 * f["x"])
+        scenarios = [ScenarioPlan(kind="mean_shift", magnitude=m, features=("x",)) for m in (0.2, 0.5, 2.0)]
+        played = analyse(Subject.of(frame, SCHEMA, predict, predict(frame), 0), plan(*scenarios)).scenarios
+        assert [s.changed_share for s in played] == [1.0, 1.0, 1.0]
+        assert [s.mean_move for s in played] == pytest.approx([0.2, 0.5, 2.0])
+        two = classes(lambda f: 1 / (1 + np.exp(10 - f["x"])))
+        (played_two,) = analyse(Subject.of(frame, SCHEMA, two, two(frame), 0), plan(scenarios[0])).scenarios
+        assert played_two.mean_move is None
 
     def test_a_scenario_that_applies_to_no_feature_is_listed_with_its_reason(self) -> None:
         frame, schema = frame_of()[["x"]], Schema(features=SCHEMA.features[:1])

@@ -479,3 +479,21 @@ class TestManyFeatures:
         monkeypatch.setattr("distances.changes.MAX_CALL_CELLS", 40 * 300)
         assert find_breaking_points(subject, plan())[0] == whole
         assert max(cells) <= 40 * 300
+
+
+def test_a_column_of_few_values_saturates_the_bins_and_a_normal_one_does_not() -> None:
+    """Any shift carries all rows of whole numbers into other bins: the PSI does not tell how far."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"fine": rng.normal(size=400), "coarse": rng.integers(0, 5, 400).astype(float)})
+    schema = Schema(features=(FieldSpec(name="fine"), FieldSpec(name="coarse")))
+    predict = numbers(lambda f: f["fine"] + f["coarse"])
+    found = analyse(Subject.of(frame, schema, predict, predict(frame), 0), plan())
+    by_name = {p.feature: p for p in found.breaking_points}
+    for name in ("fine", "coarse"):
+        point = by_name[name]
+        assert point.psi_early is not None and point.psi_interval is not None and point.psi_interval[0]
+        shift = 0.1 * (point.distances or (0.0,))[0] * frame[name].std(ddof=0)  # type: ignore[operator]
+        moved = frame[[name]] + shift * (1 if point.direction == "up" else -1)
+        (alone,) = compare(frame[[name]], moved).columns
+        assert point.psi_early == pytest.approx(alone.psi, rel=1e-6)
+        assert (point.psi_early > 0.5 * point.psi_interval[0]) is (name == "coarse")

@@ -169,6 +169,14 @@ def test_much_to_count_gets_fewer_rounds_and_many_rows_are_cut(
     assert more.rows_reference == 200
 
 
+def test_who_watches_all_leaves_out_what_chance_reaches_in_batches_of_any_size() -> None:
+    table = normal(400, 2)
+    alone = watched_false_alarms(table, {"x0": 0.3})
+    for found, without in zip(watched_false_alarms(table, {"x0": 0.3, "x1": 0.001}), alone, strict=True):
+        rates = {c.column: c.rate for c in found.columns}
+        assert rates["x1"] > 0.9 and found.any_column == rates["x0"] == without.any_column
+
+
 def test_a_threshold_of_nothing_always_fires_and_one_out_of_reach_never() -> None:
     for found in watched_false_alarms(normal(400, 2), {"x0": 0.0, "x1": 50.0}):
         assert [c.rate for c in found.columns] == [1.0, 0.0]

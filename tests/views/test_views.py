@@ -22,6 +22,7 @@ from records.base import Section
 from records.checks import section_of
 from records.drift import BreakingPoint
 from records.metrics import Accuracy
+from records.robustness import Behaviour, Property, Robustness
 from records.run import RunReport
 from runs import Upload
 from schema_utils import infer_from_frame
@@ -310,13 +311,55 @@ def test_breaking_points_and_a_joint_shift_taken_apart_are_on_the_drift_tab(serv
     table = next(t.value for t in test.dataframe if "95 % interval" in t.value.columns)
     plain = table.map(lambda text: text.replace(components.THIN, " "))
     assert plain.iloc[2].tolist() == [
-        "mean perimeter", "down", "1.12 sd", "1.06 to 1.18 sd", "-0.381", "1.14", "0.798", "changed answers",
+        "mean perimeter", "down", "1.12 sd", "1.06 to 1.18 sd", "-0.381", "1.14", "0.798", "yes",
+        components.NONE, "changed answers",
     ]  # fmt: skip
     shown = words(test).replace(components.THIN, " ")
     assert "One by one and together" in shown
-    assert "Single shifts sum to 23.2 %, together they change 18.7 %" in shown
+    assert "Each share ends at 100 %, so that they do not add up" in shown
+    assert "Probabilities end at 0 and 1, so that these need not add up" in shown
+    assert "nteraction" not in shown
     assert "Change of the mean probability of malignant" in shown
     assert "1 feature did not break up to 4.00 sd" in shown
+
+
+def test_properties_stand_apart_from_what_breaks(services: Services) -> None:
+    trait = "Needs complete rows: a missing value is refused."
+    found = Behaviour(
+        name="missing_values", title="Missing values are answered", status="ok", failing_share=0.25, rows=200,
+        trait=trait, serious=False,
+    )  # fmt: skip
+    told = Property(name="missing_values", sentence=trait, advice="Put an imputer before it.")
+    value = Robustness(behaviours=(found,), properties=(told,))
+    keep(services, id="run2t", robustness=Section[Any].ok(value))
+    shown = words(page("run", run="run2t", tab="Robustness")).replace("\\", "")
+    assert "Properties of the model" in shown and "Put an imputer before it." in shown
+    assert "150 of 200 rows held" in shown and "Breaks" not in shown
+
+
+def test_alert_thresholds_that_cannot_work_say_so_and_what_can(services: Services) -> None:
+    drift = sample_report().drift.value
+    assert drift is not None
+    first, *rest = drift.breaking_points
+    at_zero = first.model_copy(update={"psi_interval": (0.0, 0.5)})
+    points = drift.model_copy(update={"breaking_points": (at_zero, *rest)})
+    keep(services, id="run2u", drift=Section[Any].ok(points))
+    test = page("run", run="run2u", tab="Drift")
+    table = next(t.value for t in test.dataframe if "Usable" in t.value.columns)
+    assert table["Usable"][0] == "no: A PSI of 0: every batch reaches it."
+    assert "rows or more" in table["Instead, a move of the mean by"][0]
+    assert "alert thresholds cannot be used" in words(test)
+
+
+def test_numbers_have_their_mean_move_beside_the_changed_share(services: Services) -> None:
+    drift = sample_report().drift.value
+    assert drift is not None
+    moved = tuple(s.model_copy(update={"mean_move": 0.4}) for s in drift.scenarios)
+    numbers = drift.model_copy(update={"scenarios": moved})
+    keep(services, id="run2x", drift=Section[Any].ok(numbers))
+    assert "Mean move" in words(page("run", run="run2x", tab="Drift"))
+    keep(services, id="run2y")
+    assert "Mean move" not in words(page("run", run="run2y", tab="Drift"))
 
 
 def test_the_drift_tab_says_what_a_monitor_would_see(services: Services) -> None:
@@ -343,7 +386,8 @@ def test_how_often_the_thresholds_cry_wolf_stands_beside_them(services: Services
     table = next(t.value for t in test.dataframe if "Enough" in t.value.columns)
     plain = table.map(lambda text: text.replace(components.THIN, " "))
     assert plain.columns.tolist() == ["Feature", "Enough", "50 rows", "100 rows", "200 rows", "500 rows"]
-    assert plain.iloc[0].tolist() == ["Any of them", "over 500 rows", "94.0 %", "73.0 %", "28.0 %", "6.00 %"]
+    any_of_them = plain.iloc[0].tolist()
+    assert any_of_them == ["Any that is usable", "over 500 rows", "94.0 %", "73.0 %", "28.0 %", "6.00 %"]
     assert plain.iloc[2].tolist() == ["worst radius", "100 rows", "31.0 %", "4.00 %", "0 %", "0 %"]
     assert "Each size was drawn 300 times" in words(test)
     drift = sample_report().drift.value
