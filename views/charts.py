@@ -245,7 +245,7 @@ def trend(
         of = [point for point in known if point[2] == version]
         figure.add_scatter(
             x=[p[0] for p in of], y=[p[1] for p in of], mode="markers", name=version, marker={"size": 8},
-            customdata=[_label(p[3], 40) for p in of],
+            customdata=[label(p[3], 40) for p in of],
             hovertemplate="%{customdata}<br>%{x|%d %b %H:%M}: %{y:.3~g}<extra>" + version + "</extra>",
         )  # fmt: skip
     for value, text in lines:
