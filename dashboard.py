@@ -13,6 +13,8 @@ from views import api_ci, compare, components, history, model, models, new_run, 
 
 __all__ = ["main"]
 
+# Section of the menu (None: reached by links), address, page, title, icon, and what it is for. A comment:
+# Streamlit would write a text that stands alone in its script onto every page.
 TABLE = (
     ("", "overview", overview.render, "Overview", ":material/home:", "What needs you, and what is running."),
     ("", "models", models.render, "Models", ":material/deployed_code:",
@@ -30,8 +32,6 @@ TABLE = (
     (None, "model", model.render, "Model", ":material/deployed_code:",
      "One model's versions, runs, trend, baseline and gates."),
 )  # fmt: skip
-"""Section of the menu (None: reached by links), address, page, title, icon, and what it is for."""
-
 ICON = Path(__file__).with_name("views") / "icon.png"  # shipped: a Material page icon comes from the net
 
 

@@ -214,7 +214,7 @@ def shown_columns() -> dict[str, Any]:
     return {
         "status": ui.status_column("Status", STATES),
         "name": column.LinkColumn("Name", width=230, display_text=r"#(.*)$", alignment="left"),
-        "when": column.DatetimeColumn("When", format="D MMM YYYY, HH:mm", timezone="UTC", width=140),
+        "when": column.DatetimeColumn("When", format="D MMM YYYY, HH:mm", timezone="UTC", width=150),
         "model": text("Model", width=150),
         "p95": column.NumberColumn(
             "p95, ms", format="%.3g", help="95th percentile of the latency of single-row calls"
