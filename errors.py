@@ -21,6 +21,7 @@
     ├── Cancelled                      409  cancelled
     ├── NotFound                       404  not_found
     ├── Conflict                       409  conflict
+    │   └── Changed                    412  changed            by another, since it was read
     ├── Unauthorized                   401  unauthorized
     ├── Forbidden                      403  forbidden
     ├── TooBusy                        429  too_busy
@@ -37,6 +38,7 @@ __all__ = [
     "MAX_QUOTED",
     "BadAnswer",
     "Cancelled",
+    "Changed",
     "ChildDied",
     "ChildError",
     "ChildTimeout",
@@ -194,6 +196,12 @@ class Conflict(DashboardError):
     code = "conflict"
     status = 409
     title = "The request contradicts what is stored"
+
+
+class Changed(Conflict):
+    code = "changed"
+    status = 412
+    title = "It was changed in the meantime"
 
 
 class Unauthorized(DashboardError):

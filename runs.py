@@ -1,4 +1,4 @@
-"""The use case that every door calls: submit a run, look at it, list, compare, cancel and delete.
+"""The use case that every door calls: submit a run, look at it, list, compare, change, cancel and delete.
 
 Promises: what is accepted here is stored before it is answered, and nothing is computed in the
 caller's process. Leaves the work itself to `execution.stages`, in the worker.
@@ -9,17 +9,18 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
-from pydantic import ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
-from errors import Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
+from errors import Changed, Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
 from example_models import EXAMPLES
 from records.base import Record
 from records.model import ModelFile, name_of_file
 from records.run import RunPlan, RunReport, Source
 from records.sample import SampleFacts
 from records.schema import Schema
+from registry.discarded import discard, restore
 from registry.models import baseline_of, with_kept_gates
 from reports.comparison import Comparison, compared
 from rows.columns import check_target
@@ -31,27 +32,36 @@ from store.run_lists import RunPage, RunQuery
 from store.run_rows import RunRow
 
 __all__ = [
+    "Given",
+    "RunChange",
     "Upload",
     "artifact",
+    "at_work",
     "cancel_run",
     "check_may_contain",
     "check_room",
     "compare_runs",
     "delete_run",
+    "discard_run",
+    "edit_run",
     "facts_of",
     "get_job",
     "get_report",
     "get_run",
+    "given_to",
     "is_repeated",
     "list_runs",
     "request_example",
     "request_inspection",
     "request_reading",
+    "restore_run",
+    "run_again",
     "store_upload",
     "submit",
 ]
 
 MAX_FILE_NAME = 200
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 TERMINAL_STATES = frozenset({"passed", "warned", "failed", "error", "cancelled"})
 
 
@@ -61,6 +71,14 @@ class Upload(Record):
     name: str
     sha256: str
     bytes: int
+
+
+class RunChange(Record):
+    """What people write on a run: its name, its tags, notes. None leaves it as it is."""
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    tags: tuple[Tag, ...] | None = Field(None, max_length=20)
+    notes: str | None = Field(None, max_length=10_000)
 
 
 def store_upload(services: Services, stream: BinaryIO, name: str) -> Upload:
@@ -150,12 +168,16 @@ def get_run(services: Services, run_id: str) -> RunRow:
 
 
 def get_report(services: Services, run_id: str) -> RunReport | None:
-    """The report of a finished run; None while it is queued or running. NotFound for one of before reports
-    were read back when they are stored, which may hold what no reader takes."""
-    get_run(services, run_id)
+    """The report of a finished run, under the name and tags it has now; None while it is queued or running.
+
+    NotFound for one of before reports were read back when stored, which may hold what no reader takes.
+    """
+    row = get_run(services, run_id)
     document = services.store.runs.report(run_id)
     try:
-        return None if document is None else RunReport.model_validate(document)
+        if document is None:
+            return None
+        return RunReport.model_validate(document | {"name": row.name, "tags": row.tags})
     except ValidationError as error:
         place = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
         raise NotFound(
@@ -166,6 +188,11 @@ def get_report(services: Services, run_id: str) -> RunReport | None:
 
 def list_runs(services: Services, query: RunQuery) -> RunPage:
     return services.store.runs.list(query)
+
+
+def at_work(services: Services, limit: int = 10) -> tuple[RunRow, ...]:
+    """The newest runs that are queued or running, without the files beside their models."""
+    return services.store.runs.at_work(limit)
 
 
 def is_repeated(services: Services, idempotency_key: str | None) -> bool:
@@ -209,6 +236,73 @@ def delete_run(services: Services, run_id: str) -> None:
     with services.store.transaction():
         for sha256 in services.store.runs.delete(run_id):
             services.artifacts.remove(sha256)
+
+
+def edit_run(services: Services, run_id: str, change: RunChange, revision: int | None = None) -> RunRow:
+    """Give a run another name, other tags or notes; what is None stays. `Changed` where `revision`, as it was
+    read, is no longer the run's."""
+    row = get_run(services, run_id)
+    values = change.model_dump(exclude_none=True)
+    if values and not services.store.runs.edit(run_id, values, revision):
+        raise _changed(run_id)
+    if revision is not None and row.revision != revision:
+        raise _changed(run_id)
+    return get_run(services, run_id)
+
+
+def discard_run(services: Services, run_id: str) -> None:
+    """Delete a run, which `restore_run` undoes for a minute. Errors: `Conflict` while it is not over."""
+    discard(services, run_id)
+
+
+def restore_run(services: Services, run_id: str) -> RunRow:
+    """Undo `discard_run`. NotFound once the run is gone for good."""
+    return restore(services, run_id)
+
+
+class Given(Record):
+    """What a run was given, to be given again: files that are still stored, and settings."""
+
+    model: Upload
+    companions: tuple[Upload, ...]
+    sample: Upload | None
+    target: str | None
+    schema_: Schema | None
+    plan: RunPlan
+
+
+def given_to(services: Services, run_id: str) -> Given:
+    """What a run was submitted with, under the name and tags that it has now."""
+    row = get_run(services, run_id)
+    sample = None
+    if row.sample_sha256 is not None:
+        size = services.artifacts.path(row.sample_sha256).stat().st_size
+        sample = Upload(name=row.sample_name or "sample.csv", sha256=row.sample_sha256, bytes=size)
+    return Given(
+        model=Upload(name=row.model_name, sha256=row.model_sha256, bytes=row.model_bytes),
+        companions=tuple(
+            Upload(**one.model_dump(include={"name", "sha256", "bytes"})) for one in row.companions
+        ),
+        sample=sample,
+        target=row.target,
+        schema_=row.user_schema,
+        plan=row.plan.model_copy(update={"name": row.name, "tags": row.tags}),
+    )
+
+
+def run_again(services: Services, run_id: str) -> RunRow:
+    """Submit the same files with the same settings as a run of their own."""
+    given = given_to(services, run_id)
+    return submit(
+        services,
+        model=given.model,
+        companions=given.companions,
+        schema=given.schema_,
+        sample=given.sample,
+        target=given.target,
+        plan=given.plan,
+        source="dashboard",
+    )
 
 
 def artifact(services: Services, run_id: str, name: str) -> Path:
@@ -341,6 +435,10 @@ def check_names(uploads: Sequence[Upload]) -> None:
             hint="Give each its own name: the report tells them apart by it.",
             field="preprocessor",
         )
+
+
+def _changed(run_id: str) -> Changed:
+    return Changed(f"Run {run_id} was changed since it was read.", hint="Read it again, then change it.")
 
 
 def _fingerprint(

@@ -1,4 +1,5 @@
-"""Removes what nobody will ask for again: uploads that were never run, and jobs long over.
+"""Removes what nobody will ask for again: uploads that were never run, runs thrown away, and jobs
+long over.
 
 Promises: a file of a run, and one uploaded within the last day, is never touched. Leaves when to tidy
 to the worker.
@@ -6,6 +7,7 @@ to the worker.
 
 from dataclasses import dataclass
 
+from registry.discarded import purge
 from services import Services
 
 __all__ = ["Tidied", "tidy"]
@@ -23,8 +25,8 @@ class Tidied:
 
 
 def tidy(services: Services) -> Tidied:
-    """Remove unused files and forget old jobs."""
-    files = 0
+    """Remove unused files and the runs that were discarded, and forget old jobs."""
+    files = purge(services)
     for sha256 in services.artifacts.stored_before(UPLOAD_KEPT_S):
         if services.store.runs.referenced(sha256):  # most are: asked without the write lock first
             continue

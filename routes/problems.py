@@ -63,6 +63,7 @@ _ANSWERS = {
     403: "A page of another origin, an unknown host name, or a token without the scope",
     404: "There is no such run, or it has no such file",
     409: "The run's state does not allow it, or the key was used for another form",
+    412: "Changed since the ETag of If-Match was read",
     413: "Too large",
     422: "Something in the request cannot be used",
     429: "Too many; see Retry-After",

@@ -1,4 +1,4 @@
-"""Runs over HTTP: submit and wait, list, read, follow, compare, cancel and delete.
+"""Runs over HTTP: submit and wait, list, read, follow, compare, change, cancel and delete.
 
 Promises: a wait never blocks a thread, a client that leaves loses nothing (the run goes on), and a
 finished run reads the same here as in the dashboard. Leaves every decision to the `runs` use case.
@@ -17,7 +17,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 import runs
 from auth import ANYONE, Grant
-from errors import InvalidInput
+from errors import Changed, InvalidInput
 from records.base import Record
 from records.run import REPORT_VERSION, RunReport, Source, Stage
 from records.sample import SampleFacts
@@ -26,11 +26,11 @@ from routes.dependencies import RunId, ServicesDep, blocking, is_stopping
 from routes.limits import limit_submissions
 from routes.problems import answers
 from routes.submission import FORM_SCHEMA, read_submission
-from runs import Upload
+from runs import RunChange, Upload
 from services import Services
 from settings import Settings
 from storage import GLANCE_S
-from store.run_lists import RunQuery
+from store.run_lists import RunQuery, Sort
 from store.run_rows import RunRow, RunState
 
 __all__ = ["PREFIX", "RunItem", "RunList", "RunProgress", "build_router", "item_of", "links"]
@@ -74,6 +74,7 @@ class RunItem(Record):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    model: str
     model_name: str
     model_sha256: str
     model_bytes: int
@@ -91,11 +92,13 @@ class RunItem(Record):
     checks_failed: int | None
     checks_warned: int | None
     error_message: str | None
+    baseline_id: str | None
+    notes: str
     links: dict[str, str]
 
 
 class RunList(Record):
-    """A page of runs, newest first; `next_cursor` is null on the last page."""
+    """A page of runs in the order asked for; `next_cursor` is null on the last page."""
 
     runs: tuple[RunItem, ...]
     next_cursor: str | None
@@ -181,6 +184,14 @@ def build_router(settings: Settings) -> APIRouter:
         responses=answers(404, 409),
     )  # fmt: skip
     router.add_api_route(
+        one, _edit, methods=["PATCH"], summary="Rename, tag or note a run", response_model=RunItem,
+        responses=answers(404, 412),
+    )  # fmt: skip
+    router.add_api_route(
+        f"{one}/restore", _restore, methods=["POST"], summary="Restore a run deleted on a page",
+        response_model=RunItem, responses=answers(404),
+    )  # fmt: skip
+    router.add_api_route(
         f"{one}/cancel", _cancel, methods=["POST"], summary="Cancel a run", response_model=RunProgress,
         responses=answers(404, 409),
     )  # fmt: skip
@@ -247,16 +258,25 @@ async def _list(
     request: Request,
     services: ServicesDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
     status: Annotated[list[RunState] | None, Query(description="One or more states.")] = None,
     source: Annotated[Source | None, Query()] = None,
     model: Annotated[str | None, Query(max_length=200, description="Part of the model's file name.")] = None,
     tag: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=200, description="Words, each in the name of run, model or file, or in a tag."),
+    ] = None,
+    sort: Annotated[
+        Sort, Query(description="A column; with a minus from its highest. What a run lacks comes last.")
+    ] = "-created",
+    of_model: Annotated[str | None, Query(max_length=200, description="Whole name of a model.")] = None,
 ) -> RunList:
-    """Runs, newest first; hand `next_cursor` back as `cursor` for the next page."""
+    """Runs, newest first unless `sort` says else; hand `next_cursor` back as `cursor` for the next page."""
     query = RunQuery(
-        limit=limit, cursor=cursor, states=tuple(status or ()), source=source, model=model, tag=tag
-    )
+        limit=limit, cursor=cursor, states=tuple(status or ()), source=source, model=model, tag=tag, q=q,
+        sort=sort, of_model=of_model,
+    )  # fmt: skip
     page = await blocking(request, runs.list_runs, services, query)
     return RunList(
         runs=tuple(item_of(row) for row in page.rows), next_cursor=page.next_cursor, total=page.total
@@ -295,6 +315,29 @@ async def _read(
 async def _delete(request: Request, services: ServicesDep, run_id: RunId) -> None:
     """Delete a run with its report and files that no other run uses."""
     await blocking(request, runs.delete_run, services, run_id)
+
+
+async def _edit(
+    request: Request,
+    services: ServicesDep,
+    run_id: RunId,
+    change: RunChange,
+    response: Response,
+    if_match: Annotated[str | None, Header(description="The ETag it was read with; else 412.")] = None,
+) -> RunItem:
+    """Give a run another name, other tags or notes. What is left out stays as it is."""
+    row = await blocking(request, runs.get_run, services, run_id)
+    if if_match is not None and not _matches(if_match, _etag(row)):
+        raise Changed(f"Run {run_id} was changed since it was read.", hint="Read it again, then change it.")
+    revision = None if if_match is None else row.revision
+    row = await blocking(request, runs.edit_run, services, run_id, change, revision)
+    response.headers["ETag"] = _etag(row)
+    return item_of(row)
+
+
+async def _restore(request: Request, services: ServicesDep, run_id: RunId) -> RunItem:
+    """Undo a page's delete, within a minute. What was deleted over the API is gone."""
+    return item_of(await blocking(request, runs.restore_run, services, run_id))
 
 
 async def _cancel(request: Request, services: ServicesDep, run_id: RunId) -> RunProgress:

@@ -25,7 +25,7 @@ from settings import PROJECT_ROOT
 __all__ = ["NEWEST", "Database"]
 
 BUSY_TIMEOUT_MS = 30_000
-NEWEST = "0003"  # the last file in migrations/versions
+NEWEST = "0004"  # the last file in migrations/versions
 PRIVATE = 0o600  # reports tell of models and of samples' values
 MIGRATION_LOCK = 0x6D6D64  # any number, the same for every process of this project
 READ_ONLY = "storage_read_only"

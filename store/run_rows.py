@@ -3,7 +3,7 @@
 Promises: a row that was stored can be read back. Leaves queries to `store.runs` and `store.run_lists`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -16,8 +16,8 @@ from records.schema import Schema
 from store.tables import clean, runs
 
 __all__ = [
-    "COLUMNS", "OPEN_STATES", "RunFile", "RunRow", "RunState", "RunSummary", "one_line", "row_of",
-    "values_of",
+    "COLUMNS", "OPEN_STATES", "RunFile", "RunRow", "RunState", "RunSummary", "found_by", "lines_of",
+    "one_line", "row_of", "values_of",
 ]  # fmt: skip
 
 RunState = Literal["queued", "running", "passed", "warned", "failed", "error", "cancelled"]
@@ -101,7 +101,8 @@ def values_of(row: RunRow) -> dict[str, Any]:
             f"{place} holds a value that cannot be stored.", hint="Use finite numbers.", field=place
         ) from error
     values = row.model_dump(exclude={"plan", "user_schema", "companions"})
-    values["tags"] = "".join(["\n", *(f"{one_line(tag)}\n" for tag in row.tags)])
+    values["tags"] = lines_of(row.tags)
+    values["found_by"] = found_by(row)
     values["plan"] = row.plan.model_dump(mode="json")
     values["user_schema"] = None if row.user_schema is None else row.user_schema.model_dump(mode="json")
     return values
@@ -114,6 +115,16 @@ def row_of(row: Mapping[Any, Any], companions: tuple[ModelFile, ...]) -> RunRow:
     if values["tags"] == ("",):
         values["tags"] = ()
     return RunRow.model_validate(values)
+
+
+def lines_of(tags: Sequence[str]) -> str:
+    """Tags as they are stored, so that a whole one can be looked for."""
+    return "".join(["\n", *(f"{one_line(tag)}\n" for tag in tags)])
+
+
+def found_by(row: RunRow) -> str:
+    """What words are looked for in. Not the database's own lower(): SQLite's knows no letter beyond ASCII."""
+    return "\n".join((row.name, row.model, row.model_name, lines_of(row.tags))).casefold()
 
 
 def one_line(tag: str) -> str:

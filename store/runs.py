@@ -5,7 +5,7 @@ the report, files to `store.artifacts`, and lists' order and pages to `store.run
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,8 +16,18 @@ from errors import Conflict, NotFound
 from records.model import ModelFile
 from records.run import Stage
 from store.database import Database
-from store.run_lists import Place, RunPage, RunQuery, fitting
-from store.run_rows import COLUMNS, OPEN_STATES, RunFile, RunRow, RunState, RunSummary, row_of, values_of
+from store.run_lists import Place, RunPage, RunQuery, fitting, key_of, order_of
+from store.run_rows import (
+    COLUMNS,
+    OPEN_STATES,
+    RunFile,
+    RunRow,
+    RunState,
+    RunSummary,
+    found_by,
+    row_of,
+    values_of,
+)
 from store.tables import clean_text, idempotency, jobs, run_companions, run_files, run_reports, runs
 
 __all__ = ["RunsRepository"]
@@ -51,8 +61,10 @@ class RunsRepository:
                 connection.execute(sa.insert(run_reports).values(run_id=row.id, report=report))
 
     def get(self, id: str) -> RunRow | None:
+        """The run; None for an unknown one, and for one that was discarded."""
+        there = sa.and_(runs.c.id == id, runs.c.deleted_at.is_(None))
         with self._database.reading() as connection:
-            row = connection.execute(sa.select(*COLUMNS).where(runs.c.id == id)).one_or_none()
+            row = connection.execute(sa.select(*COLUMNS).where(there)).one_or_none()
             return None if row is None else row_of(row._mapping, _companions(connection, [id])[id])
 
     def report(self, id: str) -> dict[str, Any] | None:
@@ -63,18 +75,33 @@ class RunsRepository:
         return report if report is None else dict(report)
 
     def list(self, query: RunQuery) -> RunPage:
-        """InvalidInput for a cursor that is not ours."""
-        fits = fitting(query)
-        page = sa.select(*COLUMNS).where(*fits).order_by(runs.c.created_at.desc(), runs.c.id.desc())
-        if query.cursor is not None:
-            page = page.where(Place.read(query.cursor).after())
+        """InvalidInput for a cursor that is not ours, or of another order."""
+        fits, key = fitting(query), key_of(query.sort)
+        place = None if query.cursor is None else Place.read(query.cursor, query.sort)
+        # The ids first: they come out of the index alone, and the rows of one page only are read.
+        wanted = sa.select(runs.c.id, key.label("value")).where(*fits).order_by(*order_of(query.sort))
+        if place is not None:
+            wanted = wanted.where(place.after())
         with self._database.reading() as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(runs).where(*fits)).scalar_one()
-            found = connection.execute(page.limit(query.limit + 1)).all()
-            beside = _companions(connection, [row.id for row in found[: query.limit]])
-        rows = tuple(row_of(row._mapping, beside[row.id]) for row in found[: query.limit])
-        more = len(found) > query.limit
-        return RunPage(rows=rows, next_cursor=Place.of(rows[-1]).text() if more else None, total=total)
+            found = connection.execute(wanted.limit(query.limit + 1)).all()
+            ids = [row.id for row in found[: query.limit]]
+            beside = _companions(connection, ids)
+            read = connection.execute(sa.select(*COLUMNS).where(runs.c.id.in_(ids))).all()
+        by_id = {row.id: row_of(row._mapping, beside[row.id]) for row in read}
+        cursor = None
+        if len(found) > query.limit:
+            end = found[query.limit - 1]
+            cursor = Place.of(query.sort, end.value, end.id).text()
+        return RunPage(rows=tuple(by_id[id] for id in ids), next_cursor=cursor, total=total)
+
+    def at_work(self, limit: int) -> tuple[RunRow, ...]:
+        """Runs that are not over, the one that began last first; cheap enough for every page to ask."""
+        # Nothing but the state: an open run is never discarded, and an index answers it.
+        newest = sa.select(*COLUMNS).where(runs.c.state.in_(OPEN_STATES)).order_by(runs.c.id.desc())
+        with self._database.reading() as connection:
+            found = connection.execute(newest.limit(limit)).all()
+        return tuple(row_of(row._mapping, ()) for row in found)
 
     def last_change(self) -> str:
         """A token that differs whenever any run was added, changed or deleted; cheap enough to poll."""
@@ -133,6 +160,35 @@ class RunsRepository:
     def mark_cancelled(self, id: str, message: str = "The run was cancelled.") -> bool:
         """As `mark_error`, for a run whose job was cancelled before anyone took it, or lost after."""
         return self._write(_open(id), _over("cancelled") | {"error_message": message})
+
+    def edit(self, id: str, values: Mapping[str, Any], revision: int | None = None) -> bool:
+        """Set some of `name`, `tags` and `notes`; False where the run has another revision or is gone."""
+        with self._database.writing() as connection:
+            row = self.get(id)
+            if row is None or (revision is not None and row.revision != revision):
+                return False
+            changed = row.model_copy(update=dict(values))
+            kept = {name: value for name, value in values_of(changed).items() if name in values}
+            kept["found_by"] = found_by(changed)
+            grown = {"revision": runs.c.revision + 1, "updated_at": datetime.now(UTC)}
+            connection.execute(sa.update(runs).where(runs.c.id == id).values(**kept, **grown))
+        return True
+
+    def discard(self, id: str) -> bool:
+        """Take a run out of sight, until it is restored or purged; False where it is not there."""
+        there = sa.and_(runs.c.id == id, runs.c.deleted_at.is_(None))
+        return self._write(there, {"deleted_at": datetime.now(UTC)})
+
+    def restore(self, id: str) -> bool:
+        """Bring a discarded run back; False where there is none of that id."""
+        return self._write(sa.and_(runs.c.id == id, runs.c.deleted_at.is_not(None)), {"deleted_at": None})
+
+    def discarded_before(self, seconds: float) -> tuple[str, ...]:
+        """The runs that were discarded longer ago than that."""
+        limit = datetime.now(UTC) - timedelta(seconds=seconds)
+        statement = sa.select(runs.c.id).where(runs.c.deleted_at < limit)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(statement).scalars())
 
     def delete(self, id: str) -> tuple[str, ...]:
         """Delete the run with its job, files' entries and key; the sha256s that nothing refers to now.

@@ -151,12 +151,20 @@ runs = sa.Table(
     sa.Column("baseline_id", Text),  # the run that `plan.baseline` stood for when this one was submitted
     sa.Column("notes", Text, nullable=False, server_default=""),
     sa.Column("deleted_at", Moment),  # can still be undone, see `RunsRepository.discard`
+    sa.Column("found_by", Text, nullable=False, server_default=""),  # what words are looked for in
     sa.Index("ix_runs_created", "created_at", "id"),
     sa.Index("ix_runs_change", "updated_at", "revision"),
     sa.Index("ix_runs_model", "model_sha256"),
     sa.Index("ix_runs_sample", "sample_sha256"),
+    sa.Index("ix_runs_state", "state", "id"),
     sa.Index("ix_runs_model_time", "model", "created_at", "id"),
-)
+    # All that lists are filtered and sorted by: a plan is ten times as long. PostgreSQL takes no long text.
+    sa.Index(
+        "ix_runs_listed", "deleted_at", "model", "id", "created_at", "state", "source", "name", "model_name",
+        "model_sha256", "tags", "p95_ms", "throughput_rows_s", "error_rate", "score", "changed_share",
+        "found_by",
+    ).ddl_if(dialect="sqlite"),
+)  # fmt: skip
 
 # Apart from the runs: SQLite reads a row's pages up to the column asked for, and lists ask for no report.
 run_reports = sa.Table(

@@ -75,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sandbox.wire", "scan", "schema_utils", "upgrades",
     },
     # the doors
-    "execution": ENGINES | {"checks", "sandbox", "services", "settings", "store"},
+    "execution": ENGINES | {"checks", "registry.discarded", "sandbox", "services", "settings", "store"},
     "worker": {
         "distances.domain", "example_models", "execution", "jobs", "runs", "sandbox.zygote", "services",
         "settings", "storage", "store",

@@ -6,6 +6,7 @@ names from files are escaped. Leaves titles, captions and alt text to the pages.
 
 import html
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 import plotly.graph_objects as go
@@ -228,6 +229,29 @@ def compared(values: Mapping[str, float | None], axis: str, percent: bool = Fals
     )  # fmt: skip
     figure.update_xaxes(title=axis, rangemode="tozero")
     return finish(figure, height=height_of(len(names)), legend=False)
+
+
+def trend(
+    points: Sequence[tuple[datetime, float | None, str, str]], axis: str, lines: Sequence[tuple[float, str]]
+) -> go.Figure:
+    """A figure from run to run: (when, value, version, run's name), with lines at gates and baseline."""
+    figure = go.Figure()
+    known = [point for point in points if point[1] is not None]
+    figure.add_scatter(
+        x=[p[0] for p in known], y=[p[1] for p in known], mode="lines", hoverinfo="skip", showlegend=False,
+        line={"color": GREY, "width": 1},
+    )  # fmt: skip
+    for version in dict.fromkeys(point[2] for point in known):
+        of = [point for point in known if point[2] == version]
+        figure.add_scatter(
+            x=[p[0] for p in of], y=[p[1] for p in of], mode="markers", name=version, marker={"size": 8},
+            customdata=[label(p[3], 40) for p in of],
+            hovertemplate="%{customdata}<br>%{x|%d %b %H:%M}: %{y:.3~g}<extra>" + version + "</extra>",
+        )  # fmt: skip
+    for value, text in lines:
+        _reference(figure, value, text)
+    figure.update_yaxes(title=axis)
+    return finish(figure, legend=len({point[2] for point in known}) <= 10)
 
 
 def _reference(figure: go.Figure, value: float, text: str) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "may",
     "milliseconds",
     "number",
+    "page_title",
     "plain",
     "problem",
     "progress",
@@ -54,6 +55,7 @@ JOINER = "\N{WORD JOINER}"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$^=&])")
 ACTIVE = ("queued", "running")
 PAGES_KEY = "_pages"
+APP = "Model monitoring"
 
 
 class Look(NamedTuple):
@@ -237,6 +239,11 @@ def may(scope: auth.Scope) -> bool:
     access = auth.access_of(holder.current().settings)
     grant = access.grant(st.context.cookies.get(auth.COOKIE))
     return grant is not None and grant.allows(scope)
+
+
+def page_title(*parts: str) -> None:
+    """What the browser's tab says: the most particular first, so that tabs can be told apart."""
+    st.set_page_config(page_title=" · ".join([*(" ".join(part.split())[:80] for part in parts), APP]))
 
 
 def register_pages(pages: Mapping[str, Any]) -> None:

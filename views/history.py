@@ -1,11 +1,12 @@
-"""Runs: every run from every door, newest first, as it happens.
+"""Runs: every run from every door, sorted, filtered and searched by the server, as it happens.
 
-Promises: a selection always means the runs that were seen when it was made. Leaves what a run is to
-`runs` and its details to the Run page.
+Promises: a selection always means the runs that were seen when it was made, and the address says what is
+listed. Leaves what a run is to `runs`, its details to the Run page, and what is done to it to `run_actions`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
@@ -13,81 +14,125 @@ import streamlit as st
 import runs
 import services as holder
 from errors import DashboardError
-from store.run_lists import RunQuery
+from store.run_lists import SORTS, RunQuery, Sort
+from store.run_rows import RunState
 from views import components as ui
+from views import run_actions
 
-__all__ = ["render"]
+__all__ = ["frame", "render", "shown_columns"]
 
 REFRESH_S = 2
 SHOWN = 100
 FROZEN = "runs_frozen"  # rows on screen while something is selected: the selection is positional
 TABLE = "runs_table_version"
-DELETING = "runs_deleting"
-REFUSED = "runs_refused"
-STATES = ("queued", "running", "passed", "warned", "failed", "error", "cancelled")
+ADDRESS = "runs_address"  # as this page wrote it last
+CURSORS = "runs_cursors"  # of the pages before this one
+STATES: tuple[RunState, ...] = get_args(RunState)
 SOURCES = {"api": "API", "dashboard": "Dashboard", "client": "Client"}
+KEYS = {"q": "runs_text", "status": "runs_states", "source": "runs_source", "sort": "runs_sort"}
+ORDERS: dict[Sort, str] = {
+    "-created": "Newest first", "created": "Oldest first",
+    "status": "What needs a look first", "-status": "What needs a look last",
+    "name": "Name, A to Z", "-name": "Name, Z to A", "model": "Model, A to Z", "-model": "Model, Z to A",
+    "-p95": "Slowest p95 first", "p95": "Fastest p95 first",
+    "-throughput": "Highest throughput first", "throughput": "Lowest throughput first",
+    "-error_rate": "Highest error rate first", "error_rate": "Lowest error rate first",
+    "-score": "Best score first", "score": "Worst score first",
+    "-changed_share": "Most changed answers first", "changed_share": "Fewest changed answers first",
+}  # fmt: skip
 
 
 def render() -> None:
-    """The page."""
+    """The page; `?q=`, `status=`, `source=` and `sort=` say what is listed."""
+    ui.page_title("Runs")
     st.title("Runs")
-    st.caption("Runs that arrive by API or from CI appear here without a reload.")
-    for error in st.session_state.pop(REFUSED, ()):
-        ui.problem(error)
+    run_actions.said()
+    _from_address()
     _filters()
+    _to_address()
     _table()
-    doomed = st.session_state.pop(DELETING, None)
-    if doomed:
-        _confirm_delete(doomed)
+
+
+def _from_address() -> None:
+    """What a link asks for goes before what this tab listed last."""
+    asked = dict(st.query_params)
+    if not asked or asked == st.session_state.get(ADDRESS):
+        return
+    states = [part for part in asked.get("status", "").split(",") if part in STATES]
+    st.session_state["runs_text"] = asked.get("q", "")
+    st.session_state["runs_states"] = states
+    st.session_state["runs_source"] = asked["source"] if asked.get("source") in SOURCES else None
+    st.session_state["runs_sort"] = asked["sort"] if asked.get("sort") in SORTS else "-created"
+    _clear_selection()
+
+
+def _to_address() -> None:
+    query = _query()
+    said = {"q": query.q, "status": ",".join(query.states), "source": query.source,
+            "sort": query.sort if query.sort != "-created" else None}  # fmt: skip
+    address = {name: value for name, value in said.items() if value}
+    st.session_state[ADDRESS] = address
+    if dict(st.query_params) != address:
+        st.query_params.from_dict(address)
 
 
 def _filters() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "Search", key="runs_text", persist_state="session", on_change=_clear_selection, width=240,
+            placeholder="Run, model, file or tag", icon=":material/search:", max_chars=200,
+        )  # fmt: skip
         st.multiselect(
             "Status", STATES, format_func=ui.status_text, key="runs_states", persist_state="session",
-            placeholder="Any status", on_change=_clear_selection, width=280,
+            placeholder="Any status", on_change=_clear_selection, width=260,
         )  # fmt: skip
         st.selectbox(
             "Source", list(SOURCES), index=None, format_func=SOURCES.get, key="runs_source",
-            persist_state="session", placeholder="Any source", on_change=_clear_selection, width=180,
+            persist_state="session", placeholder="Any source", on_change=_clear_selection, width=150,
         )  # fmt: skip
-        st.text_input(
-            "Model or run name contains", key="runs_text", persist_state="session",
+        st.selectbox(
+            "Sort by", list(ORDERS), format_func=ORDERS.get, key="runs_sort", persist_state="session",
             on_change=_clear_selection, width=260,
         )  # fmt: skip
+
+
+def _query(cursor: str | None = None) -> RunQuery:
+    state = st.session_state
+    return RunQuery(
+        limit=SHOWN, cursor=cursor, states=tuple(state.get("runs_states") or ()),
+        source=state.get("runs_source"), q=(state.get("runs_text") or "").strip() or None,
+        sort=state.get("runs_sort") or "-created",
+    )  # fmt: skip
 
 
 @st.fragment(run_every=REFRESH_S)
 def _table() -> None:
     services = holder.current()
+    cursors: list[str] = st.session_state.setdefault(CURSORS, [])
     try:
-        rows, total = _listed(services)
+        page = runs.list_runs(services, _query(cursors[-1] if cursors else None))
     except DashboardError as error:
         ui.problem(error)
         return
-    frozen = st.session_state.get(FROZEN)
+    rows, frozen = list(page.rows), st.session_state.get(FROZEN)
     if not rows and not frozen:
         _empty()
         return
     shown = frozen or rows
+    bar = st.container(horizontal=True, vertical_alignment="center")
     version = st.session_state.setdefault(TABLE, 0)
     event = st.dataframe(
-        _frame(shown), key=f"runs_table_{version}", on_select="rerun", selection_mode="multi-row",
-        hide_index=True, column_config=_columns(), alt="Runs, newest first", height="content",
+        frame(shown), key=f"runs_table_{version}", on_select="rerun", selection_mode="multi-row",
+        hide_index=True, column_config=shown_columns(), alt=f"Runs, {ORDERS[_query().sort].lower()}",
+        height="content" if len(shown) <= 18 else 680, placeholder=ui.NONE,
     )  # fmt: skip
     selected = [shown[i] for i in event.selection.rows if i < len(shown)]
     if bool(selected) != bool(frozen):  # freeze what was on screen, or thaw, before the next refresh
         st.session_state[FROZEN] = shown if selected else None
-    _note(shown, rows, total, bool(selected))
-    _actions(services, selected)
-
-
-def _listed(services: Any) -> tuple[list[Any], int]:
-    states = tuple(st.session_state.get("runs_states") or ())
-    source = st.session_state.get("runs_source")
-    text = (st.session_state.get("runs_text") or "").strip()
-    page = runs.list_runs(services, RunQuery(limit=SHOWN, states=states, source=source, model=text or None))
-    return list(page.rows), page.total
+    with bar:
+        run_actions.bar(services, selected, _clear_selection)
+    _note(shown, rows, page.total, len(cursors), bool(selected))
+    _pages(cursors, page.next_cursor)
 
 
 def _empty() -> None:
@@ -108,10 +153,11 @@ def _empty() -> None:
         st.space("small")
 
 
-def _note(shown: Sequence[Any], fresh: Sequence[Any], total: int, selected: bool) -> None:
+def _note(shown: Sequence[Any], fresh: Sequence[Any], total: int, pages: int, selected: bool) -> None:
     if not selected:
-        more = f", the newest {len(shown)} shown" if total > len(shown) else ""
-        st.caption(f"{ui.count(total, 'run')}{more}. Select one to open it, two or more to compare.")
+        first = pages * SHOWN + 1
+        place = f", {first:,} to {first + len(shown) - 1:,} shown" if total > len(shown) else ""
+        st.caption(f"{ui.count(total, 'run')}{place}. Times in UTC. New runs appear by themselves.")
         return
     known = {row.id for row in shown}
     newer = sum(row.id not in known for row in fresh)
@@ -119,113 +165,76 @@ def _note(shown: Sequence[Any], fresh: Sequence[Any], total: int, selected: bool
     st.caption(f":material/pause: The table is paused while rows are selected{news}.")
 
 
-def _actions(services: Any, selected: Sequence[Any]) -> None:
-    if not selected:
+def _pages(cursors: list[str], following: str | None) -> None:
+    if not cursors and following is None:
         return
-    ids = [row.id for row in selected]
     with st.container(horizontal=True):
-        if st.button("Open", icon=":material/open_in_new:", type="primary", disabled=len(ids) != 1):
-            ui.go_to("run", {"run": ids[0]})
-        if st.button("Compare", icon=":material/compare_arrows:", disabled=len(ids) < 2):
-            ui.go_to("compare", {"runs": ",".join(ids)})
-        busy = [row.id for row in selected if row.state in ui.ACTIVE]
-        if busy and ui.may("run") and st.button("Cancel", icon=":material/close:"):
-            _cancel(services, busy)
-        if ui.may("admin") and st.button("Delete", icon=":material/delete:"):
-            st.session_state[DELETING] = [(row.id, row.name) for row in selected]
+        if st.button("Previous", icon=":material/chevron_left:", disabled=not cursors):
+            _clear_selection(cursors[:-1])
             st.rerun()
-        if st.button("Clear selection", type="tertiary"):
-            _clear_selection()
+        if st.button("Next", icon=":material/chevron_right:", disabled=following is None):
+            _clear_selection([*cursors, str(following)])
             st.rerun()
 
 
-def _cancel(services: Any, ids: Sequence[str]) -> None:
-    for run_id in ids:
-        try:
-            runs.cancel_run(services, run_id)
-        except DashboardError as error:
-            ui.problem(error)
-            return
-    _clear_selection()
-    st.rerun()
-
-
-@st.dialog("Delete runs", icon=":material/delete:")
-def _confirm_delete(doomed: Sequence[tuple[str, str]]) -> None:
-    st.markdown(f"{ui.count(len(doomed), 'run')}, reports and files included, will be gone for good:")
-    st.markdown("\n".join(f"- {ui.plain(name)}" for _, name in doomed[:10]))
-    if len(doomed) > 10:
-        st.caption(f"and {len(doomed) - 10} more")
-    with st.container(horizontal=True):
-        if st.button(
-            "Delete", type="primary", icon=":material/delete:", key="runs_delete_confirmed",
-            on_click=_delete, args=([run_id for run_id, _ in doomed],),
-        ):  # fmt: skip
-            st.rerun()
-        if st.button("Keep", key="runs_delete_kept"):
-            st.rerun()
-
-
-def _delete(ids: Sequence[str]) -> None:
-    """What cannot be deleted is said on the page once the dialog has closed."""
-    refused = []
-    if not ui.may("admin"):
-        return
-    for run_id in ids:
-        try:
-            runs.delete_run(holder.current(), run_id)
-        except DashboardError as error:
-            refused.append(error)
-    st.session_state[REFUSED] = refused
-    _clear_selection()
-
-
-def _frame(rows: Sequence[Any]) -> pd.DataFrame:
-    table = pd.DataFrame(
+def frame(rows: Sequence[Any]) -> pd.DataFrame:
+    """The rows as a table: numbers as numbers and times as times, so that they sort as such."""
+    return pd.DataFrame(
         {
             "status": [[ui.status_text(row.state)] for row in rows],
-            "name": [row.name for row in rows],
-            "when": [ui.when(row.created_at) for row in rows],
-            "model": [row.model_name for row in rows],
-            "framework": [row.framework or ui.NONE for row in rows],
-            "p95": [ui.milliseconds(row.p95_ms) for row in rows],
-            "throughput": [ui.number(row.throughput_rows_s, "rows/s") for row in rows],
-            "errors": [ui.share(row.error_rate) for row in rows],
-            "score": [ui.number(row.score) for row in rows],
-            "changed": [ui.share(row.changed_share) for row in rows],
+            "name": [f"/run?run={row.id}#{quote(row.name, safe=AS_IT_IS)}" for row in rows],
+            "when": pd.Series([row.created_at for row in rows], dtype="datetime64[ns, UTC]"),
+            "model": [row.model or row.model_name for row in rows],
+            "p95": _numbers(row.p95_ms for row in rows),
+            "throughput": _numbers(row.throughput_rows_s for row in rows),
+            "errors": _numbers(_percent(row.error_rate) for row in rows),
+            "score": _numbers(row.score for row in rows),
+            "changed": _numbers(_percent(row.changed_share) for row in rows),
+            "tags": [", ".join(row.tags) for row in rows],
             "source": [SOURCES.get(row.source, row.source) for row in rows],
         }
     )
-    if any(row.state == "running" for row in rows):
-        done = [row.progress if row.state == "running" else None for row in rows]
-        table.insert(1, "progress", pd.Series(done, dtype="float64"))
-    return table
 
 
-def _columns() -> dict[str, Any]:
-    text = st.column_config.TextColumn
+AS_IT_IS = ";,/?:@&=+$!~*'()"
+"""What encodeURI leaves alone: the table shows the rest decoded again."""
+
+
+def _numbers(values: Any) -> "pd.Series[float]":
+    return pd.Series(list(values), dtype="float64")
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else value * 100
+
+
+def shown_columns() -> dict[str, Any]:
+    """How the columns of `frame` are drawn."""
+    column, text = st.column_config, st.column_config.TextColumn
     return {
         "status": ui.status_column("Status", STATES),
-        "progress": st.column_config.ProgressColumn("Progress", format="percent", width=110),
-        "name": text("Name", width=230),
-        "model": text("Model", width=160),
-        "framework": text("Framework"),
-        "p95": text(
-            "p95, 1 row", help="95th percentile of the latency of single-row calls", alignment="right"
+        "name": column.LinkColumn("Name", width=230, display_text=r"#(.*)$", alignment="left"),
+        "when": column.DatetimeColumn("When", format="D MMM YYYY, HH:mm", timezone="UTC", width=150),
+        "model": text("Model", width=150),
+        "p95": column.NumberColumn(
+            "p95, ms", format="%.3g", help="95th percentile of the latency of single-row calls"
         ),
-        "throughput": text("Throughput", alignment="right"),
-        "errors": text("Error rate", help="Share of rows without a usable answer", alignment="right"),
-        "score": text("Score", help="Accuracy or R2 on real labels", alignment="right"),
-        "changed": text(
-            "Changed share", help="Largest share of answers changed by a drift scenario", alignment="right"
+        "throughput": column.NumberColumn("Throughput, rows/s", format="%.3g"),
+        "errors": column.NumberColumn(
+            "Error rate, %", format="%.3g", help="Share of rows without a usable answer"
         ),
+        "score": column.NumberColumn("Score", format="%.3g", help="Accuracy or R2 on real labels"),
+        "changed": column.NumberColumn(
+            "Changed, %", format="%.3g", help="Largest share of answers changed by a drift scenario"
+        ),
+        "tags": text("Tags"),
         "source": text("Source"),
-        "when": text("When", width=190),
     }
 
 
-def _clear_selection() -> None:
+def _clear_selection(cursors: Sequence[str] = ()) -> None:
     st.session_state[FROZEN] = None
+    st.session_state[CURSORS] = list(cursors)
     st.session_state[TABLE] = st.session_state.get(TABLE, 0) + 1
 
 
@@ -233,3 +242,4 @@ def _clear_filters() -> None:
     st.session_state["runs_states"] = []
     st.session_state["runs_source"] = None
     st.session_state["runs_text"] = ""
+    _clear_selection()

@@ -12,7 +12,7 @@ import streamlit as st
 
 import runs
 import services as holder
-from errors import DashboardError, NotFound
+from errors import DashboardError
 from example_models import EXAMPLES
 from lockdown import lock
 from records.model import ModelInfo
@@ -24,7 +24,7 @@ from schema_utils import combine
 from views import components as ui
 from views import model_form, plan_form, sample_form, schema_table
 
-__all__ = ["render"]
+__all__ = ["render", "start_example"]
 
 DRAFT = "draft"
 POLL_S = 0.5
@@ -55,7 +55,6 @@ class Draft:
     base: Schema | None = None
     base_of: tuple[Any, ...] = ()
     example_job: str | None = None
-    run_id: str | None = None
     contained: bool = False
     companions: list[Any] = field(default_factory=list)
     entry: str | None = None
@@ -67,6 +66,7 @@ class Draft:
 def render() -> None:
     """The page."""
     services, draft = holder.current(), _draft()
+    ui.page_title("Test a model")
     st.title("Test a model")
     st.caption("How fast it is, what breaks it, how far its inputs can drift, and why it answers as it does.")
     if not ui.may("run"):
@@ -76,9 +76,9 @@ def render() -> None:
     for note in draft.notes:
         ui.problem(note)
     draft.notes = []
-    if draft.run_id:
-        _watch(services, draft)
-    elif draft.example_job:
+    if draft.model is None and st.query_params.get("again"):
+        _take_again(services, draft, st.query_params["again"])
+    if draft.example_job:
         _prepare_example(services, draft)
     elif draft.model is None:
         _choose(services, draft)
@@ -138,6 +138,35 @@ def _ask_example(services: Any, draft: Draft, name: str) -> None:
     st.rerun()
 
 
+def start_example(services: Any, name: str) -> None:
+    """Begin with an example, from another page: this one then waits for it."""
+    _start_over(_draft())
+    draft = _draft()
+    try:
+        draft.example_job = runs.request_example(services, name)
+    except DashboardError as error:
+        draft.notes.append(ui.as_note(error))
+
+
+def _take_again(services: Any, draft: Draft, run_id: str) -> None:
+    """Begin with what an earlier run was given: its files, its label column, its schema and its settings."""
+    try:
+        given = runs.given_to(services, run_id)
+        draft.model, draft.companions, draft.sample = given.model, list(given.companions), given.sample
+        if given.sample is not None:
+            draft.reading_job = runs.request_reading(services, given.sample)
+        plan = given.plan
+        draft.target, draft.target_map = given.target, dict(plan.target_map)
+        draft.typed, draft.entry, draft.steps = given.schema_, plan.entry, plan.steps
+        draft.contained = plan.policy == "contained"
+        plan_form.fill_in(plan)
+        model_form.ask_inspection(services, draft)
+    except DashboardError as error:
+        draft.notes.append(ui.as_note(error))
+    del st.query_params["again"]
+    st.rerun()
+
+
 def _prepare_example(services: Any, draft: Draft) -> None:
     """Wait for the example's model, then submit its run; no other click is needed."""
     try:
@@ -152,7 +181,8 @@ def _prepare_example(services: Any, draft: Draft) -> None:
                 services, model=runs.Upload(**made["model"]), sample=runs.Upload(**made["sample"]),
                 target=made["target"], plan=plan, source="dashboard",
             )  # fmt: skip
-            draft.run_id = row.id
+            _start_over(draft)
+            ui.go_to("run", {"run": row.id})
         else:
             draft.notes.append(job.error or ui.unfinished("The example could not be prepared."))
     except DashboardError as error:
@@ -169,25 +199,6 @@ def _wait_for_job(services: Any, job_id: str, label: str) -> None:
     waiting = "waiting for a free worker" if job.state == "queued" else "working"
     with st.container(border=True):
         st.progress(min(max(job.progress, 0.0), 1.0), text=f"{label}: {waiting}")
-
-
-def _watch(services: Any, draft: Draft) -> None:
-    """The run at work; its own page once it is over."""
-    try:
-        row = runs.get_run(services, draft.run_id or "")
-    except NotFound as error:
-        draft.run_id = None
-        draft.notes.append(ui.as_note(error))
-        st.rerun()
-    if row.state in ui.ACTIVE:
-        st.subheader(ui.plain(row.name))
-        ui.progress(services, row.id)
-        st.caption("You may leave this page; the run goes on and is kept under Runs.")
-        return
-    draft.run_id = None
-    if draft.model is None:
-        _start_over(draft)
-    ui.go_to("run", {"run": row.id})
 
 
 def _configure(services: Any, draft: Draft) -> None:
@@ -308,5 +319,4 @@ def _submit(services: Any, draft: Draft, schema: Schema | None, plan: RunPlan) -
     except DashboardError as error:
         ui.problem(error)
         return
-    draft.run_id = row.id
-    st.rerun()
+    ui.go_to("run", {"run": row.id})

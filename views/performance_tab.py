@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from records.base import Section
-from records.metrics import SCORES, Accuracy, Interval, PairedTiming, Performance
+from records.metrics import Interval, PairedTiming, Performance
 from records.run import RunReport
 from views import charts
 from views import components as ui
@@ -18,14 +18,10 @@ __all__ = ["render"]
 
 
 def render(services: Any, report: RunReport) -> None:
-    """Latency, callers at the same time, the baseline timed in turn, memory, and scores on real labels."""
+    """Latency, callers at the same time, the baseline timed in turn, and memory."""
     metrics = ui.section_value(report.metrics, "Performance")
     if metrics is not None:
         _latency(metrics, report)
-    st.subheader("Scores on real labels")
-    accuracy = ui.section_value(report.accuracy, "Scores")
-    if accuracy is not None:
-        _scores(accuracy)
 
 
 def _latency(metrics: Performance, report: RunReport) -> None:
@@ -145,20 +141,3 @@ def _baseline(section: Section[PairedTiming], report: RunReport) -> None:
         f"{paired.pairs} pairs of blocks in turn, n = {paired.n}, batches of "
         f"{ui.count(paired.batch_size, 'row')}. Baseline run {ui.plain(paired.run_id)}."
     )
-
-
-def _scores(accuracy: Accuracy) -> None:
-    known = [(SCORES[key], value) for key, value in accuracy.known.items()]
-    st.caption(f"{ui.count(accuracy.rows, 'labelled row')}, label column {ui.plain(accuracy.target)}")
-    left, right = st.columns(2)
-    with left:
-        st.dataframe(
-            {"Score": [title for title, _ in known], "Value": [ui.number(value) for _, value in known]},
-            hide_index=True, height="content", alt="Scores on real labels",
-        )  # fmt: skip
-    if accuracy.confusion:
-        with right:
-            ui.chart(
-                "Confusion matrix, rows of the sample", charts.confusion(accuracy), key="confusion",
-                alt="Counts of true against predicted class",
-            )  # fmt: skip

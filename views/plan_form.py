@@ -14,7 +14,20 @@ from records.metrics import LatencyPlan
 from records.run import RunPlan
 from settings import Settings
 
-__all__ = ["render"]
+__all__ = ["fill_in", "render"]
+
+CALLERS = [1, 2, 4, 8]
+
+
+def fill_in(plan: RunPlan) -> None:
+    """Let the form, once it is drawn, show the settings of an earlier run."""
+    errors = plan.gates.error_rate
+    st.session_state.update(
+        plan_name=plan.name or "", plan_rows=plan.rows, plan_seed=plan.seed, plan_calls=plan.latency.calls,
+        plan_explain=plan.explain.rows, plan_callers=[n for n in plan.latency.concurrency if n in CALLERS],
+        plan_classifier=plan.drift.domain_auc, plan_p95=plan.gates.p95_ms,
+        plan_errors=None if errors is None else errors * 100, plan_score=plan.gates.min_score,
+    )  # fmt: skip
 
 
 def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPlan | None, list[str]]:
@@ -43,7 +56,7 @@ def render(server: Settings, model_name: str, *, labelled: bool) -> tuple[RunPla
                 persist_state="session",
             )
         callers = st.multiselect(
-            "Callers at the same time", [1, 2, 4, 8], key="plan_callers", persist_state="session",
+            "Callers at the same time", CALLERS, key="plan_callers", persist_state="session",
             placeholder="One caller only",
             help="So many processes, each with its own copy of the model, call at once",
         )  # fmt: skip

@@ -11,16 +11,16 @@ import streamlit as st
 import runs
 import services as holder
 from errors import DashboardError, NotFound
-from records.checks import Check
-from records.metrics import SCORES, Accuracy
+from records.checks import section_of
 from records.run import RunReport
+from registry import models
 from reports.findings import kind_of, merged, other_warnings, parts_of
 from views import components as ui
-from views import run_tabs
+from views import run_actions, run_tabs, run_tiles
+from views.checks_tab import ORDER
 
 __all__ = ["render"]
 
-ORDER = {"fail": 0, "error": 1, "warn": 2, "pass": 3, "measured": 4, "not_applicable": 5}
 BANNERS = {
     "passed": st.success,
     "warned": st.warning,
@@ -28,11 +28,12 @@ BANNERS = {
     "error": st.error,
     "cancelled": st.info,
 }
-LONG = 10
+MOST_REASONS = 5
 
 
 def render() -> None:
     """The page."""
+    run_tabs.follow_old_address()
     services, run_id = holder.current(), (st.query_params.get("run") or "").strip()
     row = None
     try:
@@ -45,25 +46,40 @@ def render() -> None:
     if row is None:
         _unknown(bool(run_id))
         return
+    ui.page_title(row.name, "Run")
+    run_actions.said()
     if row.state in ui.ACTIVE:
-        st.title(ui.plain(row.name))
+        _head(services, row, None)
         st.caption(f"{ui.plain(row.model_name)} · {ui.size(row.model_bytes)}")
         ui.progress(services, row.id)
+        st.caption("You may leave this page or close it: the run goes on, and this stays its address.")
         return
-    report = _report(row.id, row.finished_at, services)
+    report = _report(row.id, row.revision, services)
+    _head(services, row, report)
     if report is None:
         _without_report(row)
     else:
-        _finished(services, report)
+        _finished(services, row, report)
+
+
+def _head(services: Any, row: Any, report: RunReport | None) -> None:
+    """The name, and all that can be done with the run."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(ui.plain(row.name), width="stretch")
+        if report is not None:
+            with st.popover("Downloads", icon=":material/download:"):
+                run_tabs.downloads(report)
+        run_actions.menu(services, row)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _report(run_id: str, finished_at: Any, _services: Any) -> RunReport | None:
-    """Parsed once: a finished report never changes, and it is frozen, so sessions may share it."""
+def _report(run_id: str, revision: int, _services: Any) -> RunReport | None:
+    """Parsed once a revision: only names change once a run is over, and sessions share a frozen report."""
     return runs.get_report(_services, run_id)
 
 
 def _unknown(asked: bool) -> None:
+    ui.page_title("Run")
     st.title("Run")
     with st.container(border=True, horizontal_alignment="center"):
         st.space("small")
@@ -79,7 +95,6 @@ def _unknown(asked: bool) -> None:
 
 
 def _without_report(row: Any) -> None:
-    st.title(ui.plain(row.name))
     st.caption(f"{ui.plain(row.model_name)} · {ui.when(row.created_at)}")
     if row.state == "cancelled":
         st.info("It was stopped before it had a report.", title="Cancelled", icon=":material/block:")
@@ -89,25 +104,81 @@ def _without_report(row: Any) -> None:
     ui.link("test", "Test a model", icon=":material/science:")
 
 
-def _finished(services: Any, report: RunReport) -> None:
-    st.title(ui.plain(report.name))
+def _finished(services: Any, row: Any, report: RunReport) -> None:
     model = report.model
-    st.caption(f"{ui.plain(model.name)} · {ui.plain(kind_of(model))} · {ui.when(report.finished_at)}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            f"{ui.plain(model.name)} · {ui.plain(kind_of(model))} · {ui.when(report.finished_at)}"
+            f"{' · ' + ', '.join(map(ui.plain, row.tags)) if row.tags else ''}"
+        )
+        ui.link("model", ui.plain(row.model or model.name), icon=":material/deployed_code:",
+                query={"name": row.model})  # fmt: skip
     for sentence in parts_of(model):
         st.caption(ui.plain(sentence))
+    if row.notes:
+        st.caption(f":material/sticky_note_2: {ui.said(row.notes)}")
     _verdict(report)
-    _key_figures(report)
-    if report.status == "failed":  # what went wrong on the way is likely why a gate broke
+    if _is_empty(report):
         _errors(report)
-    _checks(report)
+        _file(report)
+        return
+    _reasons(report)
+    baseline, against = _baseline(services, row)
+    run_tiles.render(report, baseline)
+    if against is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("Differences are to")
+            ui.link("run", ui.plain(against.name), icon=":material/push_pin:", query={"run": against.id})
     for warning in other_warnings(report):
         st.warning(ui.said(warning), icon=":material/info:")
     if report.sample is not None and report.sample.told:
         things = ui.count(len(report.sample.told), "thing")
         st.caption(f"The sample was not taken as it is: {things} to know, under Data.")
-    if report.status != "failed":
-        _errors(report)
+    _errors(report)
     run_tabs.render(services, report)
+
+
+def _is_empty(report: RunReport) -> bool:
+    """Whether nothing at all was measured: then a message stands where the tabs would be empty."""
+    parts = (report.metrics, report.accuracy, report.robustness, report.drift, report.explanation)
+    return report.status in ("error", "cancelled") and all(part.value is None for part in parts)
+
+
+def _file(report: RunReport) -> None:
+    st.header("What is known of the file")
+    st.table(run_tabs.model_facts(report), border="horizontal", alt="Facts about the model's file")
+    with st.container(horizontal=True):
+        ui.link("test", "Test a model", icon=":material/science:")
+        ui.link("runs", "See all runs", icon=":material/list:")
+
+
+def _reasons(report: RunReport) -> None:
+    """What broke and what warned, each a link to where it is shown."""
+    serious = [found for found in merged(report.checks) if found.status in ("fail", "error", "warn")]
+    serious.sort(key=lambda found: ORDER[found.status])
+    if not serious:
+        return
+    with st.container(horizontal=True, gap="small"):
+        for found in serious[:MOST_REASONS]:
+            look = ui.STATUS[found.status]
+            tab = run_tabs.TAB_OF.get(section_of(found.checks[0]), "Checks")
+            ui.link("run", ui.plain(found.title, 60), icon=look.icon, query={"run": report.id, "tab": tab})
+        if len(serious) > MOST_REASONS:
+            more = f"and {len(serious) - MOST_REASONS} more"
+            ui.link("run", more, icon=":material/more_horiz:", query={"run": report.id, "tab": "Checks"})
+
+
+def _baseline(services: Any, row: Any) -> tuple[RunReport | None, Any]:
+    """The run that this one is held against: the baseline it was given, else what is pinned for its model."""
+    try:
+        pinned = models.get_model(services, row.model).pinned_run_id if row.model else None
+        against = row.baseline_id or pinned
+        if against is None or against == row.id:
+            return None, None
+        other = runs.get_run(services, against)
+        return _report(other.id, other.revision, services), other
+    except DashboardError:  # it was deleted: then there is nothing to be held against
+        return None, None
 
 
 def _verdict(report: RunReport) -> None:
@@ -132,79 +203,6 @@ def _why(report: RunReport) -> str:
     if first is None:
         return "The run could not be judged." if report.status == "error" else "See the checks below."
     return ui.said(first.message) + (f" {ui.said(first.hint)}" if first.hint else "")
-
-
-def amount(value: float | None, unit: str) -> str:
-    """A check's figure in its unit."""
-    if unit == "ms":
-        return ui.milliseconds(value)
-    return ui.share(value) if unit in ("share", "%") else ui.number(value, unit)
-
-
-def _key_figures(report: RunReport) -> None:
-    metrics = report.metrics.value
-    if metrics is None:
-        return
-    single = metrics.single_row or metrics.smallest_batch
-    with st.grid(5 if report.accuracy.value else 4, min_column_width=150, gap="small"):
-        if single is not None:
-            rows = ui.count(single.batch_size, "row")
-            st.metric(
-                f"p95, {rows}", ui.milliseconds(single.p95_ms), border=True, height="stretch",
-                help=f"95th percentile of {single.n} timed calls after {single.warmup} warm-up calls",
-            )  # fmt: skip
-        st.metric(
-            "Rows a second", ui.number(metrics.throughput_rows_s), border=True, height="stretch",
-            help="Rows a second at the best batch size, at the median latency",
-        )  # fmt: skip
-        st.metric(
-            "Error rate", ui.share(metrics.error_rate), border=True, height="stretch",
-            help="Share of generated rows without a usable answer",
-        )  # fmt: skip
-        st.metric("Peak memory", ui.number(metrics.peak_memory_mb, "MB"), border=True, height="stretch")
-        if report.accuracy.value:
-            key, value = _score(report.accuracy.value)
-            st.metric(
-                SCORES[key], ui.number(value), border=True, height="stretch",
-                help=f"On {ui.count(report.accuracy.value.rows, 'labelled row')} of the sample",
-            )  # fmt: skip
-
-
-def _score(accuracy: Accuracy) -> tuple[str, float | None]:
-    """The headline, else the first score there is: numbers that are all equal have no R2."""
-    key, value = accuracy.headline
-    return next(iter(accuracy.known.items()), (key, value)) if value is None else (key, value)
-
-
-def _checks(report: RunReport) -> None:
-    if not report.checks:
-        return
-    st.subheader("Checks")
-    ranked = sorted(merged(report.checks), key=lambda found: ORDER[found.status])
-    alone = [found.checks[0] if len(found.checks) == 1 else None for found in ranked]
-    st.dataframe(
-        {
-            "Result": [[ui.status_text(found.status)] for found in ranked],
-            "Check": [found.title for found in ranked],
-            "Measured": [amount(check.value, check.unit) if check else ui.NONE for check in alone],
-            "Limit": [_limit_cell(check) if check else ui.NONE for check in alone],
-            "Reason": [found.reason for found in ranked],
-        },
-        hide_index=True, height="content" if len(ranked) <= LONG else 388,
-        column_config={
-            "Result": ui.status_column("Result", tuple(ORDER)),
-            "Measured": st.column_config.TextColumn(alignment="right", width="small"),
-            "Limit": st.column_config.TextColumn(width="small"),
-            "Reason": st.column_config.TextColumn(width="large"),
-        },
-        alt="Checks with their measured value and limit, failures first",
-    )  # fmt: skip
-
-
-def _limit_cell(check: Check) -> str:
-    if check.threshold is None:
-        return ui.NONE
-    return f"{'≤' if check.direction == 'at_most' else '≥'} {ui.threshold(check.threshold, check.unit)}"
 
 
 def _errors(report: RunReport) -> None:

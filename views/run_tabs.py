@@ -1,7 +1,7 @@
-"""The tabs of a run's page: performance, drift, robustness, explainability, data, downloads.
+"""The tabs of a run's page: checks, accuracy, drift, robustness, explanation, performance, data; downloads.
 
 Promises: only the open tab is drawn, and its name is in the address. Leaves the verdict to `views.run`,
-three tabs to modules of their own and figures to `views.charts`.
+most tabs to modules of their own and figures to `views.charts`.
 """
 
 from collections.abc import Callable
@@ -18,19 +18,36 @@ from records.model import ModelInfo, ScanReport
 from records.robustness import Behaviour
 from records.run import RunReport
 from reports import words
+from views import accuracy_tab, checks_tab, drift_tab, explanation_tab, performance_tab
 from views import components as ui
-from views import drift_tab, explanation_tab, performance_tab
 
-__all__ = ["render"]
+__all__ = ["TABS", "TAB_OF", "downloads", "follow_old_address", "model_facts", "render"]
 
-TABS = ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads")
+TABS = ("Checks", "Accuracy", "Drift", "Robustness", "Explain", "Performance", "Data")
+TAB_OF = {"metrics": "Performance", "accuracy": "Accuracy", "drift": "Drift", "robustness": "Robustness",
+          "explanation": "Explain", "likeness": "Data"}  # fmt: skip
+"""The tab that shows a section of the report."""
+OLD = {"Explainability": "Explain", "Downloads": "Data"}  # as addresses named them before
+# Streamlit has no tabs that stay in sight: below its own header, of 3.75 rem, on the page's own ground.
+STICKY = """<style>.st-key-tab [role="tablist"] {position: sticky; top: 3.75rem; z-index: 90;
+background: var(--st-background-color);}
+.st-key-tab, .st-key-tab > div {overflow: visible;}</style>"""
 SAMPLE_ROWS, SAMPLE_COLUMNS = 50, 200
+
+
+def follow_old_address() -> None:
+    """Open the tab that an address of before means by a name that no tab has any more."""
+    asked = st.query_params.get("tab", "")
+    if asked in OLD:  # the tabs read the address as it was when the run began, so it begins anew
+        st.query_params["tab"] = st.session_state["tab"] = OLD[asked]
 
 
 @st.fragment
 def render(services: Any, report: RunReport) -> None:
     """The tabs; opening one reruns only this part of the page."""
-    drawn = (performance_tab.render, drift_tab.render, _robustness, explanation_tab.render, _data, _downloads)
+    drawn = (checks_tab.render, accuracy_tab.render, drift_tab.render, _robustness, explanation_tab.render,
+             performance_tab.render, _data)  # fmt: skip
+    st.html(STICKY)
     tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, drawn, strict=True):
         if tab.open:
@@ -115,7 +132,7 @@ def _data(services: Any, report: RunReport) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Model")
-        st.table(_model_facts(report), border="horizontal", alt="Facts about the model")
+        st.table(model_facts(report), border="horizontal", alt="Facts about the model")
     with right:
         st.subheader("Environment")
         st.table(_environment_facts(report), border="horizontal", alt="Where the run took place")
@@ -170,7 +187,8 @@ def _likeness(report: RunReport) -> None:
         drift_tab.column_table(found.columns, alt="Generated rows against the sample, largest PSI first")
 
 
-def _model_facts(report: RunReport) -> dict[str, str]:
+def model_facts(report: RunReport) -> dict[str, str]:
+    """What is known of the model's file, by the words beside it."""
     model = report.model
     saved = ", ".join(f"{name} {version}" for name, version in model.saved_with.items())
     facts = {
@@ -232,8 +250,9 @@ def _environment_facts(report: RunReport) -> dict[str, str]:
     return {key: ui.plain(value) for key, value in facts.items()}
 
 
-def _downloads(services: Any, report: RunReport) -> None:
-    from reports import exports  # the writers are needed by this tab only
+def downloads(report: RunReport) -> None:
+    """A button for each file that can be had of the report; written when it is clicked."""
+    from reports import exports  # the writers are needed by this menu only
 
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in report.name)[:60] or report.id
     offered = (
@@ -249,15 +268,11 @@ def _downloads(services: Any, report: RunReport) -> None:
         ("Summary, Markdown", "For a pull request or a wiki", "md", "text/markdown",
          lambda: exports.to_markdown(report)),
     )  # fmt: skip
-    with st.grid(3, min_column_width=220, gap="small") as grid:
-        for title, text, ending, mime, make in offered:
-            with grid.cell(), st.container(border=True, height="stretch"):
-                st.markdown(f"**{title}**")
-                st.caption(text)
-                st.download_button(
-                    f"Download .{ending}", data=make, file_name=f"{stem}.{ending}", mime=mime,
-                    on_click="ignore", icon=":material/download:", key=f"download_{ending}", width="stretch",
-                )  # fmt: skip
+    for title, text, ending, mime, make in offered:
+        st.download_button(
+            title, data=make, file_name=f"{stem}.{ending}", mime=mime, help=text, on_click="ignore",
+            icon=":material/download:", key=f"download_{ending}", width="stretch",
+        )  # fmt: skip
 
 
 def _thresholds(report: RunReport) -> tuple[tuple[str, str, str, str, Callable[[], str]], ...]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ import services as holder
 from errors import NotAModel
 from lockdown import lock
 from records.base import Section
+from records.checks import section_of
 from records.drift import BreakingPoint
 from records.metrics import Accuracy
 from records.robustness import Behaviour, Property, Robustness
@@ -28,7 +30,7 @@ from services import Services, build_services
 from settings import Settings
 from store.run_lists import RunQuery
 from tests.support.sample_reports import sample_report, sample_row, sample_schema, stopped_report
-from views import charts, components, schema_table
+from views import charts, components, run_tabs, schema_table
 
 MARKUP = "*bold* <b>tag</b> :smile: [link](https://x.y) $a$"
 
@@ -180,9 +182,10 @@ def test_the_list_shows_figures_with_units_newest_first(services: Services) -> N
     keep(services, id="old", name="older", created_at=now - timedelta(hours=2))
     keep(services, id="new", name="newer", created_at=now)
     table = page("runs").dataframe[0].value
-    assert list(table["name"]) == ["newer", "older"]
-    assert table["p95"][0].replace(components.THIN, " ") == "2.80 ms"
-    assert table["changed"][0].replace(components.THIN, " ") == "18.7 %"
+    assert list(table["name"]) == ["/run?run=new#newer", "/run?run=old#older"]
+    assert table["p95"][0] == pytest.approx(2.7951) and table["changed"][0] == pytest.approx(18.7, abs=0.05)
+    kinds = {column: table[column].dtype.kind for column in ("p95", "throughput", "errors", "score", "when")}
+    assert kinds == {"p95": "f", "throughput": "f", "errors": "f", "score": "f", "when": "M"}
 
 
 def tick(monkeypatch: pytest.MonkeyPatch, *rows: int) -> list[pd.DataFrame]:
@@ -206,7 +209,7 @@ def test_the_table_keeps_its_rows_while_some_are_selected(
     test = page("runs")
     keep(services, id="later", name="arrived later", created_at=now)
     test.run()
-    assert list(drawn[-1]["name"]) == ["seen"]
+    assert list(drawn[-1]["name"]) == ["/run?run=seen#seen"]
     assert "1 newer run waiting" in words(test)
 
 
@@ -214,12 +217,15 @@ def test_runs_are_deleted_only_when_confirmed(services: Services, monkeypatch: p
     keep(services, id="doomed", name="doomed")
     tick(monkeypatch, 0)
     test = page("runs")
-    next(button for button in test.button if button.label == "Delete").click().run()
+    test.button(key="runs_delete").click().run()
     assert not test.exception, test.exception
     assert services.store.runs.get("doomed") is not None
-    assert "will be gone for good" in words(test)
+    assert "id doomed" in words(test).replace("\\", "") and "14 Mar" in words(test)
     test.button(key="runs_delete_confirmed").click().run()
     assert services.store.runs.get("doomed") is None
+    assert "Deleted: doomed" in words(test)
+    test.button(key="runs_undo").click().run()
+    assert services.store.runs.get("doomed") is not None
 
 
 def test_a_filter_that_nothing_matches_can_be_cleared(services: Services) -> None:
@@ -252,20 +258,25 @@ def test_a_run_that_was_stopped_says_why_and_in_one_row_what_that_left_unjudged(
     services.store.runs.insert(row, stopped.model_dump(mode="json"))
     test = page("run", run="run1s")
     assert components.plain("The file is plain text, not a model") in test.error[0].value
-    table = test.dataframe[0].value
-    assert table["Check"].tolist() == ["9 checks", "Generated rows told from the sample's"]
-    assert "The run ended before this part." in table["Reason"][0]
+    assert len(test.error) == 1 and not test.tabs
+    assert "What is known of the file" in [header.value for header in test.header]
 
 
-@pytest.mark.parametrize("tab", ["Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads"])
+@pytest.mark.parametrize(
+    "tab", ["Checks", "Accuracy", "Drift", "Robustness", "Explain", "Performance", "Data"]
+)
 def test_every_tab_draws(services: Services, tab: str) -> None:
     keep(services, id="run2")
     expected = {
-        "Performance": "Latency by batch size", "Drift": "Breaking point of each feature",
-        "Robustness": "Tiny noise keeps the answer", "Explainability": "Feature importance",
-        "Data": "Generated rows", "Downloads": "Checks, JUnit XML",
+        "Drift": "Breaking point of each feature",
+        "Robustness": "Tiny noise keeps the answer", "Explain": "Feature importance",
+        "Data": "Generated rows", "Performance": "Latency by batch size", "Accuracy": "Confusion matrix",
     }  # fmt: skip
-    assert expected[tab] in words(page("run", run="run2", tab=tab))
+    test = page("run", run="run2", tab=tab)
+    if tab == "Checks":
+        assert "Result" in test.dataframe[0].value
+    else:
+        assert expected[tab] in words(test)
 
 
 def test_the_data_tab_says_how_far_the_rows_look_like_the_samples(services: Services) -> None:
@@ -403,11 +414,17 @@ def test_breaking_points_of_older_reports_are_shown_without_what_they_lack(servi
     assert not [t for t in test.dataframe if "95 % interval" in t.value.columns]
 
 
+def downloads(test: AppTest) -> list[str]:
+    return [button.label for button in test.get("download_button")]
+
+
 def test_thresholds_are_offered_where_breaking_points_were_searched(services: Services) -> None:
     keep(services, id="run2t")
-    assert "Monitoring thresholds, JSON" in words(page("run", run="run2t", tab="Downloads"))
+    assert "Monitoring thresholds, JSON" in downloads(page("run", run="run2t"))
     keep(services, id="run2u", drift=Section[Any].failed("The budget ended."))
-    assert "Monitoring thresholds" not in words(page("run", run="run2u", tab="Downloads"))
+    assert downloads(page("run", run="run2u")) == [
+        "Report, JSON", "Figures, CSV", "Report, HTML", "Checks, JUnit XML", "Summary, Markdown"
+    ]  # fmt: skip
 
 
 def test_every_column_under_drift_says_which_test_judged_it(services: Services) -> None:
@@ -430,14 +447,14 @@ def test_the_tile_of_the_score_takes_the_first_there_is_where_equal_numbers_have
 
 def test_a_latency_figure_names_n_warm_up_and_percentile(services: Services) -> None:
     keep(services, id="run3")
-    shown = words(page("run", run="run3"))
+    shown = words(page("run", run="run3", tab="Performance"))
     assert "p50, p95 and p99" in shown
     assert "n = 38 to 50 timed calls a batch size after up to 3 warm-up calls" in shown
 
 
 def test_intervals_callers_and_the_baseline_are_on_the_performance_tab(services: Services) -> None:
     keep(services, id="run3b")
-    test = page("run", run="run3b")
+    test = page("run", run="run3b", tab="Performance")
     shown = words(test)
     assert "Callers at the same time" in shown and "Against the baseline's model" in shown
     assert "A call takes **1.02 times** as long" in shown and "95 % interval 0.991 to 1.06" in shown
@@ -447,7 +464,7 @@ def test_intervals_callers_and_the_baseline_are_on_the_performance_tab(services:
     assert table["p95"][0].endswith(f"to {components.NONE})")
 
 
-@pytest.mark.parametrize(("tab", "part"), [("Drift", "drift"), ("Explainability", "explanation")])
+@pytest.mark.parametrize(("tab", "part"), [("Drift", "drift"), ("Explain", "explanation")])
 def test_a_part_that_failed_says_why(services: Services, tab: str, part: str) -> None:
     keep(services, id="run4", **{part: Section[Any].failed("The budget ended.")})
     test = page("run", run="run4", tab=tab)
@@ -482,6 +499,104 @@ def test_a_run_without_a_report_says_what_happened(services: Services) -> None:
     services.store.runs.insert(row)
     test = page("run", run="bad")
     assert test.error[0].value == components.plain("No library 'catboost' here.")
+
+
+def test_what_broke_is_a_link_to_where_it_is_shown(services: Services) -> None:
+    keep(services, id="run6")
+    links = [link.proto for link in page("run", run="run6").get("page_link")]
+    asked = [dict(parse_qsl(link.query_string)) for link in links]
+    warned = [check for check in sample_report().checks if check.status == "warn"]
+    tabs = [run_tabs.TAB_OF[section_of(check)] for check in warned]
+    assert [query["tab"] for query in asked if query.get("run") == "run6"] == tabs
+
+
+def test_a_tile_says_how_far_a_figure_is_from_the_baselines(services: Services) -> None:
+    keep(services, id="base")
+    metrics = sample_report().metrics.value
+    assert metrics is not None
+    slower = metrics.model_copy(update={"throughput_rows_s": metrics.throughput_rows_s / 2})
+    report = sample_report(id="now", metrics=Section[Any].ok(slower))
+    services.store.runs.insert(sample_row(report, baseline_id="base"), report.model_dump(mode="json"))
+    tiles = {tile.label: tile.delta for tile in page("run", run="now").metric}
+    assert tiles["Rows a second"].replace(components.THIN, " ") == "-50 %"
+    assert tiles["Error rate"].endswith("the same")
+
+
+def test_tabs_named_in_older_addresses_open(services: Services) -> None:
+    keep(services, id="run7")
+    assert "Feature importance" in words(page("run", run="run7", tab="Explainability"))
+
+
+# Overview, models, model
+
+
+def test_an_empty_server_offers_a_report_with_one_click(services: Services) -> None:
+    test = page("overview")
+    test.button(key="first_report").click().run()
+    assert not test.exception, test.exception
+    job = services.jobs.claim("by hand")
+    assert job is not None and job.kind == "example"
+
+
+def test_the_overview_tells_of_newest_runs_that_failed_and_of_no_others(services: Services) -> None:
+    now = datetime.now(UTC)
+    keep_row(services, "old", model="mended", state="failed", created_at=now - timedelta(hours=2))
+    keep_row(services, "new", model="mended", state="passed", created_at=now)
+    keep_row(services, "bad", model="broken", state="failed", created_at=now)
+    shown = words(page("overview"))
+    assert "broken" in shown and "mended" not in shown
+
+
+def keep_row(services: Services, id: str, **changes: Any) -> None:
+    services.store.runs.insert(sample_row(sample_report(), id=id, **changes))
+
+
+def test_models_have_a_row_each_with_their_trend(services: Services) -> None:
+    for i, p95 in enumerate((1.0, 3.0, 2.0)):
+        at = datetime(2026, 3, 1 + i, tzinfo=UTC)
+        keep_row(services, f"r{i}", model="churn & co", p95_ms=p95, created_at=at)
+    table = page("models").dataframe[0].value
+    assert table["name"].tolist() == ["/model?name=churn%20%26%20co#churn%20&%20co"]
+    assert list(table["trend"][0]) == [1.0, 3.0, 2.0] and table["runs"].tolist() == [3]
+
+
+def test_gates_that_are_kept_on_a_models_page_are_drawn_into_its_trend(services: Services) -> None:
+    keep_row(services, "one", model="churn", p95_ms=3.0)
+    test = page("model", name="churn")
+    test.number_input[0].set_value(4.0)
+    test.text_area[0].set_value("metrics.latency[1].p95_ms <= baseline * 1.5")
+    next(button for button in test.button if button.label == "Keep these gates").click().run()
+    assert not test.exception, test.exception
+    gates = services.store.models.gates("churn")
+    assert gates is not None
+    assert (gates.p95_ms, gates.expressions) == (4.0, ("metrics.latency[1].p95_ms <= baseline * 1.5",))
+    assert "gate 4" in str(test.get("plotly_chart")[0].proto)
+
+
+def test_a_gate_that_is_none_is_said_with_how_to_write_one(services: Services) -> None:
+    keep_row(services, "one", model="churn")
+    test = page("model", name="churn")
+    test.text_area[0].set_value("faster please")
+    next(button for button in test.button if button.label == "Keep these gates").click().run()
+    assert "is no gate" in test.error[0].value and services.store.models.gates("churn") is None
+
+
+def test_every_page_shows_what_is_running(services: Services) -> None:
+    keep_row(services, "live", state="running", stage="drift", progress=0.62, name="busy one")
+    for first in ("overview", "models", "test", "runs", "compare", "api-and-ci"):
+        [line] = [link.proto for link in page(first).sidebar.get("page_link")]
+        assert "62%" in line.label and line.query_string == "run=live"
+
+
+def test_the_address_says_what_is_listed_and_is_followed(services: Services) -> None:
+    keep_row(services, "a", name="alpha", state="failed", p95_ms=2.0)
+    keep_row(services, "b", name="beta", state="failed", p95_ms=9.0)
+    keep_row(services, "c", name="gamma", state="passed", p95_ms=5.0)
+    test = page("runs", status="failed", sort="-p95")
+    assert [name.split("#")[1] for name in test.dataframe[0].value["name"]] == ["beta", "alpha"]
+    test.text_input(key="runs_text").set_value("ALPHA").run()
+    assert [name.split("#")[1] for name in test.dataframe[0].value["name"]] == ["alpha"]
+    assert test.query_params["q"] in ("ALPHA", ["ALPHA"])
 
 
 # Compare
