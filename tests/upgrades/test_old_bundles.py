@@ -41,7 +41,10 @@ def test_what_stands_beside_it_is_what_was_saved(release: str) -> None:
             if isinstance(value, pd.DataFrame):
                 pd.testing.assert_frame_equal(got, value, check_dtype=False, check_column_type=False)
             elif isinstance(value, pd.Series):
-                assert got.astype(str).tolist() == value.astype(str).tolist()
+                if value.dtype.kind == "f":
+                    assert np.allclose(got, value)
+                else:
+                    assert got.astype(str).tolist() == value.astype(str).tolist()
                 assert got.index.tolist() == value.index.tolist()
             elif isinstance(value, pd.IntervalIndex):
                 assert got.left.tolist() == value.left.tolist() and got.closed == value.closed
