@@ -17,6 +17,7 @@ __all__ = [
     "ColumnSteps",
     "MappedCategories",
     "Named",
+    "of_sklearn",
     "takes_one_column",
 ]
 
@@ -38,6 +39,11 @@ class ColumnPart:
         if self.takes == self.gives:
             return table.assign(**{name: found[name] for name in self.gives})
         return pd.concat([table.drop(columns=list(self.takes)), found], axis=1)
+
+
+def of_sklearn(kind: type) -> bool:
+    """Whether a class is scikit-learn's own, or one of `upgrades` that answers as an older release's did."""
+    return kind.__module__.partition(".")[0] in ("sklearn", "upgrades")
 
 
 def takes_one_column(transformer: Any) -> bool:

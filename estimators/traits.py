@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from errors import NoPredict
+from estimators.columns import of_sklearn
 from estimators.networks import Network
 from records.model import Task
 from records.schema import MAX_NAME
@@ -59,7 +60,7 @@ def check_fitted(estimator: Any) -> None:
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
-    if not type(estimator).__module__.startswith("sklearn."):
+    if not of_sklearn(type(estimator)):
         return  # a class of the user's own may keep its state as it likes
     try:
         check_is_fitted(estimator)
@@ -80,7 +81,7 @@ def input_check(estimator: Any) -> Callable[[Any], Any] | None:
 
     steps = attribute(estimator, "steps")
     first = steps[0][1] if isinstance(steps, list) and steps else estimator
-    checks = type(first).__module__.startswith("sklearn.") and hasattr(first, "n_features_in_")
+    checks = of_sklearn(type(first)) and hasattr(first, "n_features_in_")
     if not checks or hasattr(first, "transformers_"):
         return None
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimators.columns import ColumnSteps, Named, takes_one_column
+from estimators.columns import ColumnSteps, Named, of_sklearn, takes_one_column
 
 __all__ = ["Owner", "Unwrapped", "unwrap"]
 
@@ -78,7 +78,7 @@ def _through(step: Any, owner: Owner) -> Owner | None:
     if isinstance(step, ColumnSteps):
         return _by_name(step, owner)
     kind = type(step).__name__
-    if type(step).__module__.split(".")[0] != "sklearn":
+    if not of_sklearn(type(step)):
         return None
     if kind == "Pipeline":
         return _in_turn([s for _, s in step.steps], owner)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from estimators.answers import Attributions, Estimator, FloatArray
+from estimators.columns import of_sklearn
 from explainers.column_trace import Owner, unwrap
 from explainers.integrated_gradients import integrated_gradients
 from records.model import Task
@@ -316,8 +317,7 @@ def _of_library(library: str) -> Callable[[Any], bool]:
 
 def _of_sklearn(names: frozenset[str]) -> Callable[[Any], bool]:
     def fits(estimator: Any) -> bool:
-        kind = type(estimator)
-        return kind.__name__ in names and kind.__module__.split(".")[0] == "sklearn"
+        return type(estimator).__name__ in names and of_sklearn(type(estimator))
 
     return fits
 

@@ -34,10 +34,18 @@ MOVED: dict[tuple[str, str], tuple[str, str]] = {
     ("numpy.matrixlib.defmatrix", "matrix"): ("numpy", "matrix"),
     ("numpy.ma.core", "MaskedArray"): ("numpy.ma", "MaskedArray"),
     ("numpy.core.multiarray", "ndarray"): ("numpy", "ndarray"),
+    ("sklearn.model_selection._classification_threshold", "_CurveScorer"): (
+        "sklearn.metrics._scorer",
+        "_CurveScorer",
+    ),
     ("sklearn.utils", "Bunch"): ("sklearn.utils._bunch", "Bunch"),
     ("pandas.core.frame", "DataFrame"): ("pandas", "DataFrame"),
     ("pandas.core.series", "Series"): ("pandas", "Series"),
     ("pandas.core.indexes.base", "Index"): ("pandas", "Index"),
+    **{  # indexes of numbers were classes of their own until pandas 1.5
+        ("pandas.core.indexes.numeric", f"{kind}Index"): ("pandas", "Index")
+        for kind in ("Int64", "UInt64", "Float64")
+    },
     ("pandas.core.indexes.range", "RangeIndex"): ("pandas", "RangeIndex"),
     ("pandas.core.indexes.multi", "MultiIndex"): ("pandas", "MultiIndex"),
     ("pandas.core.indexes.category", "CategoricalIndex"): ("pandas", "CategoricalIndex"),

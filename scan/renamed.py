@@ -16,6 +16,7 @@ _MOVED: tuple[tuple[str, str, str], ...] = (
     ("sklearn.cluster.k_means_", "sklearn.cluster._kmeans", "KMeans MiniBatchKMeans"),
     ("sklearn.cluster.mean_shift_", "sklearn.cluster._mean_shift", "MeanShift"),
     ("sklearn.covariance.elliptic_envelope", "sklearn.covariance._elliptic_envelope", "EllipticEnvelope"),
+    ("sklearn.cross_decomposition._cca", "sklearn.cross_decomposition._pls", "CCA"),
     ("sklearn.cross_decomposition.cca_", "sklearn.cross_decomposition._pls", "CCA"),
     ("sklearn.cross_decomposition.pls_", "sklearn.cross_decomposition._pls", "PLSCanonical PLSRegression"),
     (

@@ -39,7 +39,8 @@ LEGACY: dict[str, tuple[str, ...]] = {
     "sklearn.utils.deprecation": ("DeprecationDict",),
     "sklearn.preprocessing.imputation": ("Imputer",),
     "sklearn.compose._column_transformer": ("_RemainderColsList",),
-    "pandas.core.indexes.numeric": ("Int64Index", "UInt64Index", "Float64Index"),
+    "sklearn.linear_model._sgd_fast": ("EpsilonInsensitive", "SquaredEpsilonInsensitive"),
+    "sklearn.preprocessing.data": ("OneHotEncoder",),  # of 0.19, which the load then calls too old
     "pandas.core.internals.managers": ("SingleBlockManager",),
     "scipy.stats._distn_infrastructure": ("rv_frozen",),
     "xgboost.compat": ("XGBoostLabelEncoder",),
@@ -120,6 +121,9 @@ OLDER_USES = {  # what older versions did with names that are still written
     ("numpy._core", "_ufunc_reconstruct"): CALL,  # numpy before 1.20, of its own functions alone
     ("numpy.random._pickle", "__generator_ctor"): CALL | STATE,  # numpy before 1.24
     ("numpy.random", "__RandomState_ctor"): CALL | STATE,  # numpy before 1.17
+    ("pandas", "Categorical"): NEW | STATE,  # pandas before 1.3, as the next two
+    ("pandas.arrays", "DatetimeArray"): NEW | STATE,
+    ("pandas.core.internals.managers", "BlockManager"): NEW | STATE,
     ("numpy.random._pickle", "__bit_generator_ctor"): HOLD,  # the second argument of the others
 }
 MINKOWSKI = ("sklearn.metrics._dist_metrics", "MinkowskiDistance64")  # what no search tree of the corpus has

@@ -26,14 +26,29 @@ except ImportError:  # in an old interpreter, beside this file
 __all__ = ["FILE", "asked", "main", "models", "read"]
 
 FILE = old_models.FOLDER / "options.tar.xz"
-TARGETS = {"one against one": 2, "outliers in a radius": 2, "density": None, "categories": 3}
+TARGETS = {
+    "one against one": 2, "outliers in a radius": 2, "density": None, "categories": 3,
+    "chain of three classes": "two outputs", "several labels by ridge": "labels",
+    "outliers, whole numbers": None,
+    "boosting of even shares": "even",
+    "canonical correlation": "number", "threshold chosen": 2, "gaps drawn": 2, "gaps drawn, scaled": 2,
+    "several labels by neighbours, whole numbers": "labels",
+}  # fmt: skip
 
 
 def table(kind: str) -> Any:
-    """The rows of scripts/old_models.py; with gaps, or a column of codes, where the kind asks for it."""
+    """The rows of scripts/old_models.py; with gaps, whole (many are alike), sparse, as the kind asks for."""
     if kind.startswith("text"):
         return old_models.texts()
     x = old_models.rows()[0].copy()
+    if "whole" in kind:
+        x = np.minimum(np.rint(np.abs(x)), 2 if "one-hot" in kind else 9)
+    if "sparse" in kind:
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix(x)
+    if "even" in kind:
+        return np.zeros_like(x)
     if "gaps" in kind:
         x[::7, 1] = np.nan
     if kind == "categories":
@@ -82,13 +97,80 @@ def models() -> Any:
         "categories",
         lambda: _hist()(max_iter=3, max_leaf_nodes=5, categorical_features=[4], random_state=0),
     )
+    yield from _of_other_arithmetic()
 
 
-def _in_turn() -> Any:
+def _of_other_arithmetic() -> Any:
+    """What today's classes answer otherwise than the release, each by another cause."""
+    from sklearn import (
+        cross_decomposition,
+        decomposition,
+        ensemble,
+        impute,
+        linear_model,
+        multioutput,
+        neighbors,
+        tree,
+    )
+    from sklearn import preprocessing as pre
+    from sklearn.pipeline import make_pipeline
+
+    def last() -> Any:
+        return linear_model.LogisticRegression(solver="lbfgs")
+
+    def few(kind: Any, **more: Any) -> Any:
+        return kind(n_neighbors=5, algorithm="brute", **more)
+
+    small = tree.DecisionTreeClassifier(max_depth=2, random_state=0)
+    yield "chain of three classes", lambda: multioutput.ClassifierChain(small)
+    yield "several labels by ridge", lambda: linear_model.RidgeClassifierCV()
+    yield "boosting of even shares", lambda: ensemble.GradientBoostingClassifier(n_estimators=2)
+    yield "neighbours of whole numbers", lambda: few(neighbors.KNeighborsClassifier)
+    yield "neighbours, sparse", lambda: few(neighbors.KNeighborsClassifier)
+    yield "neighbours, sparse whole numbers", lambda: few(neighbors.KNeighborsClassifier)
+    yield (
+        "neighbours, sparse whole numbers, Manhattan",
+        lambda: few(neighbors.KNeighborsClassifier, metric="manhattan"),
+    )
+    yield "several labels by neighbours, whole numbers", lambda: few(neighbors.KNeighborsRegressor)
+    yield "outliers, whole numbers", lambda: few(neighbors.LocalOutlierFactor, novelty=True)
+    yield (
+        "distances, whole numbers",
+        lambda: make_pipeline(few(neighbors.KNeighborsTransformer), linear_model.Ridge()),
+    )
+    yield "gaps filled by neighbours, whole", lambda: make_pipeline(impute.KNNImputer(n_neighbors=5), last())
+    yield "whole numbers one-hot", lambda: make_pipeline(pre.OneHotEncoder(), last())
+    yield (
+        "whole numbers, some one-hot",
+        lambda: make_pipeline(pre.OneHotEncoder(categorical_features=[0, 3], sparse=False), last()),
+    )
+    yield "components scaled by the table", lambda: make_pipeline(_components(decomposition), last())
+    yield "canonical correlation", lambda: cross_decomposition.CCA(n_components=1)
+    yield "gaps drawn", lambda: make_pipeline(_in_turn(sample_posterior=True), last())
+    yield (
+        "gaps drawn, scaled",
+        lambda: make_pipeline(
+            _in_turn(estimator=linear_model.BayesianRidge(normalize=True), sample_posterior=True), last()
+        ),
+    )
+    yield "threshold chosen", lambda: _threshold_chosen(last())
+
+
+def _components(decomposition: Any) -> Any:
+    return decomposition.MiniBatchSparsePCA(2, random_state=0)
+
+
+def _threshold_chosen(model: Any) -> Any:
+    from sklearn.model_selection import TunedThresholdClassifierCV
+
+    return TunedThresholdClassifierCV(model, cv=2)
+
+
+def _in_turn(**more: Any) -> Any:
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401
     from sklearn.impute import IterativeImputer
 
-    return IterativeImputer(max_iter=2, random_state=0)
+    return IterativeImputer(max_iter=2, random_state=0, **more)
 
 
 def _hist() -> Any:
@@ -121,11 +203,18 @@ def read() -> tuple[dict[tuple[str, str], bytes], dict[tuple[str, str], Any]]:
 
 def make() -> None:
     """In the release's own environment: fit, save, load again, answer; printed as JSON."""
-    _, two, three, _ = old_models.rows()
+    x, two, three, number = old_models.rows()
+    targets = {
+        2: two, 3: three, None: None, "two outputs": np.column_stack([three, two]), "number": number,
+        "labels": np.column_stack([two, x[:, 3] > 0, x[:, 4] > 0]).astype(int),
+        "even": np.arange(len(two)) % 2,
+    }  # fmt: skip
     made, unmade = {}, {}
     for kind, build in models():
+        if "whole" in kind and "one-hot" not in kind and int(np.__version__.split(".")[0]) > 1:
+            continue  # of equally near rows NumPy 2 takes others on other processors
         try:
-            y = {2: two, 3: three, None: None}[TARGETS.get(kind, 3)]
+            y = targets[TARGETS.get(kind, 3)]
             x = table(kind)[: old_models.TRAINED]
             data = pickle.dumps(build().fit(x, *([] if y is None else [y[: old_models.TRAINED]])))
             made[kind] = [base64.b64encode(data).decode(), answers(pickle.loads(data), asked(kind))]

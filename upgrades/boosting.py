@@ -7,16 +7,18 @@ Promises: a loss is made anew by the estimator itself; nothing of the old one is
 from typing import Any
 
 import numpy as np
+from sklearn import ensemble
 
 from upgrades.stand_ins import Held, Inert
 from upgrades.steps import State, rename, step
 
-__all__ = ["STEPS"]
+__all__ = ["STEPS", "GradientBoostingClassifier"]
 
 GB = "sklearn.ensemble._gb.BaseGradientBoosting"
 GB_CLASSIFIER = "sklearn.ensemble._gb.GradientBoostingClassifier"
 HIST = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.BaseHistGradientBoosting"
 HIST_CLASSIFIER = "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier"
+EDGE = np.finfo(np.float32).eps
 LOSSES = {
     "deviance": "log_loss", "ls": "squared_error", "lad": "absolute_error", "least_squares": "squared_error",
     "least_absolute_deviation": "absolute_error", "auto": "log_loss", "binary_crossentropy": "log_loss",
@@ -61,9 +63,8 @@ def _dummy(held: State, kind: str, state: State) -> Any:
         constant = float(held["mean" if kind == "MeanEstimator" else "quantile"])
         made = DummyRegressor(strategy="constant", constant=constant)
         return made.fit(np.zeros((1, 1)), [constant])
-    if kind == "PriorProbabilityEstimator":  # its shares themselves were the scores to start from
-        raised = np.exp(np.asarray(held["priors"], dtype=float))
-        shares = raised / raised.sum()
+    if kind == "PriorProbabilityEstimator":
+        shares = np.asarray(held["priors"], dtype=float)
     else:
         double = 2.0 if kind == "ScaledLogOddsEstimator" else 1.0
         share = 1.0 / (1.0 + np.exp(-double * float(held["prior"])))
@@ -83,6 +84,34 @@ def losses_are_made_anew(made: Any, state: State) -> None:
     bare = object.__new__(type(made))  # of the class that has the state, and that nothing else holds
     vars(bare).update(state)
     state["_loss"] = type(made)._get_loss(bare, sample_weight=None)
+
+
+class GradientBoostingClassifier(ensemble.GradientBoostingClassifier):  # type: ignore[misc]  # scikit-learn is not typed
+    """Scores of three or more classes start from logarithms with no mean taken off; a tie is the first class.
+
+    starts_from: "logarithms" of the first model's shares, or in 0.20 the "shares" themselves.
+    """
+
+    starts_from: str
+
+    def _raw_predict_init(self, X: Any) -> Any:
+        if self.n_classes_ == 2 or isinstance(self.init_, str):
+            return super()._raw_predict_init(X)
+        self._check_initialized()
+        x = self.estimators_[0, 0]._validate_X_predict(X, check_input=True)
+        shares = np.clip(self.init_.predict_proba(x), EDGE, 1 - EDGE)
+        return np.log(shares) if self.starts_from == "logarithms" else shares
+
+    def predict(self, X: Any) -> Any:
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+@step(GB_CLASSIFIER, before="1.4", needs="estimators_")
+def scores_start_where_they_did(made: Any, state: State) -> None:
+    """Since 1.4 a mean is taken off (_loss/link.py), and of two classes a score of 0 is the second's."""
+    oldest = state["_sklearn_version"].startswith("0.20.")
+    state["starts_from"] = "shares" if oldest else "logarithms"
+    made.__class__ = GradientBoostingClassifier
 
 
 @step(GB_CLASSIFIER, before="1.8")
@@ -107,8 +136,7 @@ class ClippedStart:
         return self.model.predict(x)
 
     def predict_proba(self, x: Any) -> Any:
-        edge = np.finfo(np.float32).eps
-        return np.clip(self.model.predict_proba(x), edge, 1 - edge)
+        return np.clip(self.model.predict_proba(x), EDGE, 1 - EDGE)
 
 
 # Histograms ---------------------------------------------------------------------------------------
@@ -190,6 +218,7 @@ STEPS = (
     boosting_keeps_one_width,
     rounds_have_several_trees,
     boosting_starts_from_a_dummy,
+    scores_start_where_they_did,
     own_start_models_are_clipped_as_before,
     what_is_private_has_an_underscore,
     categories_were_told_not_guessed,

@@ -92,21 +92,6 @@ def one_hot_encoders_say_sparse_output(_made: Any, state: State) -> None:
     rename(state, sparse="sparse_output")
 
 
-@step(ONE_HOT, before="0.22")
-def one_hot_encoders_of_0_20(_made: Any, state: State) -> None:
-    """The legacy mode for whole numbers was other arithmetic, and went in 0.22."""
-    if state.get("_legacy_mode"):
-        raise VersionMismatch(
-            "The OneHotEncoder of scikit-learn 0.20 in its legacy mode (whole numbers, no categories named) "
-            "has no newer form.",
-            hint="Fit it again with categories='auto' and save the model again.",
-        )
-    for name in ("categorical_features", "n_values", "_categorical_features", "_n_values", "_legacy_mode"):
-        state.pop(name, None)
-    if state.get("categories") is None:
-        state["categories"] = "auto"
-
-
 @step(ONE_HOT, before="1.2", needs="categories_")
 def one_hot_encoders_group_rare_categories(_made: Any, state: State) -> None:
     """New in 1.1; `_drop_idx_after_grouping` in 1.2."""
@@ -201,16 +186,6 @@ def kernel_pca_names_its_values(_made: Any, state: State) -> None:
         state["gamma_"] = 1 / state["X_fit_"].shape[1] if gamma is None else gamma
 
 
-@step("sklearn.decomposition._sparse_pca._BaseSparsePCA", before="0.22", needs="components_")
-def sparse_components_are_centred(_made: Any, state: State) -> None:
-    """Until 0.21 each table was scaled by itself, unless `normalize_components` said not to."""
-    if "mean_" not in state:
-        raise VersionMismatch(
-            "SparsePCA of scikit-learn 0.20 scales each table by itself, which has no newer form.",
-            hint="Fit it again with a newer scikit-learn and save the model again.",
-        )
-
-
 # Column transformers ------------------------------------------------------------------------------
 
 TRANSFORMER = "sklearn.compose._column_transformer.ColumnTransformer"
@@ -300,7 +275,6 @@ STEPS = (
     indicators_are_given_the_gaps,
     imputers_know_their_empty_columns,
     one_hot_encoders_say_sparse_output,
-    one_hot_encoders_of_0_20,
     one_hot_encoders_group_rare_categories,
     ordinal_encoders_know_gaps_and_rare_ones,
     bins_reach_a_little_lower,
@@ -309,7 +283,6 @@ STEPS = (
     weights_that_need_no_fit_are_ready,
     splines_are_rebuilt,
     isotonic_thresholds_are_public,
-    sparse_components_are_centred,
     kernel_pca_names_its_values,
     columns_that_are_left_are_a_list,
     column_names_and_width_are_public,

@@ -97,6 +97,21 @@ def coefficients_are_of_raw_columns(_made: Any, state: State) -> None:
     state.setdefault("_predict_1d", False)
 
 
+@step("sklearn.linear_model._bayes.BayesianRidge", "sklearn.linear_model._bayes.ARDRegression", before="1.9")
+def deviations_of_bayesian_models_are_of_raw_columns(_made: Any, state: State) -> None:
+    """Columns are centred since 1.9, and were scaled where `normalize` said so until 1.1 (`return_std`)."""
+    scaled = state.pop("normalize", False) is True
+    if "sigma_" not in state:
+        return
+    if not scaled:
+        state["X_offset_"] = np.zeros_like(np.asarray(state["coef_"], dtype=float))
+        return
+    scale = np.asarray(state["X_scale_"], dtype=float)
+    if scale.shape != state["sigma_"].shape[:1]:  # of ARD only the columns that it kept
+        scale = scale[state["lambda_"] < state["threshold_lambda"]]
+    state["sigma_"] = state["sigma_"] / np.outer(scale, scale)
+
+
 # Support vectors ----------------------------------------------------------------------------------
 
 SVM = "sklearn.svm._base.BaseLibSVM"
@@ -152,6 +167,7 @@ STEPS = (
     logistic_regression_answers_one_against_the_rest,
     discriminants_answer_one_against_the_rest,
     coefficients_are_of_raw_columns,
+    deviations_of_bayesian_models_are_of_raw_columns,
     support_vectors_keep_counts_in_private,
     support_vectors_know_whether_they_have_shares,
     losses_of_gradient_descent_stay_behind,

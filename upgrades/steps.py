@@ -20,6 +20,7 @@ Change = Callable[[Any, State], Any]  # returns True for a change that it made i
 class Step:
     """One change. of: full names of the classes, and of those that derive from them. before: the first
     release that needs it no more; None where the state itself tells. needs: what only a fitted one has.
+    of_numpy_1: only what NumPy 1 wrote.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Step:
     before: Release | None
     change: Change
     needs: str | None = None
+    of_numpy_1: bool = False
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Upgrade:
 
     releases: older ones alone. classes: scikit-learn's own, by name, that an older release saved. boosters:
     releases of XGBoost whose form today's does not read. apart: classes whose answers can be others, and
-    by what: `ties` among equally near rows, `draws` of random numbers while answering.
+    by what: `ties` among equally near rows. numpy: the main version that wrote the file, where a name tells.
     """
 
     releases: dict[str, None] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class Upgrade:
     classes: dict[str, None] = field(default_factory=dict)
     boosters: dict[str, None] = field(default_factory=dict)
     apart: dict[str, str] = field(default_factory=dict)
+    numpy: int | None = None
 
     @property
     def saved_by(self) -> str | None:
@@ -65,11 +68,14 @@ def release_of(text: Any) -> Release | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def step(*of: str, before: str | None, needs: str | None = None) -> Callable[[Change], Step]:
+def step(
+    *of: str, before: str | None, needs: str | None = None, of_numpy_1: bool = False
+) -> Callable[[Change], Step]:
     """A function as a step that is called as it is, in words."""
 
     def made(change: Change) -> Step:
-        return Step(change.__name__.strip("_").replace("_", " "), of, release_of(before), change, needs)
+        name = change.__name__.strip("_").replace("_", " ")
+        return Step(name, of, release_of(before), change, needs, of_numpy_1)
 
     return made
 

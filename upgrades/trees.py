@@ -6,10 +6,11 @@ Leaves boosting to `upgrades.boosting`.
 from typing import Any
 
 import numpy as np
+from sklearn import ensemble
 
 from upgrades.steps import State, rename, step
 
-__all__ = ["STEPS"]
+__all__ = ["STEPS", "IsolationForest"]
 
 TREE = "sklearn.tree._classes.BaseDecisionTree"
 CLASSIFIERS = ("sklearn.tree._classes.DecisionTreeClassifier", "sklearn.tree._classes.ExtraTreeClassifier")
@@ -98,13 +99,23 @@ def stacking_names_its_label_encoder(_made: Any, state: State) -> None:
     rename(state, _le="_label_encoder")
 
 
+class IsolationForest(ensemble.IsolationForest):  # type: ignore[misc]  # scikit-learn is not typed
+    """Calls outliers what scores below a cut of its own, as 0.20's did with `behaviour='old'`."""
+
+    cut_: float
+
+    def predict(self, X: Any) -> Any:
+        scores = self.decision_function(X)
+        return np.where(scores < self.cut_, -1, 1)
+
+
 @step("sklearn.ensemble._iforest.IsolationForest", before="1.3", needs="estimators_")
 def isolation_forests_keep_their_paths(forest: Any, state: State) -> None:
     """Tables of each tree's path lengths since 1.3, filled by the release's formula."""
     from sklearn.ensemble._iforest import _average_path_length
 
     oldest = state["_sklearn_version"].startswith("0.20.")
-    _old_isolation(state)
+    _old_isolation(forest, state)
     formula = _path_length_of_0_20 if oldest else _average_path_length
     trees = [made.tree_ for made in state["estimators_"]]
     state["_average_path_length_per_tree"] = tuple(formula(tree.n_node_samples) for tree in trees)
@@ -118,11 +129,12 @@ def _path_length_of_0_20(samples: Any) -> Any:
     return np.where(samples <= 1, 1.0, general)
 
 
-def _old_isolation(state: State) -> None:
-    """0.20 kept the cut of `behaviour='old'` in `threshold_` and called the width `n_features_`."""
+def _old_isolation(forest: Any, state: State) -> None:
+    """0.20 compared scores with a cut, not with 0 (`behaviour='old'`), and called the width `n_features_`."""
     cut = state.pop("threshold_", state.pop("_threshold_", None))
     if state.pop("behaviour", None) == "old" and cut is not None:
-        state["offset_"] = state.get("offset_", -0.5) + cut
+        state["cut_"] = float(cut)
+        forest.__class__ = IsolationForest
     if state.get("contamination") == "legacy":
         state["contamination"] = 0.1
     state.pop("_contamination", None)

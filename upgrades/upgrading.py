@@ -8,20 +8,34 @@ import inspect
 from functools import cache
 from typing import Any
 
+import numpy as np
 import sklearn
 
 from errors import VersionMismatch
-from upgrades import ada_boost, against_each_other, boosters, boosting, columns, linear, others, trees
+from upgrades import (
+    ada_boost,
+    against_each_other,
+    boosters,
+    boosting,
+    columns,
+    linear,
+    others,
+    several_outputs,
+    ties,
+    transformers,
+    trees,
+)
 from upgrades.stand_ins import Imputer
 from upgrades.steps import Release, State, Step, Upgrade, release_of
 
 __all__ = ["OLDEST", "STEPS", "TODAY", "upgraded"]
 
 OLDEST: Release = (0, 20)
+FIRST_WITH_NUMPY_2: Release = (1, 4)
 TODAY = release_of(sklearn.__version__) or (0, 0)
 STEPS: tuple[Step, ...] = (
     *trees.STEPS, *boosting.STEPS, *columns.STEPS, *linear.STEPS, *ada_boost.STEPS, *others.STEPS,
-    *boosters.STEPS, *against_each_other.STEPS,
+    *boosters.STEPS, *against_each_other.STEPS, *several_outputs.STEPS, *transformers.STEPS, *ties.STEPS,
 )  # fmt: skip
 VERSION = "_sklearn_version"
 
@@ -54,11 +68,11 @@ def upgraded(made: Any, state: Any, told: Upgrade) -> Any:
         return state
     told.releases.setdefault(state[VERSION])
     told.classes.setdefault(kind.__name__)
-    if kind.__module__.startswith("sklearn.neighbors.") and state.get("_fit_method") == "brute":
+    numpy_1 = release < FIRST_WITH_NUMPY_2 or told.numpy == 1
+    if not numpy_1 and _may_tie(kind, state):
         told.apart.setdefault(kind.__name__, "ties")
-    if state.get("sample_posterior") is True:
-        told.apart.setdefault(kind.__name__, "draws")
-    state = _changed(made, state, tuple(s for s in steps if s.before is None or release < s.before), told)
+    needed = [s for s in steps if s.before is None or release < s.before]
+    state = _changed(made, state, tuple(s for s in needed if numpy_1 or not s.of_numpy_1), told)
     state |= {name: value for name, value in _defaults(kind).items() if name not in state}
     # Its own warning says that the version is another one; this state is of the version here by now.
     if type(made).__module__.startswith("sklearn."):
@@ -66,6 +80,16 @@ def upgraded(made: Any, state: Any, told: Upgrade) -> Any:
     else:
         del state[VERSION]
     return state
+
+
+def _may_tie(kind: Any, state: State) -> bool:
+    """Whether NumPy's `argpartition` chooses among equally near rows: its code for each processor differs."""
+    if kind.__name__ == "KNNImputer":
+        return "_fit_X" in state
+    fitted = state.get("_fit_X")
+    if not kind.__module__.startswith("sklearn.neighbors.") or state.get("_fit_method") != "brute":
+        return False
+    return not isinstance(fitted, np.ndarray) or fitted.dtype.kind != "f"
 
 
 def _changed(made: Any, state: Any, steps: tuple[Step, ...], told: Upgrade) -> Any:

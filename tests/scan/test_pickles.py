@@ -237,6 +237,24 @@ def test_a_distribution_in_a_search_is_inert_and_the_search_still_predicts() -> 
         np.testing.assert_array_equal(again.predict(frame), search.predict(frame))
 
 
+@pytest.mark.parametrize(
+    ("state", "fine"),
+    [
+        (b"}N\x86", True),  # ({}, None)
+        (b"}NN\x87", False),  # a third part
+        (b"NN\x86", False),  # no dict
+        (b")", False),  # ()
+    ],
+)
+def test_a_distribution_of_old_scipy_has_a_pair_as_its_state(state: bytes, fine: bool) -> None:
+    """How it was made, and a seed: so scipy before 1.6 wrote it. It is read by nothing that executes it."""
+    data = b"\x80\x02cscipy.stats._continuous_distns\nuniform_gen\n)\x81" + state + b"b."
+    report = scan_pickle(io.BytesIO(data))
+    assert report.ok == fine
+    assert fine or any("distribution" in finding for finding in report.findings)
+    assert isinstance(load_restricted(io.BytesIO(data)), Inert)
+
+
 def test_nothing_that_is_a_stub_is_ever_resolved() -> None:
     stubs = [pair for pair, uses in allowed().items() if uses & STUB]
     assert ("builtins", "getattr") in stubs
