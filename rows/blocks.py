@@ -79,7 +79,7 @@ class TextBlock:
 
 
 def arrays_at(frame: pd.DataFrame, positions: Sequence[int]) -> Iterator[Any]:
-    """The arrays of some columns; taken out together, at half the cost of one by one."""
+    """The arrays of some columns, taken out together, which costs less than one by one."""
     part = frame if len(positions) == frame.shape[1] else frame.iloc[:, list(positions)]
     return (column.array for _, column in part.items())
 

@@ -138,7 +138,7 @@ def _text(file: BinaryIO, encoding: str) -> Iterator[io.TextIOWrapper]:
 def _records(text: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, int, list[str]]]:
     """Line number and width of each record that is not blank, with the values of the first. Raises csv.Error.
 
-    A line without quotes is a record, as wide as its separators say: a fortieth of a parser's cost.
+    A line without quotes is a record, as wide as its separators say, and needs no parser.
     """
     lines, longest = _lines(text), csv.field_size_limit()
     line, blank, header = 1, 0, True

@@ -53,7 +53,7 @@ def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.Data
 
 
 def _bytes_of(frame: pd.DataFrame) -> int:
-    """What its columns take, texts and all: `memory_usage` asks 10,000 columns one by one, half a second."""
+    """What its columns take, texts and all: `memory_usage` asks each column in turn."""
     plain = sum(dtype.itemsize for dtype in frame.dtypes if not _may_hold_more(dtype))
     rest = frame.iloc[:, [place for place, dtype in enumerate(frame.dtypes) if _may_hold_more(dtype)]]
     arrow = rest.iloc[:, [getattr(dtype, "storage", "") == "pyarrow" for dtype in rest.dtypes]]
