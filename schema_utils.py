@@ -6,13 +6,11 @@ Leaves making rows to `synthetic_data`, files to `rows.samples` and models to `m
 
 import json
 import math
-import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
@@ -32,11 +30,13 @@ from records.schema import (
 )
 from records.texts import clean
 from records.words import known_as, words_of
-from rows.shapes import quantiles_of, shape_of
+from rows.blocks import text_positions
+from rows.dates import date_figures, dates_of_columns
+from rows.shapes import number_figures, numbers_of_columns
 
 __all__ = [
-    "CATEGORIES_KEPT", "MAX_SCHEMA_BYTES", "check_complete", "combine", "infer_from_frame", "parse_schema",
-    "validate_frame",
+    "CATEGORIES_KEPT", "MAX_SCHEMA_BYTES", "check_complete", "combine", "fields_of", "infer_from_frame",
+    "parse_schema", "validate_frame",
 ]  # fmt: skip
 
 MAX_WITH_QUANTILES = 500  # features; beyond, a schema would be too long to be read or sent
@@ -49,9 +49,6 @@ MAX_SCHEMA_BYTES = 8 << 20  # 10,000 features with categories
 MAX_TOKENS = 800_000  # 10,000 features with every key, or with 15 categories each; 40 MB at most
 MOST_KEYS = 40  # of one object: each unknown one would be an error of its own
 MAX_DEPTH = 8
-
-ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
-ISO_OFFSET = r"[T ].*(?:Z|[+-]\d{2}:?\d{2})$"
 
 
 def parse_schema(data: bytes | str | Mapping[str, Any] | Sequence[Any]) -> Schema:
@@ -88,9 +85,16 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None, texts: Coll
 
     Types: boolean, integer (whole numbers, also beside missing values), number, datetime (also text
     in ISO 8601), else category, most frequent first, at most CATEGORIES_KEPT. Distribution: see
-    `rows.shapes.shape_of`. A column without any value becomes a nullable number without figures.
+    `rows.shapes.shapes_of`. A column without any value becomes a nullable number without figures.
     Raises InvalidSample for an unknown target, doubled or unusable columns.
     """
+    return Schema(features=tuple(fields_of(frame, target, texts)))
+
+
+def fields_of(
+    frame: pd.DataFrame, target: str | None = None, texts: Collection[str] = ()
+) -> Iterator[FieldSpec]:
+    """The features of `infer_from_frame`, one after the other: for who may not want all of them."""
     names = [str(column) for column in frame.columns]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -108,14 +112,8 @@ def infer_from_frame(frame: pd.DataFrame, target: str | None = None, texts: Coll
         raise InvalidSample(f"The sample has {len(keep)} columns; at most {MAX_FEATURES} can be used.")
     if frame.empty:
         raise InvalidSample("The sample has no rows.", hint="Give at least one row; some hundred are better.")
-    quantiles = len(keep) <= MAX_WITH_QUANTILES
-    return Schema(
-        features=tuple(
-            _infer_field(name, column, name in texts, quantiles)
-            for name, (_, column) in zip(names, frame.items(), strict=True)
-            if name != target
-        )
-    )
+    kept = frame if target is None else frame.iloc[:, [name != target for name in names]]
+    return _fields(keep, kept, texts)
 
 
 def combine(user: Schema | None, sample: Schema | None, model: Schema | None) -> Schema:
@@ -270,25 +268,42 @@ def _label(feature: Any, position: int) -> str:
 # --- inference ---------------------------------------------------------------------------------
 
 
-def _infer_field(name: str, column: "pd.Series[Any]", is_text: bool, quantiles: bool) -> FieldSpec:
-    check()
-    lacking = column.isna().to_numpy()
-    missing = float(lacking.mean())
-    known: dict[str, Any] = {"name": name, "origin": "sample", "nullable": missing > 0}
-    known["missing_share"] = min(missing, ALL_MISSING_SHARE)
-    present = column[~lacking] if missing else column
-    if is_text:
-        return FieldSpec(**known, **_text_figures(present))
+def _fields(names: Sequence[str], frame: pd.DataFrame, texts: Collection[str]) -> Iterator[FieldSpec]:
+    """One field a column. Numbers and dates are looked at many columns at once, the others one by one."""
+    quantiles = len(names) <= MAX_WITH_QUANTILES
+    known = numbers_of_columns(frame, quantiles)
+    known |= dates_of_columns(frame, [p for p in text_positions(frame) if names[p] not in texts])
+    others = [position for position, name in enumerate(names) if position not in known or name in texts]
+    rest = (column for _, column in frame.iloc[:, others].items())
+    for position, name in enumerate(names):
+        check()
+        if name not in texts and position in known:
+            yield _field(name, *known[position])
+            continue
+        column = next(rest)
+        lacking = np.asarray(column.array.isna())
+        missing = float(lacking.mean())
+        present = column[~lacking] if missing else column
+        if name in texts:
+            yield _field(name, missing, _text_figures(present))
+            continue
+        try:
+            figures = _figures(present, missing > 0, quantiles) if len(present) else {}
+        except TypeError:  # unhashable: lists or objects out of a Parquet file
+            raise InvalidSample(
+                f"Column {name!r} of the sample holds lists or objects.",
+                hint="Remove it, or make it plain values.",
+            ) from None
+        yield _field(name, missing, figures)
+
+
+def _field(name: str, missing: float, figures: dict[str, Any]) -> FieldSpec:
+    share = min(missing, ALL_MISSING_SHARE)
     try:
-        return FieldSpec(**known, **(_figures(present, missing > 0, quantiles) if len(present) else {}))
+        return FieldSpec(name=name, origin="sample", nullable=missing > 0, missing_share=share, **figures)
     except ValidationError as error:
         problem = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise InvalidSample(f"Column {name[:60]!r} of the sample cannot be used: {problem}.") from None
-    except TypeError:  # unhashable: lists or objects out of a Parquet file
-        raise InvalidSample(
-            f"Column {name!r} of the sample holds lists or objects.",
-            hint="Remove it, or make it plain values.",
-        ) from None
 
 
 def _figures(present: "pd.Series[Any]", holes: bool, quantiles: bool) -> dict[str, Any]:
@@ -300,65 +315,18 @@ def _figures(present: "pd.Series[Any]", holes: bool, quantiles: bool) -> dict[st
         values = np.asarray(present, dtype=np.float64)
         # NumPy has no missing integer: pandas turns whole numbers with holes into floats.
         whole = kind == "integer" or (holes and bool(np.all(values == np.rint(values))))
-        return _number_figures(values, whole, quantiles)
+        return number_figures(values[None], np.array([whole]), quantiles)[0]
     if kind in ("datetime64", "datetime", "date"):
-        return _date_figures(pd.to_datetime(present))
-    if kind == "string" and not isinstance(present.dtype, pd.CategoricalDtype):
-        # The first tells of nearly every column that it holds none, at a hundredth of the cost.
-        dates = _dates_in_text(present) if re.fullmatch(ISO_DATE, str(present.iloc[0])) else None
-        if dates is not None:
-            return _date_figures(dates)
+        return date_figures(pd.to_datetime(present))
+    if kind == "string" and present.dtype == object:
+        dates = dates_of_columns(present.astype("str").to_frame(), [0])
+        if dates:
+            return dates[0][1]
     return _category_figures(present, all_texts=kind == "string")
 
 
 def _all_booleans(dtype: Any) -> bool:
     return isinstance(dtype, pd.CategoricalDtype) and pd.api.types.infer_dtype(dtype.categories) == "boolean"
-
-
-def _dates_in_text(texts: "pd.Series[Any]") -> "pd.Series[Any] | None":
-    """The texts as dates when every one is ISO 8601, all with an offset or all without."""
-    texts = texts.astype("str")
-    if not texts.str.fullmatch(ISO_DATE).all():
-        return None
-    aware = texts.str.contains(ISO_OFFSET)
-    if aware.any() and not aware.all():
-        return None
-    dates = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=bool(aware.all()))
-    return dates if dates.notna().all() else None
-
-
-def _number_figures(
-    values: npt.NDArray[np.float64], integer: bool, quantiles: bool = False
-) -> dict[str, Any]:
-    """Range, mean, population std and shape of the finite values."""
-    finite = np.isfinite(values)
-    values = values if finite.all() else values[finite]
-    if not len(values):
-        return {}
-    with np.errstate(over="ignore", invalid="ignore"):  # values near 1e308 square to infinity: no std then
-        low, high, mean, std = (float(f(values)) for f in (np.min, np.max, np.mean, np.std))
-    mean = min(max(mean, low), high)  # rounding can carry the mean of equal values past them
-    whole = integer and max(-low, high) <= 2**53
-    shape = {} if whole and high - low < 10 else {"distribution": shape_of(values)}
-    return {
-        "type": "integer" if whole else "number",
-        "min": low,
-        "max": high,
-        "mean": mean,
-        "std": std,
-        "quantiles": quantiles_of(values) if quantiles else None,
-        **shape,
-    }
-
-
-def _date_figures(dates: "pd.Series[Any]") -> dict[str, Any]:
-    """Plain days when no value has a time of day, so that generated values have none either."""
-    low, high = pd.Timestamp(dates.min()), pd.Timestamp(dates.max())
-    days = low.tzinfo is None and bool((dates == dates.dt.normalize()).all())
-    texts = [
-        day.date().isoformat() if days else day.isoformat(timespec="microseconds") for day in (low, high)
-    ]
-    return {"type": "datetime", "min": texts[0], "max": texts[1]}
 
 
 def _category_figures(present: "pd.Series[Any]", all_texts: bool) -> dict[str, Any]:
@@ -394,7 +362,7 @@ def _text_figures(present: "pd.Series[Any]") -> dict[str, Any]:
     if not kept:
         return {"type": "text"}
     total = sum(kept.values())
-    figures = _number_figures(np.asarray(lengths, dtype=np.float64), True)
+    figures = number_figures(np.asarray([lengths], dtype=np.float64), np.array([True]))[0]
     return {
         "type": "text",
         "categories": tuple(kept),

@@ -8,17 +8,18 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from errors import TooLarge
 from records.sample import SampleFacts
-from records.schema import MAX_FEATURES
+from records.schema import MAX_FEATURES, Schema
 from rows.limits import Limits
 from rows.samples import read_sample
 from rows.taking import facts_of
 from sandbox import wire
-from schema_utils import infer_from_frame
+from schema_utils import fields_of
 
 __all__ = ["SAMPLE_OPERATIONS", "SampleOperations", "described", "warm_up"]
 
@@ -71,12 +72,25 @@ def described(frame: pd.DataFrame) -> SampleFacts:
         rows=len(frame),
         cut_at=frame.attrs.get("cut_at"),
         columns=tuple(frame.columns),
-        empty=tuple(frame.columns[frame.isna().all()]),
+        empty=tuple(frame.columns[np.flatnonzero(frame.isna().to_numpy().all(axis=0))]),
         head=_head(frame),
-        schema_=infer_from_frame(frame) if frame.shape[1] <= MAX_FEATURES else None,
+        schema_=_schema_of(frame),
         told=facts_of(frame),
         index=frame.attrs.get("index", False),
     )
+
+
+def _schema_of(frame: pd.DataFrame) -> Schema | None:
+    """What the columns show; None where that is too long to be sent, as soon as it is."""
+    if frame.shape[1] > MAX_FEATURES:
+        return None
+    fields, size = [], 0
+    for field in fields_of(frame):
+        fields.append(field)
+        size += sum(len(str(value)) for value in field.categories or ())
+        if size > MAX_FACTS:
+            return None
+    return Schema(features=tuple(fields))
 
 
 def _limits_of(header: Mapping[str, Any]) -> Limits:

@@ -45,6 +45,14 @@ TEXT = "text"  # what the one feature of a model is called that reads texts and 
 LARGEST_INTEGER = 2**53  # bounds are float64, exact up to here
 
 
+_FOREIGN = {
+    "category": ("min", "max", "mean", "std", "quantiles"),
+    "boolean": ("min", "max", "std", "categories", "weights", "quantiles"),
+    "datetime": ("mean", "std", "categories", "weights", "quantiles"),
+    "text": ("quantiles",),
+}
+
+
 class FieldSpec(Record):
     """One feature. `min` and `max` of a datetime are ISO 8601 strings, of all others numbers.
 
@@ -107,12 +115,7 @@ class FieldSpec(Record):
 
     def _check_what_applies(self) -> None:
         """A key that would be ignored is an error: who wrote it meant something by it."""
-        foreign = {
-            "category": ("min", "max", "mean", "std", "quantiles"),
-            "boolean": ("min", "max", "std", "categories", "weights", "quantiles"),
-            "datetime": ("mean", "std", "categories", "weights", "quantiles"),
-            "text": ("quantiles",),
-        }.get(self.type, ("categories", "weights"))
+        foreign = _FOREIGN.get(self.type, ("categories", "weights"))
         if self.type in ("category", "datetime"):
             foreign = (*foreign, "group")
         given = [key for key in foreign if getattr(self, key) is not None]
@@ -260,7 +263,7 @@ class Schema(Record):
 
 def _check_text(what: str, text: str) -> None:
     """NUL and lone surrogates cannot be stored by PostgreSQL nor written as UTF-8."""
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+    if "\0" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)):
         raise ValueError(f"{what} has a character that cannot be stored; remove NUL and lone surrogates")
 
 

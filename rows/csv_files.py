@@ -10,13 +10,15 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, BinaryIO
+from itertools import chain, islice
+from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from errors import InvalidSample
+from rows.blocks import replaced, text_blocks, text_positions
 from rows.limits import INDEX, Limits, check_unique, check_width
 
 __all__ = ["chunks", "read_csv"]
@@ -47,7 +49,7 @@ _OTHER_FILES = (
     (b"%PDF", "a PDF"),
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-_DECIMAL_COMMA = r"\s*[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)?(?:,\d+)?(?:[eE][+-]?\d+)?\s*"
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)?(?:,\d+)?(?:[eE][+-]?\d+)?\s*")
 _AS_CSV = "Save it as CSV with one header line, or as Parquet."
 
 
@@ -133,16 +135,28 @@ def _text(file: BinaryIO, encoding: str) -> Iterator[io.TextIOWrapper]:
         text.detach()
 
 
-def _records(text: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and values of each record that is not blank. Raises csv.Error."""
-    reader = csv.reader(_lines(text), delimiter=separator)
-    line, blank = 1, 0
-    for record in reader:
-        if (record and any(value.strip() for value in record[:1] + record[1:2])) or len(record) > 1:
-            yield line, record
+def _records(text: io.TextIOWrapper, separator: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Line number and width of each record that is not blank, with the values of the first. Raises csv.Error.
+
+    A line without quotes is a record, as wide as its separators say, and needs no parser.
+    """
+    lines, longest = _lines(text), csv.field_size_limit()
+    line, blank, header = 1, 0, True
+    for written in lines:
+        began = line
+        if header or '"' in written or len(written) > longest:
+            reader = csv.reader(chain((written,), lines), delimiter=separator)
+            record = next(reader)
+            line, width = line + reader.line_num, len(record)
+            is_blank = width < 2 and not any(value.strip() for value in record)
+        else:
+            line, width, record = line + 1, written.count(separator) + 1, []
+            is_blank = width < 2 and not written.strip()
+        if not is_blank:
+            yield began, width, record
+            header = False
         elif (blank := blank + 1) > MAX_BLANK_LINES:
             raise csv.Error(f"it has more than {MAX_BLANK_LINES:,} empty lines")
-        line = reader.line_num + 1
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
@@ -158,7 +172,7 @@ def _separator(file: BinaryIO, encoding: str) -> str:
     for separator in SEPARATORS:
         try:
             with _text(file, encoding) as text:
-                widths = [len(record) for _, record in islice(_records(text, separator), SNIFFED_RECORDS)]
+                widths = [width for _, width, _ in islice(_records(text, separator), SNIFFED_RECORDS)]
         except csv.Error:
             continue
         if widths and widths[0] > 1:
@@ -173,16 +187,15 @@ def _check_shape(text: io.TextIOWrapper, separator: str, name: str, limits: Limi
     records = _records(text, separator)
     count = 0
     try:
-        _, header = next(records, (0, []))
+        _, _, header = next(records, (0, 0, []))
         _check_header(header, name, limits)
         most = limits.rows_of(len(header))
-        for count, (line, record) in enumerate(records, start=1):
+        for count, (line, width, _) in enumerate(records, start=1):
             if count > most:
                 break
-            if len(record) != len(header):
+            if width != len(header):
                 raise InvalidSample(
-                    f"Line {line} of the sample {name!r} has {_values(len(record))}, "
-                    f"the header has {len(header)}.",
+                    f"Line {line} of the sample {name!r} has {_values(width)}, the header has {len(header)}.",
                     hint="Give every line the same columns; quote a value that holds the separator.",
                 )
     except csv.Error as error:
@@ -225,21 +238,19 @@ def _kept_columns(frame: pd.DataFrame, header: list[str], name: str) -> list[int
 
 def _with_decimal_commas(frame: pd.DataFrame) -> pd.DataFrame:
     """1,5 and 1.234,5 as numbers, in each column of which every value is one and at least one has a comma."""
-    read = ((column, _decimal_commas(frame[column])) for column in frame.columns)
-    return frame.assign(**{column: numbers for column, numbers in read if numbers is not None})
-
-
-def _decimal_commas(column: "pd.Series[Any]") -> "pd.Series[Any] | None":
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return None
-    texts = column.dropna()
-    if pd.api.types.infer_dtype(texts) != "string" or not texts.str.contains(",").any():
-        return None
-    if not texts.str.fullmatch(_DECIMAL_COMMA).all():
-        return None
-    plain = column.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-    numbers = pd.to_numeric(plain, errors="coerce")
-    return None if bool((numbers.isna() != column.isna()).any()) else numbers.astype(np.float64)
+    read: dict[str, npt.NDArray[np.float64]] = {}
+    for block in text_blocks(frame, text_positions(frame)):
+        comma = block.some(np.array(["," in text for text in block.texts]))
+        if (found := block.only(comma)) is None:
+            continue
+        decimal = found.every(np.array([_DECIMAL_COMMA.fullmatch(t) is not None for t in found.texts]))
+        if (found := found.only(decimal)) is None:
+            continue
+        plain = pd.Series([text.replace(".", "").replace(",", ".") for text in found.texts], dtype="str")
+        numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64)
+        for place in np.flatnonzero(found.every(~np.isnan(numbers))).tolist():
+            read[str(frame.columns[found.positions[place]])] = found.column(place, numbers)
+    return replaced(frame, read)
 
 
 def _values(count: int) -> str:

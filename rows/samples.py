@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from errors import InvalidSample
+from rows.blocks import replaced
 from rows.csv_files import chunks, read_csv
 from rows.limits import STANDARD, Limits
 from rows.parquet_files import is_parquet, read_parquet
@@ -43,9 +44,7 @@ def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.Data
         )
     cut_at, index = frame.attrs.get("cut_at"), frame.attrs.get("index", False)
     frame = _sendable(frame)
-    while (
-        len(frame) > 1 and (taken := int(frame.memory_usage(index=False, deep=True).sum())) > limits.decoded
-    ):
+    while len(frame) > 1 and (taken := _bytes_of(frame)) > limits.decoded:
         cut_at = max(1, min(len(frame) - 1, int(len(frame) * limits.decoded / taken)))
         frame = frame.iloc[:cut_at].copy()
     frame.attrs.clear()
@@ -53,11 +52,31 @@ def read_sample(file: BinaryIO, name: str, limits: Limits = STANDARD) -> pd.Data
     return frame
 
 
+def _bytes_of(frame: pd.DataFrame) -> int:
+    """What its columns take, texts and all: `memory_usage` asks each column in turn."""
+    plain = sum(dtype.itemsize for dtype in frame.dtypes if not _may_hold_more(dtype))
+    rest = frame.iloc[:, [place for place, dtype in enumerate(frame.dtypes) if _may_hold_more(dtype)]]
+    arrow = rest.iloc[:, [getattr(dtype, "storage", "") == "pyarrow" for dtype in rest.dtypes]]
+    others = rest.iloc[:, [getattr(dtype, "storage", "") != "pyarrow" for dtype in rest.dtypes]]
+    texts = sum(column.array.nbytes for _, column in arrow.items())
+    return len(frame) * int(plain) + int(texts) + int(others.memory_usage(index=False, deep=True).sum())
+
+
 def _sendable(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns in types that can be sent to a model, see `sandbox.wire`."""
-    return frame.assign(
-        **{title: read for title in frame.columns if (read := _as_sent(frame[title])) is not None}
-    )
+    odd = [
+        title
+        for title, dtype in frame.dtypes.items()
+        if dtype in (object, np.uint64) or getattr(dtype, "kind", "") == "m"
+    ]
+    read = ((title, _as_sent(frame[title])) for title in odd)
+    changed = {str(title): column for title, column in read if column is not None}
+    return replaced(frame, changed)
+
+
+def _may_hold_more(dtype: Any) -> bool:
+    """Whether its values may lie beside the column's own array."""
+    return not isinstance(dtype, np.dtype) or dtype.kind == "O"
 
 
 def _as_sent(column: "pd.Series[Any]") -> "pd.Series[Any] | None":

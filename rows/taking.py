@@ -3,20 +3,24 @@
 Promises: does what a `Match` says and no more, and keeps count of it. Leaves deciding to `rows.matching`.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from interruption import check
 from records.sample import ColumnFacts
 from rows import encoding
+from rows.blocks import VALUES, replaced, text_blocks
 from rows.matching import Match
 
 __all__ = ["MARKERS", "FrameTable", "as_numbers", "facts_of", "inputs_of"]
 
 MARKERS = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none"})  # what stands for a missing number
+EXACT = 2**53  # up to here a whole number and the float that is read of it are one
 MOST_VALUES = 1_000  # different ones of a column that may be 0/1 columns of the model, or a label
 MOST_FRACTIONS = 100  # of them: a column of measurements is neither
 TOLD_COLUMNS, TOLD_VALUES, TOLD_TEXT = 500, 30, 100  # of a sample's facts
@@ -31,6 +35,7 @@ class FrameTable:
             str(name) for name, dtype in frame.dtypes.items() if getattr(dtype, "kind", "O") not in "biufM"
         }
         self._texts: dict[str, bool] = {}
+        self._pieces = {name: piece for piece in _pieces(frame) for name in piece}
         self._values: dict[str, tuple[str, ...]] = {}
 
     @cached_property
@@ -40,13 +45,19 @@ class FrameTable:
     def text(self, name: str) -> bool:
         if name not in self._may_hold_text:
             return False
-        if name not in self._texts:
+        if name in self._pieces:  # of a wide table most are asked for: with this one those beside it
+            piece = self._pieces[name]
+            read = _read(self._frame, piece)
+            for other in piece:
+                self._texts[other] = other in read and read[other] is None
+                del self._pieces[other]
+        elif name not in self._texts:
             check()
             self._texts[name] = _holds_text(self._frame[name]) and as_numbers(self._frame[name]) is None
         return self._texts[name]
 
     def written_numbers(self, name: str) -> bool:
-        return name in self._may_hold_text and _holds_text(self._frame[name]) and not self.text(name)
+        return name in self._may_hold_text and not self.text(name) and _holds_text(self._frame[name])
 
     def values(self, name: str) -> tuple[str, ...]:
         if name not in self._values:
@@ -85,14 +96,16 @@ def inputs_of(frame: pd.DataFrame, match: Match) -> tuple[pd.DataFrame, dict[str
     features = {column: feature for feature, column in match.taken}
     inputs = frame[[column for _, column in match.taken]]
     read: dict[str, int] = {}
-    changed: dict[str, pd.Series[Any]] = {}
+    changed: dict[str, Any] = {}
+    texts = {name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.StringDtype)}
+    at_once = _read(frame, [column for column in match.numbers if column in texts])
     for column in match.numbers:
         check()
-        numbers = as_numbers(frame[column])
+        numbers = at_once.get(column) if column in texts else as_numbers(frame[column])
         if numbers is not None:
-            read[column] = int(numbers.isna().sum() - frame[column].isna().sum())
+            read[column] = int(np.isnan(numbers).sum() - frame[column].isna().sum())
             changed[column] = numbers
-    inputs = inputs.assign(**changed)  # at once: each time the whole table is copied
+    inputs = replaced(inputs, changed)
     inputs = inputs.set_axis(pd.Index([features[column] for column in inputs.columns], dtype="str"), axis=1)
     if match.encoded:
         made = [encoding.encode(frame[encoded.column], encoded) for encoded in match.encoded]
@@ -100,6 +113,45 @@ def inputs_of(frame: pd.DataFrame, match: Match) -> tuple[pd.DataFrame, dict[str
         known = set(inputs.columns)
         inputs = inputs[[name for name in match.order if name in known]]
     return inputs, read
+
+
+def _pieces(frame: pd.DataFrame) -> Iterator[list[str]]:
+    """The names of the columns of texts, as many together as are looked at in one go."""
+    names = [str(name) for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.StringDtype)]
+    step = max(1, VALUES // max(1, len(frame)))
+    return (names[start : start + step] for start in range(0, len(names), step))
+
+
+def _read(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, npt.NDArray[np.float64] | None]:
+    """`as_numbers` of columns of texts, many at once; those without any value are not in it."""
+    places = {str(name): place for place, name in enumerate(frame.columns)}
+    found: dict[str, npt.NDArray[np.float64] | None] = {}
+    for every in text_blocks(frame, [places[name] for name in names]):
+        found |= dict.fromkeys(str(frame.columns[position]) for position in every.positions)
+        # The first value tells of nearly every column of words that it is none of numbers.
+        marked, numbers = _as_marked([every.texts[start] for start in every.starts.tolist()])
+        if (block := every.only(marked | ~np.isnan(numbers))) is None:
+            continue
+        marked, numbers = _as_marked(block.texts)
+        lacking = np.isnan(numbers)
+        read = block.every(~lacking | marked) & block.some(~lacking)
+        far = block.some(np.abs(np.where(lacking, 0.0, numbers)) >= EXACT)
+        for place, position in enumerate(block.positions):
+            name = str(frame.columns[position])
+            if far[place]:  # whole numbers of that size are read otherwise beside others than alone
+                alone = as_numbers(frame.iloc[:, position])
+                found[name] = None if alone is None else alone.to_numpy()
+            else:
+                found[name] = block.column(place, numbers) if read[place] else None
+    return found
+
+
+def _as_marked(texts: Sequence[str]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Which of the texts stand for a missing number, and all as numbers, nan where they are none."""
+    plain = [text.strip() for text in texts]
+    marked = np.array([text.lower() in MARKERS for text in plain])
+    kept = pd.Series(plain, dtype="str").mask(marked)
+    return marked, pd.to_numeric(kept, errors="coerce").to_numpy(dtype=np.float64)
 
 
 def _facts(table: FrameTable, name: str, column: "pd.Series[Any]") -> ColumnFacts:

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scan": set(),
     "upgrades": set(),
     "rows": set(),
-    "schema_utils": {"rows.shapes"},
+    "schema_utils": {"rows.blocks", "rows.dates", "rows.shapes"},
     "example_models": set(),
     "reports": set(),
     "auth": {"settings"},
@@ -113,8 +113,8 @@ CHILD_HOLDS_ONLY = {
     "bundles", "errors", "estimators", "explainability", "explainers", "interruption", "lockdown", "mining",
     "model_process", "model_utils", "records", "rows.column_names", "rows.common_words", "rows.csv_files",
     "rows.encoding", "rows.joint", "rows.labels", "rows.limits", "rows.matching", "rows.names",
-    "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.shapes", "rows.taking", "sandbox.wire",
-    "scan", "schema_utils", "upgrades",
+    "rows.blocks", "rows.dates", "rows.one_hot", "rows.parquet_files", "rows.samples", "rows.shapes",
+    "rows.taking", "sandbox.wire", "scan", "schema_utils", "upgrades",
 }  # fmt: skip
 MOST_LINES = 480
 # The client is one file by promise: people copy it beside their model.
