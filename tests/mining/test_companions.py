@@ -21,6 +21,8 @@ from scan.files import scan
 from tests.support.companion_corpus import COMPANIONS, TABLE, TARGET, companions, installed
 from tests.support.model_corpus import Fitted
 
+# The libraries tell pandas' own changes to whoever runs them; a child tells no deprecations either.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 CITIES = {"Bern", "Oslo", "Rome"}
 
 
