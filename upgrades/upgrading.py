@@ -11,7 +11,17 @@ from typing import Any
 import sklearn
 
 from errors import VersionMismatch
-from upgrades import ada_boost, against_each_other, boosters, boosting, columns, linear, others, trees
+from upgrades import (
+    ada_boost,
+    against_each_other,
+    boosters,
+    boosting,
+    columns,
+    companions,
+    linear,
+    others,
+    trees,
+)
 from upgrades.stand_ins import Imputer
 from upgrades.steps import Release, State, Step, Upgrade, release_of
 
@@ -21,7 +31,7 @@ OLDEST: Release = (0, 20)
 TODAY = release_of(sklearn.__version__) or (0, 0)
 STEPS: tuple[Step, ...] = (
     *trees.STEPS, *boosting.STEPS, *columns.STEPS, *linear.STEPS, *ada_boost.STEPS, *others.STEPS,
-    *boosters.STEPS, *against_each_other.STEPS,
+    *boosters.STEPS, *against_each_other.STEPS, *companions.STEPS,
 )  # fmt: skip
 VERSION = "_sklearn_version"
 

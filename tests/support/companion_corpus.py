@@ -90,7 +90,7 @@ def _encoders() -> Iterator[Fitted]:
     library = importlib.import_module("category_encoders")
     for name in library.__all__:
         encoder: Any = getattr(library, name)
-        if not isinstance(encoder, type) or name in ("PolynomialWrapper", "NestedCVWrapper", "GrayEncoder"):
+        if not isinstance(encoder, type) or name in ("PolynomialWrapper", "NestedCVWrapper"):
             continue
         try:
             first: Any = encoder
