@@ -164,8 +164,9 @@ def _tables() -> Iterator[Case]:
     parts = pd.DataFrame({"year": when.dt.year, "month": when.dt.month, "day": when.dt.day})
     sales = parts["month"] * 3.0 + parts["day"]
     model = RandomForestRegressor(**FOREST).fit(parts, sales)
-    yield project("dates as texts, parsed by hand", pickled(model), csv(days.assign(sales=sales), "sales.csv"),
-        "sales", model.score(parts, sales), kind=kind).then(r"takes 'year'|lacks|does not have",
+    dated = csv(days.assign(sales=sales), "sales.csv")
+    yield project("dates as texts, parsed by hand", pickled(model), dated, "sales",
+        model.score(parts, sales), kind=kind).then(r"takes 'year'|lacks|does not have",
         sample=csv(parts.assign(sales=sales)))  # fmt: skip
     data = table("wine")
     x, y = data.drop(columns="quality"), data["quality"] * 1000
