@@ -170,7 +170,8 @@ def _networks(made: dict[str, bytes], truth: dict[str, float]) -> Iterator[Case]
     yield project("weights alone", File("weights.h5", made["bank-weights.h5"]), bank, "Exited", None,
         kind=kind).then(r"weights", model=h5, beside=(scaler,))  # fmt: skip
     yield project("a Keras model in a pickle", File("model.pkl", made["bank-keras.pkl"]), bank, "Exited",
-        None, kind=kind).then(r"model\.save\(.*scales|scales.*joblib", model=h5, beside=(scaler,))  # fmt: skip
+        None, kind=kind).then(r"model\.save\(.*scales|scales.*joblib", model=h5,
+            beside=(scaler,))  # fmt: skip
     layers = {"class_name": "Sequential", "config": {"name": "sequential", "layers": [{"class_name": "Dense",
         "config": {"units": 1, "activation": "sigmoid", "batch_input_shape": [None, 7]}}]},
         "keras_version": "2.11.0", "backend": "tensorflow"}  # fmt: skip

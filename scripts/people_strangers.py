@@ -1,4 +1,5 @@
-"""More of what strangers have: other ways to save, searches and stacks, dates and marks in tables of all kinds."""
+"""More of what strangers have: other ways to save, searches, stacks, dates and marks in all kinds "
+"of tables."""
 
 from __future__ import annotations
 
@@ -74,11 +75,13 @@ def _ways_to_save() -> Iterator[Case]:
     data = table("heart")
     x, y = data.drop(columns=["Unnamed: 0", "target"]), data["target"]
     folds = [RandomForestClassifier(5, max_depth=4, random_state=i).fit(x[i::3], y[i::3]) for i in range(3)]
-    yield project("a list of three folds' models", joblibbed(folds, "models_cv.joblib"), csv(data, "heart.csv"),
+    yield project("a list of three folds' models", joblibbed(folds, "models_cv.joblib"), csv(data,
+        "heart.csv"),
         "target", folds[0].score(x, y), kind=kind).then(CHOOSE, config={"entry": "0"})  # fmt: skip
     boosted = xgboost.XGBClassifier(n_estimators=12, max_depth=3).fit(x, y)
     for name in ("xgb_model.json", "xgb_model.ubj"):
-        yield project(f"XGBoost, names inside, {name}", saved(boosted.save_model, name), csv(data, "heart.csv"),
+        yield project(f"XGBoost, names inside, {name}", saved(boosted.save_model, name), csv(data,
+            "heart.csv"),
             "target", boosted.score(x, y), kind=kind)  # fmt: skip
 
 
