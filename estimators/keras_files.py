@@ -6,6 +6,7 @@ Runs in the child. Promises: under strict policy no code that a file carries; Ke
 """
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,13 @@ def open_keras_hdf5(data: bytes, *, safe: bool) -> Network:
     with open_image(data) as file:
         text = file.attrs["model_config"]
         config = json_utils.decode(text.decode("utf-8") if isinstance(text, bytes) else text)
-        with saving_options.keras_option_scope(use_legacy_config=True), serialization_lib.SafeModeScope(safe):
+        with (
+            warnings.catch_warnings(),
+            saving_options.keras_option_scope(use_legacy_config=True),
+            serialization_lib.SafeModeScope(safe),
+        ):
+            # Advice to who writes a network today; every file of Keras 2 asks for it.
+            warnings.filterwarnings("ignore", "Do not pass an `input_shape`", UserWarning)
             model = saving_utils.model_from_config(_of_keras_3(config))
             weights = saving_lib.safe_get_h5_group(file, "model_weights")
             legacy_h5_format.load_weights_from_hdf5_group(weights, model)
@@ -66,9 +73,11 @@ def _of_keras(model: Any) -> Network:
             hint="Put keras.Input((features,)) before the first layer, or fit it, and save it again.",
         )
     inputs = tuple(_keras_input(one, alone=len(model.inputs) == 1) for one in model.inputs)
+    # One tensor, a list of them, a dict by name: as the network was built. A Sequential takes the one.
+    structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
     def run(arrays: list[npt.NDArray[Any]]) -> Sequence[Any]:
-        answer = model(arrays[0] if len(arrays) == 1 else arrays, training=False)
+        answer = model(keras.tree.pack_sequence_as(structure, arrays), training=False)
         parts = answer if isinstance(answer, tuple | list) else (answer,)
         return [keras.ops.convert_to_numpy(part) for part in parts]
 

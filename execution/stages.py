@@ -274,6 +274,14 @@ class Execution:
             return missing
         before = len(self.errors)
         found = self._section("accuracy", scored)
+        if found.value is not None and not self.sample.named and (found.value.r2 or 0.0) < 0:
+            # What was taken for the label is another column, or on a scale of its own: a guess, no figure.
+            return Section[Accuracy].not_applicable(
+                f"No target was named, and the answers do not fit {self.sample.target!r}, which was "
+                f"taken as the "
+                f"label (R2 {found.value.r2:.3g}): name the column that the model was trained on as "
+                f"the target."
+            )
         if found.status == "ok" or self.sample.named or self.errors[before].code != InvalidSample.code:
             return found
         del self.errors[before:]  # nobody named the label, so it is no error that it cannot be read

@@ -17,7 +17,7 @@ __all__ = ["UNKNOWN_CATEGORY", "after_companion", "mine_companion"]
 
 UNKNOWN_CATEGORY = "unknown"  # where a model takes text and keeps none of it
 # Rooms of feature-engine whose steps leave the values of a column as they are.
-UNCHANGED = {"imputation", "selection", "outliers"}
+UNCHANGED = {"imputation", "selection", "outliers", "preprocessing"}
 COUNTED = {"CountEncoder", "CountFrequencyEncoder"}  # whose figures are how often a category occurred
 
 
@@ -97,6 +97,8 @@ def _by_category_encoders(step: Any) -> Found:
 
 
 def _by_feature_engine(step: Any, room: str) -> Found:
+    if room == "preprocessing":  # MatchCategories
+        return {str(name): (list(kept), None) for name, kept in getattr(step, "category_dict_", {}).items()}
     if room != "encoding":
         return {}
     found: Found = {}

@@ -273,6 +273,9 @@ def _inside(step: Any, columns: Columns) -> Iterator[tuple[Any, Columns]]:
         yield calibrated.estimator, columns
     if type(step).__name__ in ("FrozenEstimator",):
         yield step.estimator, columns
+    if hasattr(step, "variables_") and hasattr(step, "transformer_"):  # feature-engine's wrapper
+        by_name = dict(zip(map(str, step.feature_names_in_), columns, strict=True))
+        yield step.transformer_, [by_name[str(name)] for name in step.variables_]
     if not trees_of(step):
         subsets = getattr(step, "estimators_features_", None)
         for position, inner in enumerate(list(getattr(step, "estimators_", ()))[:MEMBERS]):

@@ -201,6 +201,10 @@ def _not_the_models(
         hints.append(f"Add {'it' if len(unknown) == 1 else 'them'}, or say it in a schema.")
     else:
         hints.append("Send rows of the model's own columns, or no sample: rows are made without one.")
+        if not fit and texts:
+            hints.append(
+                "If a vectorizer made the model's columns out of a text, send that beside the model."
+            )
     hints.append(
         f"The model takes {listed(list(info.features))}. The sample has {listed(list(table.names))}."
     )

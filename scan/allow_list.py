@@ -203,8 +203,9 @@ def why_refused(module: str, name: str) -> Refused:
     if library in CODE_IN_FILES or (library == "types" and name == "CodeType"):
         return Refused(
             f"carries code inside of the file ({library}: a lambda, a function or an own class)",
-            "Replace lambdas and own functions by NumPy functions or plain scikit-learn steps, and save the "
-            "model with joblib.",
+            "Replace lambdas and own functions by NumPy functions or plain scikit-learn steps; of "
+            "an object of an "
+            "own class save the fitted model inside of it, by itself: joblib.dump(it.model, 'model.joblib').",
         )
     if (found := DENIED.get((module, name))) is not None:
         return Refused(found, _NEVER)

@@ -106,11 +106,11 @@ def own_class(model: Any) -> Any:
 
 def cases() -> Iterator[Case]:
     """All cases, made anew."""
-    from scripts import people_bundles, people_formats, people_mistakes, people_projects
+    from scripts import people_bundles, people_formats, people_mistakes, people_projects, people_strangers
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for module in (people_projects, people_bundles, people_formats, people_mistakes):
+        for module in (people_projects, people_bundles, people_formats, people_mistakes, people_strangers):
             yield from module.cases()
 
 

@@ -168,14 +168,16 @@ def _networks(made: dict[str, bytes], truth: dict[str, float]) -> Iterator[Case]
     yield project("iris.keras", File("iris.keras", made["iris-keras.keras"]), iris, "Species",
         truth["iris-keras.keras"], kind=kind).told(install)  # fmt: skip
     yield project("weights alone", File("weights.h5", made["bank-weights.h5"]), bank, "Exited", None,
-        kind=kind).then(r"weights", model=h5)  # fmt: skip
+        kind=kind).then(r"weights", model=h5, beside=(scaler,))  # fmt: skip
     yield project("a Keras model in a pickle", File("model.pkl", made["bank-keras.pkl"]), bank, "Exited",
-        None, kind=kind).then(r"model\.save\(", model=h5)  # fmt: skip
+        None, kind=kind).then(r"model\.save\(.*scales|scales.*joblib", model=h5,
+            beside=(scaler,))  # fmt: skip
     layers = {"class_name": "Sequential", "config": {"name": "sequential", "layers": [{"class_name": "Dense",
         "config": {"units": 1, "activation": "sigmoid", "batch_input_shape": [None, 7]}}]},
         "keras_version": "2.11.0", "backend": "tensorflow"}  # fmt: skip
     yield project("model.json, the layers alone", File("model.json", json.dumps(layers).encode()), bank,
-        "Exited", None, kind=kind).then(r"keras.*model\.save\(|weights", model=h5)  # fmt: skip
+        "Exited", None, kind=kind).then(
+        r"keras.*model\.save\(|weights", model=h5, beside=(scaler,))  # fmt: skip
     yield Case("PyTorch", "model.pth, a state_dict", Post(_state_dict(), iris,
         "Species")).told(r"state_dict|weights.*(torch\.jit|torch\.export|onnx)")  # fmt: skip
 

@@ -58,14 +58,16 @@ def _own_code(made: dict[str, bytes], truth: dict[str, float]) -> Iterator[Case]
         pipe.score(x, y), kind=kind, uses=x).then(r"__main__.*(inside|itself|without)|save the",
         model=joblibbed(pipe))  # fmt: skip
     yield project("cloudpickle of a class of the notebook", File("model.pkl", cloudpickle.dumps(ours)),
-        heart, "target", pipe.score(x, y), kind=kind, uses=x).then(r"contained",
-        config={"policy": "contained"})  # fmt: skip
+        heart, "target", pipe.score(x, y), kind=kind, uses=x).then(r"inside of it, by itself",
+        model=joblibbed(pipe))  # fmt: skip
     data = table("diabetes")
     x, y = data.iloc[:, :-1].values, data["Outcome"]
     logged = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression(max_iter=500)).fit(x, y)
     yield project("dill, a lambda in the pipeline", File("model.pkl", made["diabetes-dill.pkl"]),
         csv(data, "diabetes.csv"), "Outcome", truth["diabetes-dill.pkl"],
         kind=kind).then(r"dill.*joblib\.dump|joblib\.dump.*dill", model=joblibbed(logged))  # fmt: skip
+    prices = table("cars")
+    dear = csv(prices.assign(Dear=prices.pop("Selling_Price") > 4), "cars_dear.csv")
     for name, file, sample, target in (
         ("imbalanced-learn, SMOTE in the pipeline", "fraud-imblearn.pkl", "fraud", "Class"),
         ("category_encoders in the pipeline", "cars-category-encoders.pkl", "cars", "Selling_Price"),
@@ -73,7 +75,8 @@ def _own_code(made: dict[str, bytes], truth: dict[str, float]) -> Iterator[Case]
         yield project(name, File("model.pkl", made[file]), csv(table(sample), f"{sample}.csv"), target,
             truth[file],
                       kind="companion library").told(
-            r"pip install (imbalanced-learn|category[-_]encoders)")  # fmt: skip
+            r"pip install (imbalanced-learn|category[-_]encoders)").then(
+            r"no class of the model|none of|not the model's classes", sample=dear, target="Dear")  # fmt: skip
     data = table("heart")
     x = data.drop(columns=["Unnamed: 0", "target"])
     forest = RandomForestClassifier(**FOREST).fit(x, data["target"])

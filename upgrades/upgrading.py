@@ -18,6 +18,7 @@ from upgrades import (
     boosters,
     boosting,
     columns,
+    companions,
     linear,
     others,
     several_outputs,
@@ -36,6 +37,7 @@ TODAY = release_of(sklearn.__version__) or (0, 0)
 STEPS: tuple[Step, ...] = (
     *trees.STEPS, *boosting.STEPS, *columns.STEPS, *linear.STEPS, *ada_boost.STEPS, *others.STEPS,
     *boosters.STEPS, *against_each_other.STEPS, *several_outputs.STEPS, *transformers.STEPS, *ties.STEPS,
+    *companions.STEPS,
 )  # fmt: skip
 VERSION = "_sklearn_version"
 

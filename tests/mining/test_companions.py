@@ -21,6 +21,8 @@ from scan.files import scan
 from tests.support.companion_corpus import COMPANIONS, TABLE, TARGET, companions, installed
 from tests.support.model_corpus import Fitted
 
+# The libraries tell pandas' own changes to whoever runs them; a child tells no deprecations either.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 CITIES = {"Bern", "Oslo", "Rome"}
 
 
@@ -62,7 +64,22 @@ def test_encoders_tell_their_categories(library: str) -> None:
     told = {one.label: fields(one.model) for one in every() if one.label.startswith(library)}
     with_texts = {label: found for label, found in told.items() if "city" in found}
     lacking = {label for label, found in with_texts.items() if set(found["city"].categories or ()) != CITIES}
-    assert lacking <= {"category_encoders HashingEncoder", "category_encoders MultiHotEncoder"}
+    hashed = {"category_encoders HashingEncoder", "category_encoders MultiHotEncoder"}
+    dropped = {"feature_engine SelectByTargetMeanPerformance"}  # the column: nothing behind it knows of it
+    assert lacking <= hashed | dropped
+
+
+def test_what_a_wrapped_transformer_remembers_is_told_of_its_columns() -> None:
+    wrappers = pytest.importorskip("feature_engine.wrappers")
+    selection = pytest.importorskip("feature_engine.selection")
+    steps = (
+        selection.DropFeatures(["city", "plan"]),
+        wrappers.SklearnTransformerWrapper(StandardScaler(), variables=["income"]),
+        LogisticRegression(),
+    )
+    found = fields(make_pipeline(*steps).fit(TABLE, TARGET))
+    assert found["income"].mean == pytest.approx(TABLE["income"].mean())
+    assert found["age"].mean != pytest.approx(TABLE["age"].mean())  # which no scaler knows
 
 
 def test_counting_encoders_tell_how_often_each_occurs() -> None:

@@ -190,6 +190,8 @@ def test_without_h5py_the_line_that_installs_it_is_told(monkeypatch: pytest.Monk
     assert "pip install keras torch h5py" in error.value.hint
 
 
+# Of what Keras' and torch's own calls tell each other; what a file's reader would be told is an error here.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", ["keras2_sequential", "keras2_functional", "keras2_lstm"])
 def test_models_of_keras_2_give_the_answers_that_keras_2_gave(name: str) -> None:
     pytest.importorskip("torch")

@@ -229,7 +229,7 @@ def test_a_distribution_in_a_search_is_inert_and_the_search_still_predicts() -> 
     from sklearn.model_selection import RandomizedSearchCV
 
     frame = models.numbers(60)
-    for drawn in (scipy.stats.uniform(0.1, 2), scipy.stats.loguniform(0.1, 2)):
+    for drawn in (scipy.stats.uniform(0.1, 2), scipy.stats.loguniform(0.1, 2), scipy.stats.randint(1, 4)):
         search = RandomizedSearchCV(LogisticRegression(), {"C": drawn}, n_iter=2, cv=2, random_state=0)
         search.fit(frame, models.positive(frame))
         again = load(io.BytesIO(pickle.dumps(search)), "strict")

@@ -47,10 +47,28 @@ ENGINE: dict[str, tuple[str, ...]] = {
                        "BoxCoxTransformer", "YeoJohnsonTransformer", "ArcsinTransformer"),
     "scaling": ("MeanNormalizationScaler",),
     "selection": ("DropConstantFeatures", "DropDuplicateFeatures", "DropCorrelatedFeatures",
-                  "SmartCorrelatedSelection", "DropHighPSIFeatures"),
-    "creation": ("CyclicalFeatures",),
+                  "SmartCorrelatedSelection", "DropHighPSIFeatures", "DropFeatures", "SelectByShuffling",
+                  "SelectBySingleFeaturePerformance", "SelectByTargetMeanPerformance",
+                  "RecursiveFeatureElimination", "RecursiveFeatureAddition"),
+    "creation": ("CyclicalFeatures", "RelativeFeatures"),
+    "wrappers": ("SklearnTransformerWrapper",),
+    "preprocessing": ("MatchVariables", "MatchCategories"),
 }  # fmt: skip
-OPTIONS: dict[str, dict[str, Any]] = {"HashingEncoder": {"max_process": 1}}
+# MathFeatures is no part of it: it calls whatever method of a table its state names.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "HashingEncoder": {"max_process": 1},
+    "DecisionTreeEncoder": {"regression": False, "param_grid": {"max_depth": [1, 2]}},
+    "DecisionTreeDiscretiser": {"regression": False, "param_grid": {"max_depth": [1, 2]}},
+    "DropFeatures": {"features_to_drop": ["plan"]},
+    "SelectByShuffling": {"estimator": LogisticRegression(), "cv": 2, "threshold": -1.0},
+    "SelectBySingleFeaturePerformance": {"estimator": LogisticRegression(), "cv": 2, "threshold": 0.0},
+    "SelectByTargetMeanPerformance": {"bins": 3, "cv": 2, "threshold": 0.0, "regression": False},
+    "RecursiveFeatureElimination": {"estimator": LogisticRegression(), "cv": 2},
+    "RecursiveFeatureAddition": {"estimator": LogisticRegression(), "cv": 2},
+    "RelativeFeatures": {"variables": ["age"], "reference": ["income"], "func": ["div", "mul"]},
+    "SklearnTransformerWrapper": {"transformer": StandardScaler(), "variables": ["age", "income"]},
+    "MatchCategories": {"variables": ["city", "plan"], "ignore_format": True},
+}
 SHARES = TABLE[NUMBERS] / TABLE[NUMBERS].max()
 
 
@@ -72,7 +90,7 @@ def _encoders() -> Iterator[Fitted]:
     library = importlib.import_module("category_encoders")
     for name in library.__all__:
         encoder: Any = getattr(library, name)
-        if not isinstance(encoder, type) or name in ("PolynomialWrapper", "NestedCVWrapper", "GrayEncoder"):
+        if not isinstance(encoder, type) or name in ("PolynomialWrapper", "NestedCVWrapper"):
             continue
         try:
             first: Any = encoder
@@ -116,9 +134,8 @@ def _engineered() -> Iterator[Fitted]:
         module = importlib.import_module(f"feature_engine.{room}")
         for name in names:
             one = getattr(module, name)
-            model = _first_that_fits(
-                [([one()], TABLE), ([one(), last(encoding_method="arbitrary")], TABLE), ([one()], SHARES)]
-            )
+            first, then = one(**OPTIONS.get(name, {})), last(encoding_method="arbitrary")
+            model = _first_that_fits([([first], TABLE), ([first, then], TABLE), ([first], SHARES)])
             if model is not None:
                 yield Fitted(f"feature_engine {name}", *model)
 

@@ -226,6 +226,9 @@ def _searched() -> Iterator[Fitted]:
     drawn = {"alpha": scipy.stats.loguniform(0.01, 1), "tol": scipy.stats.uniform(0.001, 0.01)}
     random = selection.RandomizedSearchCV(Ridge(), drawn, n_iter=2, cv=2, random_state=0)
     yield Fitted("random", random.fit(frame, target), frame)
+    whole = {"max_iter": scipy.stats.randint(50, 90)}
+    counted = selection.RandomizedSearchCV(Ridge(), whole, n_iter=2, cv=2, random_state=0)
+    yield Fitted("random, whole numbers", counted.fit(frame, target), frame)
     halving = selection.HalvingGridSearchCV(LogisticRegression(), grid, cv=2)
     yield Fitted("halving", halving.fit(frame, target), frame)
     for name in selection._split.__all__:
