@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from records.run import RunPlan
@@ -34,8 +35,8 @@ def main(rows: int = ROWS) -> None:
         for sort in SORTS:
             page = store.runs.list(RunQuery(sort=sort))
             deeper = RunQuery(sort=sort, cursor=page.next_cursor)
-            say(f"sort={sort}", lambda sort=sort: store.runs.list(RunQuery(sort=sort)))
-            say(f"sort={sort}, second page", lambda query=deeper: store.runs.list(query))
+            say(f"sort={sort}", partial(store.runs.list, RunQuery(sort=sort)))
+            say(f"sort={sort}, second page", partial(store.runs.list, deeper))
         asked = {
             "q of few": RunQuery(q="nightly 99999"),
             "q of most": RunQuery(q="nightly"),
@@ -48,7 +49,7 @@ def main(rows: int = ROWS) -> None:
             "of one model, by score": RunQuery(of_model="model-3", sort="-score"),
         }
         for what, query in asked.items():
-            say(what, lambda query=query: store.runs.list(query))
+            say(what, partial(store.runs.list, query))
         say("models", store.models.list)
         say("one model", lambda: store.models.get("model-3"))
         say("trend", lambda: store.models.trend("model-3", ["metrics.latency[1].p95_ms"], 100))

@@ -3,6 +3,8 @@
 Without it a list reads every run with its plan, ten times what it looks at. Plain types, as in 0001.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -48,5 +50,5 @@ def downgrade() -> None:
     op.drop_column("runs", "found_by")
 
 
-def _found_by(row: sa.Row) -> str:
+def _found_by(row: sa.Row[Any]) -> str:
     return "\n".join((row.name, row.model, row.model_name, row.tags)).casefold()

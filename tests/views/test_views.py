@@ -415,7 +415,7 @@ def test_breaking_points_of_older_reports_are_shown_without_what_they_lack(servi
 
 
 def downloads(test: AppTest) -> list[str]:
-    return [button.label for button in test.get("download_button")]
+    return [button.label for button in test.get("download_button")]  # type: ignore[union-attr]
 
 
 def test_thresholds_are_offered_where_breaking_points_were_searched(services: Services) -> None:
@@ -514,7 +514,7 @@ def test_a_tile_says_how_far_a_figure_is_from_the_baselines(services: Services) 
     keep(services, id="base")
     metrics = sample_report().metrics.value
     assert metrics is not None
-    slower = metrics.model_copy(update={"throughput_rows_s": metrics.throughput_rows_s / 2})
+    slower = metrics.model_copy(update={"throughput_rows_s": (metrics.throughput_rows_s or 0.0) / 2})
     report = sample_report(id="now", metrics=Section[Any].ok(slower))
     services.store.runs.insert(sample_row(report, baseline_id="base"), report.model_dump(mode="json"))
     tiles = {tile.label: tile.delta for tile in page("run", run="now").metric}
