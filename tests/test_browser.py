@@ -112,7 +112,7 @@ def test_a_sample_is_shown_with_its_label_or_refused_with_its_line(
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("a,b\n1,2\n3\n")
     example = examples["breast-cancer"]
-    page.goto(server.url)
+    page.goto(f"{server.url}/test")
     page.locator("input[type=file]").first.set_input_files(str(example.model))
     page.get_by_text("Add a sample of real data").click()
     page.locator("input[type=file]").last.set_input_files(str(wrong))
@@ -126,7 +126,7 @@ def test_a_sample_is_shown_with_its_label_or_refused_with_its_line(
 def test_a_person_uploads_edits_watches_reads_and_downloads(
     page: Page, server: LiveServer, examples: dict[str, ExampleOnDisk], tmp_path: Path
 ) -> None:
-    page.goto(server.url)
+    page.goto(f"{server.url}/test")
     page.locator("input[type=file]").first.set_input_files(str(examples["wine"].model))
     expect(page.get_by_text("RandomForestClassifier").first).to_be_visible()
     edit_cell(page, row=0, column=4, value="15.5")
@@ -137,7 +137,7 @@ def test_a_person_uploads_edits_watches_reads_and_downloads(
     deep_link = page.url
 
     expect(page.get_by_role("tab", name="Drift")).to_be_visible()
-    page.get_by_role("tab", name="Downloads").click()
+    page.get_by_role("button", name="Downloads").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="HTML").click()
     html = tmp_path / "report.html"
@@ -170,10 +170,10 @@ def test_a_run_posted_by_the_client_appears_without_a_reload(
 
 
 def test_one_click_on_an_example_shows_a_full_report(page: Page, server: LiveServer) -> None:
-    page.goto(server.url)
+    page.goto(f"{server.url}/test")
     page.get_by_role("button", name="Try it").first.click()
     page.wait_for_url(re.compile(r"/run\?run="))
-    for tab in ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads"):
+    for tab in ("Checks", "Accuracy", "Drift", "Robustness", "Explain", "Performance", "Data"):
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tabpanel").filter(visible=True).first).not_to_be_empty()
     expect(page.locator(".stException")).to_have_count(0)
@@ -187,7 +187,7 @@ def test_a_person_signs_in_with_a_token_and_may_do_what_it_says(page: Page, tmp_
         page.get_by_label("Token").fill(reader)
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_text("No runs yet")).to_be_visible()
-        page.goto(guarded.url)
+        page.goto(f"{guarded.url}/test")
         expect(page.get_by_text("Your token may read runs, not start them.")).to_be_visible()
         page.goto(f"{guarded.url}/sign-in")
         page.get_by_role("button", name="Sign out").click()
@@ -201,7 +201,7 @@ def test_a_person_signs_in_with_a_token_and_may_do_what_it_says(page: Page, tmp_
         stop_server(guarded)
 
 
-@pytest.mark.parametrize("path", ["", "runs", "run", "compare", "api-and-ci"])
+@pytest.mark.parametrize("path", ["", "models", "test", "runs", "run", "compare", "api-and-ci"])
 def test_every_page_fits_a_phone_and_asks_the_internet_for_nothing(
     browser: Browser, server: LiveServer, path: str
 ) -> None:

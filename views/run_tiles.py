@@ -50,8 +50,9 @@ def render(report: RunReport, baseline: RunReport | None) -> None:
 
 def _tile(label: str, shown: str, value: float | None, before: float | None, text: str) -> None:
     st.metric(
-        label, shown, _difference(value, before), delta_color="off", border=True, height="stretch", help=text
-    )
+        label, shown, _difference(value, before), delta_color="off", border=True, height="stretch", help=text,
+        delta_arrow="off" if value == before else "auto",
+    )  # fmt: skip
 
 
 def _difference(value: float | None, before: float | None) -> str | None:
@@ -59,7 +60,7 @@ def _difference(value: float | None, before: float | None) -> str | None:
     if value is None or before is None:
         return None
     if value == before:
-        return "0 %, the same"
+        return "same as the baseline"
     change = value - before
     amount = f"{abs(change / before) * 100:.3g}{ui.THIN}%" if before else f"{abs(change):.3g}"
     return f"{'+' if change > 0 else '-'}{amount}"
