@@ -8,9 +8,10 @@
     def test_gate(model_gate):                  # one test for each of model_gate_gates
         assert model_gate["status"] in ("pass", "warn"), model_gate["reason"]
 
-pytest.ini or the command line (`--model-gate-file` ...) say what to test; what they leave out, gates.toml may.
+pytest.ini or the command line (`--model-gate-file` ...) say what to test, and gates.toml what they leave out.
 """
 
+import hashlib
 import os
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -73,10 +74,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def model_report(pytestconfig: pytest.Config) -> ModelReport:
     """The report of one run a session. What has no verdict fails, with the reason."""
     client = _client()
+    arguments = _arguments(pytestconfig)
     # The workers of a parallel session send one key, and so share one run.
-    key = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    key = hashlib.sha256(repr((session, arguments)).encode()).hexdigest() if session else None
     try:
-        found, url = client.report_of(_arguments(pytestconfig), key)
+        found, url = client.report_of(arguments, key)
     except client.NotJudged as error:
         pytest.fail(str(error), pytrace=False)
     except SystemExit:

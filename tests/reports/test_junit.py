@@ -10,8 +10,9 @@ from reports.junit import SUITES, to_junit
 from tests.support.sample_reports import sample_report
 
 GATE = Check(
-    id="gate:drift.breaking_points.min >= 0.5", title="drift.breaking_points.min >= 0.5", status="fail", value=0.44,
-    threshold=0.5, direction="at_least", unit="sd", interval=(0.38, 0.49), gate=True, reason="It breaks.",
+    id="gate:drift.breaking_points.min >= 0.5", title="drift.breaking_points.min >= 0.5", status="fail",
+    value=0.44, threshold=0.5, direction="at_least", unit="sd", interval=(0.38, 0.49), gate=True,
+    reason="It breaks.",
 )  # fmt: skip
 MEASURED = Check(id="score", title="Accuracy", status="measured", value=0.956, reason="No limit.")
 TIMINGS = {"load": 1.0, "rows": 0.5, "latency": 2.5, "drift": 0.75, "judge": 0.25}
