@@ -58,8 +58,7 @@ class Settings(BaseSettings):
         "",
         pattern=r"^(https?://[^\s<>]+)?$",
         description="Address under which people reach this server, such as https://models.example: links in "
-        "exports begin with it. Empty means the address of the request, where that is not this machine's "
-        "own.",
+        "exports begin with it. Empty means the request's, where that is not this machine's own.",
     )
     cors_origins: str = Field("", description="Other origins, comma separated, whose pages may call the API.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

@@ -93,9 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_CODES.get(str(report.get("status")), NOT_JUDGED)
 
 
-def report_of(arguments: Sequence[str]) -> tuple[Report, str]:
-    """The report that a command line comes to, and the server's URL. Raises NotJudged."""
+def report_of(arguments: Sequence[str], key: str | None = None) -> tuple[Report, str]:
+    """The report that a command line comes to, and the server's URL. Raises NotJudged.
+
+    key: the same for processes that are to share one run.
+    """
     options = _options(arguments)
+    options.key = key or options.key
     with _server(options) as base:
         return _test(base, options), base
 

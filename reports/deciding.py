@@ -6,6 +6,7 @@ Promises: broken gates come first, and what is told is what the check holds. Lea
 from dataclasses import dataclass
 
 from records.checks import Check, CheckStatus
+from records.model import name_of_file
 from records.run import RunReport
 from reports.findings import merged
 from reports.words import between, number
@@ -25,10 +26,14 @@ _FIRST: tuple[CheckStatus, ...] = ("fail", "error", "warn")
 
 @dataclass(frozen=True)
 class Deciding:
-    """One of the figures that decide. figure, limit, interval: in words; empty where there is none."""
+    """One of the figures that decide. figure, limit, interval: in words; empty where there is none.
+
+    check: of several that one reason left unjudged the first; title and reason are of all of them.
+    """
 
     check: Check
     title: str
+    reason: str
     figure: str
     limit: str
     interval: str
@@ -42,8 +47,8 @@ def deciding(report: RunReport, most: int = MOST_DECIDING) -> tuple[Deciding, ..
     findings = [found for found in merged(report.checks) if found.status in _FIRST]
     findings.sort(key=lambda found: (_FIRST.index(found.status), not found.checks[0].gate))
     held = [check for check in report.checks if check.status == "pass" and check.gate and _is_judged(check)]
-    shown = [_told(found.checks[0], found.title) for found in findings]
-    shown += [_told(check, check.title) for check in sorted(held, key=_margin)]
+    shown = [_told(found.checks[0], found.title, found.reason) for found in findings]
+    shown += [_told(check, check.title, check.reason) for check in sorted(held, key=_margin)]
     return tuple(shown[:most])
 
 
@@ -56,12 +61,12 @@ def limit_of(check: Check) -> str:
 
 def model_name(report: RunReport) -> str:
     """The name that the versions of the model share: the plan's, else the file's without its end."""
-    return report.plan.model or report.model.name.rpartition(".")[0] or report.model.name
+    return report.plan.model or name_of_file(report.model.name)
 
 
-def _told(check: Check, title: str) -> Deciding:
+def _told(check: Check, title: str, reason: str) -> Deciding:
     figure = "" if check.value is None else number(check.value, check.unit)
-    return Deciding(check, title, figure, limit_of(check), between(check.interval, check.unit))
+    return Deciding(check, title, reason, figure, limit_of(check), between(check.interval, check.unit))
 
 
 def _is_judged(check: Check) -> bool:

@@ -32,8 +32,7 @@ def to_markdown(report: RunReport, link: str = "") -> str:
     if first:
         lines += ["| | What decides | Figure | Limit | Interval |", "| --- | --- | ---: | --- | --- |"]
         lines += [
-            f"| {STATUSES[d.check.status]} | {_md(d.title)} | **{_md(d.figure)}** | "
-            f"{d.limit} | {d.interval} |"
+            f"| {STATUSES[d.check.status]} | {_md(d.title)} | **{d.figure}** | {d.limit} | {d.interval} |"
             for d in first
         ]
         lines.append("")

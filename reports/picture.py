@@ -14,7 +14,7 @@ from records.checks import Check
 from records.run import RunReport
 from reports.deciding import VERDICTS, Deciding, deciding
 from reports.figures import key_figures
-from reports.findings import kind_of
+from reports.findings import kind_of, sentences_of
 from reports.words import STATUSES, writable
 
 if TYPE_CHECKING:
@@ -24,16 +24,29 @@ if TYPE_CHECKING:
 __all__ = ["GAUGE", "HEIGHT", "TONES", "WIDTH", "described", "place_on", "to_png"]
 
 WIDTH, HEIGHT = 1200, 630  # what chats and feeds show whole
+_TONES = {"green": "#1a7f4b", "amber": "#96620a", "red": "#b3261e", "violet": "#7a3ea1", "grey": "#5b6673"}
 TONES = {
-    "passed": "#1a7f4b", "warned": "#96620a", "failed": "#b3261e", "error": "#7a3ea1", "cancelled": "#5b6673",
-    "pass": "#1a7f4b", "warn": "#96620a", "fail": "#b3261e", "measured": "#5b6673",
-    "not_applicable": "#5b6673",
-}  # fmt: skip
+    **dict.fromkeys(("passed", "pass"), _TONES["green"]),
+    **dict.fromkeys(("warned", "warn"), _TONES["amber"]),
+    **dict.fromkeys(("failed", "fail"), _TONES["red"]),
+    "error": _TONES["violet"],
+    **dict.fromkeys(("cancelled", "measured", "not_applicable"), _TONES["grey"]),
+}
 INK, SOFT, LINE, PAGE = "#1b2430", "#556070", "#dfe3e8", "#ffffff"
 LEFT, RIGHT = 64, WIDTH - 48
 GAUGE = (820, 1140)  # pixels between which a check's figure and limit are drawn
 MOST_TILES = 4
-ROW = 82
+FIRST_ROW, ROW = 206, 82
+MOST_ROWS = 3
+TILES = {  # what a tile is headed with
+    "Single-row latency, p50 / p95": "Latency, p50 / p95",
+    "Time a call, relative to the baseline": "Time against baseline",
+    "Largest share of changed answers under drift": "Changed under drift",
+    "Accuracy": "Accuracy",
+    "R2": "R2",
+    "Error rate": "Error rate",
+    "Throughput": "Throughput",
+}
 # Tried where the font that is always there lacks a letter of a name.
 WIDER_FONTS = ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf", "Arial.ttf")
 
@@ -53,8 +66,10 @@ class Scale:
 def described(report: RunReport) -> str:
     """What the picture shows, in words."""
     told = [f"{VERDICTS[report.status]}: {report.name}.", f"{report.model.name}, {kind_of(report.model)}."]
-    for each in deciding(report):
-        told.append(f"{STATUSES[each.check.status]}: {each.title}, {_figures_of(each)}.".replace(", .", "."))
+    told += [
+        f"{row.status}: {row.title}{', ' if row.title and row.detail else ''}{row.detail.rstrip('.')}."
+        for row in _rows(report)
+    ]
     told += [f"{title}: {value}." for title, value in _tiles(report)]
     return writable(" ".join(" ".join(told).split()))
 
@@ -80,10 +95,8 @@ def to_png(report: RunReport) -> bytes:
     _text(draw, (LEFT, 36), VERDICTS[report.status], 54, tone)
     _text(draw, (LEFT, 108), report.name, 36, INK, RIGHT - LEFT)
     _text(draw, (LEFT, 158), f"{report.model.name}: {kind_of(report.model)}", 22, SOFT, RIGHT - LEFT)
-    top = 206
-    for each in deciding(report):
-        _row(draw, top, each)
-        top += ROW
+    for i, row in enumerate(_rows(report)):
+        _draw_row(draw, FIRST_ROW + i * ROW, row)
     _draw_tiles(draw, _tiles(report))
     finished = report.finished_at.strftime("%Y-%m-%d %H:%M UTC")
     _text(draw, (LEFT, HEIGHT - 38), f"Model Monitoring Dashboard   {finished}   run {report.id}", 18, SOFT,
@@ -96,7 +109,31 @@ def to_png(report: RunReport) -> bytes:
 
 
 def _tiles(report: RunReport) -> list[tuple[str, str]]:
-    return list(key_figures(report))[:MOST_TILES]
+    """The figures with a short heading; what stands in brackets behind them is left to the report."""
+    found = dict(key_figures(report))
+    told = [(short, found[title].partition(" (")[0]) for title, short in TILES.items() if title in found]
+    return told[:MOST_TILES]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of the picture: what stopped the run, or a check that decides."""
+
+    status: str
+    tone: str
+    title: str
+    detail: str
+    check: Check | None = None
+
+
+def _rows(report: RunReport) -> list[_Row]:
+    causes = report.errors if report.status == "error" else ()
+    rows = [_Row("Stopped", TONES["error"], sentences_of(e), "") for e in causes[:1]]
+    rows += [
+        _Row(STATUSES[d.check.status], TONES[d.check.status], d.title, _figures_of(d) or d.reason, d.check)
+        for d in deciding(report)
+    ]
+    return rows[:MOST_ROWS]
 
 
 def _figures_of(each: Deciding) -> str:
@@ -104,31 +141,34 @@ def _figures_of(each: Deciding) -> str:
     return ", ".join(part for part in (each.figure, each.limit, interval) if part)
 
 
-def _row(draw: "ImageDraw", top: int, each: Deciding) -> None:
+def _draw_row(draw: "ImageDraw", top: int, row: _Row) -> None:
     """Status and title, below them the figures, beside them a gauge."""
-    tone = TONES[each.check.status]
     draw.line((LEFT, top, RIGHT, top), fill=LINE, width=2)
-    status = STATUSES[each.check.status]
-    _text(draw, (LEFT, top + 12), status, 22, tone)
-    _text(draw, (LEFT + 130, top + 12), each.title, 22, INK, GAUGE[0] - LEFT - 150)
-    _text(draw, (LEFT + 130, top + 44), _figures_of(each) or each.check.reason, 22, SOFT,
-          (GAUGE[0] if place_on(each.check) else RIGHT) - LEFT - 150)  # fmt: skip
-    scale = place_on(each.check)
-    if scale is None or each.check.value is None or each.check.threshold is None:
-        return
-    middle, width = top + ROW // 2, GAUGE[1] - GAUGE[0]
+    scale = place_on(row.check) if row.check else None
+    room = (GAUGE[0] if scale else RIGHT) - LEFT - 150
+    _text(draw, (LEFT, top + 12), row.status, 22, row.tone)
+    _text(draw, (LEFT + 130, top + 12), row.title, 22, INK, room)
+    _text(draw, (LEFT + 130, top + 44), row.detail, 22, SOFT, room)
+    if scale is not None and row.check is not None:
+        _draw_gauge(draw, top + ROW // 2, row.check, scale, row.tone)
+
+
+def _draw_gauge(draw: "ImageDraw", middle: int, check: Check, scale: Scale, tone: str) -> None:
+    """The limit as an upright line, the figure as a dot, its interval as a bar."""
+    assert check.value is not None and check.threshold is not None
+    width = GAUGE[1] - GAUGE[0]
 
     def at(value: float) -> float:
         return GAUGE[0] + width * scale.at(value)
 
     draw.line((GAUGE[0], middle, GAUGE[1], middle), fill=LINE, width=4)
-    if each.check.interval is not None:
-        low, high = each.check.interval
+    if check.interval is not None:
+        low, high = check.interval
         ends = (GAUGE[0] if low is None else at(low), GAUGE[1] if high is None else at(high))
         draw.rectangle((ends[0], middle - 5, ends[1], middle + 5), fill=tone)
-    limit = at(each.check.threshold)
+    limit = at(check.threshold)
     draw.line((limit, middle - 22, limit, middle + 22), fill=INK, width=3)
-    x = at(each.check.value)
+    x = at(check.value)
     draw.ellipse((x - 10, middle - 10, x + 10, middle + 10), fill=tone, outline=PAGE, width=2)
 
 

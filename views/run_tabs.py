@@ -252,7 +252,7 @@ def _environment_facts(report: RunReport) -> dict[str, str]:
 
 def downloads(report: RunReport) -> None:
     """A button for each file that can be had of the report; written when it is clicked."""
-    from reports import exports  # the writers are needed by this menu only
+    from reports import exports, junit, markdown  # the writers are needed by this menu only
 
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in report.name)[:60] or report.id
     offered = (
@@ -264,9 +264,9 @@ def downloads(report: RunReport) -> None:
          lambda: exports.to_html(report)),
         *_thresholds(report),
         ("Checks, JUnit XML", "For the test view of a CI system", "xml", "application/xml",
-         lambda: exports.to_junit(report)),
+         lambda: junit.to_junit(report)),
         ("Summary, Markdown", "For a pull request or a wiki", "md", "text/markdown",
-         lambda: exports.to_markdown(report)),
+         lambda: markdown.to_markdown(report)),
     )  # fmt: skip
     for title, text, ending, mime, make in offered:
         st.download_button(
