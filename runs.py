@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, BinaryIO
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError
 
 from errors import Changed, Conflict, InvalidInput, InvalidPlan, InvalidSample, NotFound, TooBusy, kind_of
 from example_models import EXAMPLES
@@ -75,6 +75,9 @@ class Upload(Record):
 
 class RunChange(Record):
     """What people write on a run: its name, its tags, notes. None leaves it as it is."""
+
+    # A body: built with its route, where FastAPI keeps pydantic from warning of how it names it.
+    model_config = ConfigDict(defer_build=False)
 
     name: str | None = Field(None, min_length=1, max_length=200)
     tags: tuple[Tag, ...] | None = Field(None, max_length=20)
