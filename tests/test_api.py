@@ -295,7 +295,7 @@ def test_an_unknown_api_path_is_a_problem_and_never_the_dashboard(
     [
         ("GET", "/run_tests", "POST"),
         ("PUT", "/api/v1/runs", "GET, POST"),
-        ("POST", "/api/v1/runs/abc", "DELETE, GET"),
+        ("POST", "/api/v1/runs/abc", "DELETE, GET, PATCH"),
         ("POST", "/api/v1/runs/abc/report.html", "GET"),
         ("GET", "/api/v1/runs/abc/cancel", "POST"),
         ("POST", "/health", "GET, HEAD"),
