@@ -14,7 +14,7 @@ from records.checks import UNJUDGED, Check, CheckStatus, RunStatus
 from records.drift import BreakingPoint, DriftAnalysis, Scenario
 from records.explanation import ADDITIVITY_LIMIT, Explanation
 from records.figures import ReportFigure
-from records.gates import BaselineFigures, Expression, Gates
+from records.gates import BaselineFigures, Gates
 from records.likeness import RowLikeness, finding
 from records.metrics import SCORES, Accuracy, LatencyRow, Performance
 from records.robustness import Behaviour, Robustness
@@ -188,9 +188,9 @@ def _single_row_check(latency: _Limit, metrics: Section[Performance], gates: Gat
     """The run's own limit is judged as any gated timing is; the server's by the figure alone."""
     measured = metrics.value
     row = measured.single_row if measured else None
-    if measured is None or row is None or gates.p95_ms is None:
+    gate = gates.single_row
+    if measured is None or row is None or gate is None:
         return _with_interval(latency.of(metrics, row.p95_ms if row else None), row)
-    gate = Expression("p95_ms", "metrics.latency[1].p95_ms", "<=", gates.p95_ms)
     settled = next((one for one in measured.gated if one.gate == gate.text), None)
     figure = ReportFigure(gate.path, row.p95_ms, row.p95_interval, "ms")
     found = timing_check(gate, figure, settled, {}, strict=gates.strict)

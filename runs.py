@@ -20,7 +20,6 @@ from records.model import ModelFile, name_of_file
 from records.run import RunPlan, RunReport, Source
 from records.sample import SampleFacts
 from records.schema import Schema
-from registry.discarded import discard, restore
 from registry.models import baseline_of, with_kept_gates
 from reports.comparison import Comparison, compared
 from rows.columns import check_target
@@ -38,11 +37,11 @@ __all__ = [
     "artifact",
     "at_work",
     "cancel_run",
+    "changed",
     "check_may_contain",
     "check_room",
     "compare_runs",
     "delete_run",
-    "discard_run",
     "edit_run",
     "facts_of",
     "get_job",
@@ -54,7 +53,6 @@ __all__ = [
     "request_example",
     "request_inspection",
     "request_reading",
-    "restore_run",
     "run_again",
     "store_upload",
     "submit",
@@ -244,23 +242,13 @@ def delete_run(services: Services, run_id: str) -> None:
 def edit_run(services: Services, run_id: str, change: RunChange, revision: int | None = None) -> RunRow:
     """Give a run another name, other tags or notes; what is None stays. `Changed` where `revision`, as it was
     read, is no longer the run's."""
-    row = get_run(services, run_id)
     values = change.model_dump(exclude_none=True)
-    if values and not services.store.runs.edit(run_id, values, revision):
-        raise _changed(run_id)
+    row = get_run(services, run_id)
     if revision is not None and row.revision != revision:
-        raise _changed(run_id)
+        raise changed(run_id)
+    if values and not services.store.runs.edit(run_id, values, revision):
+        raise changed(run_id)
     return get_run(services, run_id)
-
-
-def discard_run(services: Services, run_id: str) -> None:
-    """Delete a run, which `restore_run` undoes for a minute. Errors: `Conflict` while it is not over."""
-    discard(services, run_id)
-
-
-def restore_run(services: Services, run_id: str) -> RunRow:
-    """Undo `discard_run`. NotFound once the run is gone for good."""
-    return restore(services, run_id)
 
 
 class Given(Record):
@@ -440,7 +428,8 @@ def check_names(uploads: Sequence[Upload]) -> None:
         )
 
 
-def _changed(run_id: str) -> Changed:
+def changed(run_id: str) -> Changed:
+    """What to answer who changes a run as it no longer is."""
     return Changed(f"Run {run_id} was changed since it was read.", hint="Read it again, then change it.")
 
 

@@ -61,9 +61,7 @@ class Sitting(NamedTuple):
 def gated_expressions(gates: Gates) -> tuple[Expression, ...]:
     """The gates that are of calls' times, the single-row p95 of `p95_ms` among them."""
     named = tuple(one for one in gates.parsed if one.is_timing)
-    if gates.p95_ms is None:
-        return named
-    return (Expression("p95_ms", "metrics.latency[1].p95_ms", "<=", gates.p95_ms), *named)
+    return named if gates.single_row is None else (gates.single_row, *named)
 
 
 class Rest:

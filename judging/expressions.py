@@ -54,6 +54,8 @@ def expression_checks(
 
     same_sample: the baseline was scored on the same rows, so that scores differ by the models alone.
     """
+    if not gates.expressions:
+        return ()
     known = report.figures
     before = baseline.figures if baseline is not None else {}
     settled = {one.gate: one for one in timings}

@@ -16,11 +16,11 @@ from records.base import Record, Section
 from records.drift import BreakingPoint, ColumnDrift, DriftAnalysis, FalseAlarms, Scenario, SingleEffect
 from records.explanation import Explanation, FeatureImportance
 from records.likeness import RowLikeness
-from records.metrics import Accuracy, ConcurrencyRow, LatencyRow, PairedTiming, Performance
+from records.metrics import Accuracy, ConcurrencyRow, LatencyRow, Performance
 from records.model import ModelInfo
 from records.robustness import Behaviour, Robustness
 
-__all__ = ["PATH", "ReportFigure", "check_path", "figure", "figures", "nearest"]
+__all__ = ["PATH", "ReportFigure", "check_path", "figures", "nearest"]
 
 PATH = r"[a-z_]\w*(?:\.[A-Za-z_]\w*|\[[^\[\]]{1,200}\])*"
 """How a path is written; what stands in brackets is taken as it is."""
@@ -43,7 +43,6 @@ _ROOTS: dict[str, Any] = {
 _KEYS: dict[type[Record], tuple[Callable[[Any], str], str | None]] = {
     LatencyRow: (lambda row: str(row.batch_size), None),
     ConcurrencyRow: (lambda row: str(row.callers), None),
-    PairedTiming: (lambda row: f"{row.batch_size}", None),
     Behaviour: (lambda one: str(one.name), "failing_share"),
     Scenario: (lambda one: f"{one.kind} {one.magnitude:g}", "changed_share"),
     BreakingPoint: (
@@ -84,11 +83,6 @@ def figures(parts: Parts) -> dict[str, ReportFigure]:
             for one in _walk(name, parts[name]):
                 found.setdefault(one.path, one)
     return found
-
-
-def figure(parts: Parts, path: str) -> ReportFigure | None:
-    """The figure at a path; None where the report has none there."""
-    return figures(parts).get(path)
 
 
 def check_path(path: str) -> None:

@@ -163,6 +163,13 @@ class Gates(Record):
         return tuple(map(parse_expression, self.expressions))
 
     @property
+    def single_row(self) -> Expression | None:
+        """What `p95_ms` says, as the expression that it stands for."""
+        if self.p95_ms is None:
+            return None
+        return Expression("p95_ms", "metrics.latency[1].p95_ms", "<=", self.p95_ms)
+
+    @property
     def need_baseline(self) -> bool:
         """Whether an expression asks for an earlier run's figures."""
         return any(one.needs_baseline for one in self.parsed)

@@ -11,11 +11,11 @@ from records.gates import Gates, parse_baseline
 from records.run import RunPlan
 from services import Services
 from store.models import ModelRow, TrendPoint
-from store.run_rows import RunRow
+from store.run_rows import WITH_FIGURES
 
 __all__ = [
-    "baseline_of", "get_model", "keep_gates", "keep_notes", "list_models", "pin", "recent_p95", "trend",
-    "with_kept_gates",
+    "baseline_of", "get_model", "keep_gates", "keep_notes", "list_models", "pin", "pinned", "recent_p95",
+    "trend", "with_kept_gates",
 ]  # fmt: skip
 
 MOST_POINTS = 500
@@ -50,12 +50,17 @@ def pin(services: Services, run_id: str | None, model: str | None = None) -> Mod
     if row is None or (model is not None and row.model != model):
         whose = f" of the model {model!r}" if model is not None else ""
         raise NotFound(f"There is no run {run_id!r}{whose}.", hint="The model's page lists its runs.")
-    if row.state not in ("passed", "warned", "failed"):
+    if row.state not in WITH_FIGURES:
         raise Conflict(
             f"Run {run_id} is {row.state}, so it has no figures to be a baseline.", hint="Pin a finished run."
         )
     services.store.models.change(row.model, {"pinned_run_id": run_id})
     return get_model(services, row.model)
+
+
+def pinned(services: Services, name: str) -> str | None:
+    """The run that is pinned as the model's baseline; None where none is, or there is no such model."""
+    return services.store.models.pinned(name)
 
 
 def keep_gates(services: Services, name: str, gates: Gates | None) -> ModelRow:
@@ -141,14 +146,10 @@ def _with_figures(services: Services, run_id: str) -> str:
             hint="Use the id of a finished run, latest:MODEL or pinned:MODEL, or leave `baseline` out.",
             field="config.baseline",
         )
-    _check_has_figures(row)
-    return run_id
-
-
-def _check_has_figures(row: RunRow) -> None:
-    if row.state not in {"passed", "warned", "failed"}:
+    if row.state not in WITH_FIGURES:
         raise InvalidPlan(
-            f"The baseline run {row.id!r} is {row.state}, so it has no figures to compare with.",
+            f"The baseline run {run_id!r} is {row.state}, so it has no figures to compare with.",
             hint="Use the id of a finished run.",
             field="config.baseline",
         )
+    return run_id

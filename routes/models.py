@@ -3,7 +3,6 @@
 Leaves every decision to `registry.models`.
 """
 
-from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
 
@@ -56,22 +55,12 @@ class ModelChange(Record):
     notes: str | None = Field(None, max_length=registry.MOST_NOTES)
 
 
-class TrendValue(Record):
-    """One finished run and the figure's value in it; null where its report lacks it."""
-
-    run_id: str
-    created_at: datetime
-    status: str
-    sha256: str
-    value: float | None
-
-
 class Trend(Record):
     """One figure over the newest finished runs of a model, oldest first."""
 
     model: str
     figure: str
-    points: tuple[TrendValue, ...]
+    points: tuple[TrendPoint, ...]
 
 
 router = APIRouter(prefix=PREFIX, tags=["models"], responses=answers(401, 403, 422, 503))
@@ -116,17 +105,7 @@ async def get_trend(
 ) -> Trend:
     """Any figure that a gate may name, over the newest finished runs, oldest first."""
     found = await blocking(request, registry.trend, services, name, (figure,), limit)
-    return Trend(model=name, figure=figure, points=tuple(map(_point, found[figure])))
-
-
-def _point(point: TrendPoint) -> TrendValue:
-    return TrendValue(
-        run_id=point.run_id,
-        created_at=point.created_at,
-        status=point.state,
-        sha256=point.sha256,
-        value=point.value,
-    )
+    return Trend(model=name, figure=figure, points=found[figure])
 
 
 def _item(row: ModelRow) -> ModelItem:

@@ -17,10 +17,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 import runs
 from auth import ANYONE, Grant
-from errors import Changed, InvalidInput
+from errors import InvalidInput
 from records.base import Record
 from records.run import REPORT_VERSION, RunReport, Source, Stage
 from records.sample import SampleFacts
+from registry.discarded import restore
 from reports.comparison import Comparison
 from routes.dependencies import RunId, ServicesDep, blocking, is_stopping
 from routes.limits import limit_submissions
@@ -328,7 +329,7 @@ async def _edit(
     """Give a run another name, other tags or notes. What is left out stays as it is."""
     row = await blocking(request, runs.get_run, services, run_id)
     if if_match is not None and not _matches(if_match, _etag(row)):
-        raise Changed(f"Run {run_id} was changed since it was read.", hint="Read it again, then change it.")
+        raise runs.changed(run_id)
     revision = None if if_match is None else row.revision
     row = await blocking(request, runs.edit_run, services, run_id, change, revision)
     response.headers["ETag"] = _etag(row)
@@ -337,7 +338,7 @@ async def _edit(
 
 async def _restore(request: Request, services: ServicesDep, run_id: RunId) -> RunItem:
     """Undo a page's delete, within a minute. What was deleted over the API is gone."""
-    return item_of(await blocking(request, runs.restore_run, services, run_id))
+    return item_of(await blocking(request, restore, services, run_id))
 
 
 async def _cancel(request: Request, services: ServicesDep, run_id: RunId) -> RunProgress:

@@ -14,12 +14,11 @@ from pydantic import AwareDatetime
 from records.base import Figure, Record
 from records.gates import Gates
 from store.database import Database
-from store.run_rows import COLUMNS, RunRow, one_line, row_of
+from store.run_rows import COLUMNS, WITH_FIGURES, RunRow, RunState, one_line, row_of
 from store.tables import models, run_reports, runs
 
 __all__ = ["ModelRow", "ModelsRepository", "TrendPoint"]
 
-FINISHED = ("passed", "warned", "failed")
 GOOD = ("passed", "warned")
 
 
@@ -41,7 +40,7 @@ class TrendPoint(Record):
 
     run_id: str
     created_at: AwareDatetime
-    state: str
+    status: RunState
     sha256: str
     value: Figure
 
@@ -153,7 +152,7 @@ class ModelsRepository:
         newest = (
             sa.select(runs.c.id, runs.c.created_at, runs.c.state, runs.c.model_sha256, run_reports.c.figures)
             .outerjoin(run_reports, run_reports.c.run_id == runs.c.id)
-            .where(runs.c.model == name, runs.c.state.in_(FINISHED), runs.c.deleted_at.is_(None))
+            .where(runs.c.model == name, runs.c.state.in_(WITH_FIGURES), runs.c.deleted_at.is_(None))
             .order_by(runs.c.created_at.desc(), runs.c.id.desc())
             .limit(limit)
         )
@@ -164,7 +163,7 @@ class ModelsRepository:
                 TrendPoint(
                     run_id=row.id,
                     created_at=row.created_at,
-                    state=row.state,
+                    status=row.state,
                     sha256=row.model_sha256,
                     value=(row.figures or {}).get(path),
                 )

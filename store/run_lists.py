@@ -7,7 +7,7 @@ direction. Leaves asking to `store.runs`.
 import base64
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Self, get_args
 
 import sqlalchemy as sa
@@ -94,7 +94,7 @@ class Place(Record):
             of, value, id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             place = cls(sort=of, value=value, id=id)
             place._typed()
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise InvalidInput(
                 "The cursor cannot be read.",
                 hint="Use next_cursor of the page before, unchanged, or leave it out.",
@@ -128,7 +128,7 @@ class Place(Record):
             moment = datetime.fromisoformat(str(self.value))
             if moment.tzinfo is None:
                 raise ValueError("without a time zone")
-            return moment
+            return moment.astimezone(UTC)  # OverflowError at the ends of the calendar
         if isinstance(self.value, str) != (column in ("name", "model")):
             raise ValueError("a value of another column")
         if self.value is None and column in NEVER_NULL:

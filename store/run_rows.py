@@ -16,12 +16,14 @@ from records.schema import Schema
 from store.tables import clean, runs
 
 __all__ = [
-    "COLUMNS", "OPEN_STATES", "RunFile", "RunRow", "RunState", "RunSummary", "found_by", "lines_of",
-    "one_line", "row_of", "values_of",
+    "COLUMNS", "OPEN_STATES", "WITH_FIGURES", "RunFile", "RunRow", "RunState", "RunSummary", "found_by",
+    "lines_of", "one_line", "row_of", "values_of",
 ]  # fmt: skip
 
 RunState = Literal["queued", "running", "passed", "warned", "failed", "error", "cancelled"]
-OPEN_STATES = ("queued", "running")
+OPEN_STATES: tuple[RunState, ...] = ("queued", "running")
+WITH_FIGURES: tuple[RunState, ...] = ("passed", "warned", "failed")
+"""Over, with a report that was judged: what another run can be held against."""
 
 
 class RunSummary(Record):

@@ -93,7 +93,8 @@ class RunsRepository:
         if len(found) > query.limit:
             end = found[query.limit - 1]
             cursor = Place.of(query.sort, end.value, end.id).text()
-        return RunPage(rows=tuple(by_id[id] for id in ids), next_cursor=cursor, total=total)
+        # PostgreSQL looks anew for each statement: a run may be gone between them.
+        return RunPage(rows=tuple(by_id[id] for id in ids if id in by_id), next_cursor=cursor, total=total)
 
     def at_work(self, limit: int) -> tuple[RunRow, ...]:
         """Runs that are not over, the one that began last first; cheap enough for every page to ask."""

@@ -13,13 +13,13 @@ import runs
 import services as holder
 from errors import DashboardError
 from store.run_lists import RunQuery
+from store.run_rows import WITH_FIGURES
 from views import charts
 from views import components as ui
 
 __all__ = ["render"]
 
 OFFERED = 100
-FINISHED = ("passed", "warned", "failed")
 SHARES = ("error_rate", "changed_share")
 FIGURE_WIDTH = 210  # px: on a phone a figure and one run beside it
 
@@ -52,7 +52,7 @@ def render() -> None:
 
 def _picked(services: Any) -> list[str]:
     asked = [part for part in (st.query_params.get("runs") or "").split(",") if part]
-    page = runs.list_runs(services, RunQuery(limit=OFFERED, states=FINISHED))
+    page = runs.list_runs(services, RunQuery(limit=OFFERED, states=WITH_FIGURES))
     labels = {row.id: f"{row.name}, {ui.when(row.created_at)}" for row in page.rows}
     for missing in asked:
         labels.setdefault(missing, missing)

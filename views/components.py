@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -28,6 +29,8 @@ __all__ = [
     "count",
     "go_to",
     "link",
+    "link_cell",
+    "link_column",
     "may",
     "milliseconds",
     "number",
@@ -56,6 +59,8 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$^=&])")
 ACTIVE = ("queued", "running")
 PAGES_KEY = "_pages"
 APP = "Model monitoring"
+AS_IT_IS = ";,/?:@&=+$!~*'()"
+"""What encodeURI leaves alone: a table shows the rest decoded again."""
 
 
 class Look(NamedTuple):
@@ -254,6 +259,16 @@ def register_pages(pages: Mapping[str, Any]) -> None:
 def link(page: str, label: str, *, icon: str | None = None, query: Mapping[str, str] | None = None) -> None:
     """A link to another page, with its query."""
     st.page_link(st.session_state[PAGES_KEY][page], label=label, icon=icon, query_params=dict(query or {}))
+
+
+def link_cell(page: str, query: str, text: str) -> str:
+    """A cell of a column made by `link_column`: it shows `text` and leads to the page."""
+    return f"/{page}?{query}#{quote(text, safe=AS_IT_IS)}"
+
+
+def link_column(label: str, width: int) -> Any:
+    """A column of links that shows what stands behind the # of each."""
+    return st.column_config.LinkColumn(label, width=width, display_text=r"#(.*)$", alignment="left")
 
 
 def go_to(page: str, query: Mapping[str, str] | None = None) -> None:

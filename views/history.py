@@ -6,7 +6,6 @@ listed. Leaves what a run is to `runs`, its details to the Run page, and what is
 
 from collections.abc import Sequence
 from typing import Any, get_args
-from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
@@ -182,7 +181,7 @@ def frame(rows: Sequence[Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "status": [[ui.status_text(row.state)] for row in rows],
-            "name": [f"/run?run={row.id}#{quote(row.name, safe=AS_IT_IS)}" for row in rows],
+            "name": [ui.link_cell("run", f"run={row.id}", row.name) for row in rows],
             "when": pd.Series([row.created_at for row in rows], dtype="datetime64[ns, UTC]"),
             "model": [row.model or row.model_name for row in rows],
             "p95": _numbers(row.p95_ms for row in rows),
@@ -194,10 +193,6 @@ def frame(rows: Sequence[Any]) -> pd.DataFrame:
             "source": [SOURCES.get(row.source, row.source) for row in rows],
         }
     )
-
-
-AS_IT_IS = ";,/?:@&=+$!~*'()"
-"""What encodeURI leaves alone: the table shows the rest decoded again."""
 
 
 def _numbers(values: Any) -> "pd.Series[float]":
@@ -213,7 +208,7 @@ def shown_columns() -> dict[str, Any]:
     column, text = st.column_config, st.column_config.TextColumn
     return {
         "status": ui.status_column("Status", STATES),
-        "name": column.LinkColumn("Name", width=230, display_text=r"#(.*)$", alignment="left"),
+        "name": ui.link_column("Name", 230),
         "when": column.DatetimeColumn("When", format="D MMM YYYY, HH:mm", timezone="UTC", width=150),
         "model": text("Model", width=150),
         "p95": column.NumberColumn(

@@ -16,13 +16,13 @@ from errors import DashboardError, NotFound
 from records.gates import Gates
 from registry import models
 from store.run_lists import RunQuery
+from store.run_rows import WITH_FIGURES
 from views import charts, history
 from views import components as ui
 
 __all__ = ["render"]
 
 SHOWN = 100
-FINISHED = ("passed", "warned", "failed")
 FIGURES = {
     "p95_ms": ("p95 latency", "p95 of single-row calls (ms)", 1.0, "p95_ms"),
     "score": ("Score", "Score on real labels", 1.0, "min_score"),
@@ -61,7 +61,7 @@ def render() -> None:
                 _change(lambda: models.pin(services, None, name))
         else:
             st.caption("No baseline is pinned; `latest` means the newest run that passed or warned.")
-    finished = [row for row in page.rows if row.state in FINISHED]
+    finished = [row for row in page.rows if row.state in WITH_FIGURES]
     _trend(model, finished[::-1])
     _runs(page)
     _versions(services, page.rows, finished)

@@ -3,6 +3,7 @@
 Promises: a model is there as soon as a run names it. Leaves all of one model to its own page.
 """
 
+from typing import get_args
 from urllib.parse import quote
 
 import pandas as pd
@@ -11,13 +12,12 @@ import streamlit as st
 import services as holder
 from errors import DashboardError
 from registry import models
+from store.run_rows import RunState
 from views import components as ui
 
 __all__ = ["render"]
 
 SHOWN = 200
-STATES = ("queued", "running", "passed", "warned", "failed", "error", "cancelled")
-AS_IT_IS = ";,/?:@&=+$!~*'()"
 
 
 def render() -> None:
@@ -48,7 +48,7 @@ def render() -> None:
     column = st.column_config
     table = pd.DataFrame(
         {
-            "name": [f"/model?name={quote(m.name, safe='')}#{quote(m.name, safe=AS_IT_IS)}" for m in shown],
+            "name": [ui.link_cell("model", f"name={quote(m.name, safe='')}", m.name) for m in shown],
             "status": [[ui.status_text(row.state)] for row in rows],
             "score": pd.Series([row.score for row in rows], dtype="float64"),
             "p95": pd.Series([row.p95_ms for row in rows], dtype="float64"),
@@ -62,8 +62,8 @@ def render() -> None:
         table, hide_index=True, alt="Models, the one that was run last first", placeholder=ui.NONE,
         height="content" if len(shown) <= 18 else 680,
         column_config={
-            "name": column.LinkColumn("Model", display_text=r"#(.*)$", width=220, alignment="left"),
-            "status": ui.status_column("Last verdict", STATES),
+            "name": ui.link_column("Model", 220),
+            "status": ui.status_column("Last verdict", get_args(RunState)),
             "score": column.NumberColumn("Score", format="%.3g", help="Accuracy or R2 on real labels"),
             "p95": column.NumberColumn("p95, ms", format="%.3g", help="Of single-row calls"),
             "trend": column.LineChartColumn("p95 of the last 20 runs", width=160, y_min=0),

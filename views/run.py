@@ -171,8 +171,7 @@ def _reasons(report: RunReport) -> None:
 def _baseline(services: Any, row: Any) -> tuple[RunReport | None, Any]:
     """The run that this one is held against: the baseline it was given, else what is pinned for its model."""
     try:
-        pinned = models.get_model(services, row.model).pinned_run_id if row.model else None
-        against = row.baseline_id or pinned
+        against = row.baseline_id or models.pinned(services, row.model)
         if against is None or against == row.id:
             return None, None
         other = runs.get_run(services, against)

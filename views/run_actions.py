@@ -15,15 +15,14 @@ import runs
 import services as holder
 from errors import DashboardError
 from registry import models
-from registry.discarded import KEPT_S
+from registry.discarded import KEPT_S, discard, restore
 from runs import RunChange
 from views import components as ui
 
-__all__ = ["bar", "delete", "edit", "menu", "said"]
+__all__ = ["bar", "delete", "menu", "said"]
 
 GONE = "runs_gone"  # what was deleted a moment ago: (when, [(id, name)])
 REFUSED = "runs_refused"
-FINISHED = ("passed", "warned", "failed")
 AGAIN, CHANGED, PIN, EDIT, DELETE = (
     ":material/replay: Run again", ":material/tune: Run again with other settings",
     ":material/push_pin: Use as baseline", ":material/edit: Name, tags and notes",
@@ -77,11 +76,10 @@ def menu(services: Any, row: Any) -> None:
     options = [AGAIN, CHANGED, PIN, EDIT] if ui.may("run") else []
     if ui.may("admin"):
         options.append(DELETE)
-    chosen = (
-        st.menu_button("Actions", options, key="run_menu", icon=":material/more_horiz:") if options else None
-    )
-    if chosen:
-        _do(services, chosen, row, lambda: None)
+    if options:
+        chosen = st.menu_button("Actions", options, key="run_menu", icon=":material/more_horiz:")
+        if chosen:
+            _do(services, chosen, row, lambda: None)
 
 
 def _do(services: Any, what: str, row: Any, done: Done) -> None:
@@ -101,11 +99,6 @@ def _do(services: Any, what: str, row: Any, done: Done) -> None:
         _edit(row, done)
     if what == DELETE:
         _confirm_delete([row], lambda: None, leave=True)
-
-
-def edit(row: Any) -> None:
-    """Ask for a run's name, tags and notes."""
-    _edit(row, lambda: None)
 
 
 @st.dialog("Name, tags and notes", icon=":material/edit:")
@@ -171,7 +164,7 @@ def delete(doomed: Sequence[tuple[str, str]], done: Done) -> None:
         return
     for run_id, name in doomed:
         try:
-            runs.discard_run(holder.current(), run_id)
+            discard(holder.current(), run_id)
             gone.append((run_id, name))
         except DashboardError as error:
             refused.append(error)
@@ -186,7 +179,7 @@ def _undo() -> None:
     refused = []
     for run_id, _ in gone:
         try:
-            runs.restore_run(holder.current(), run_id)
+            restore(holder.current(), run_id)
         except DashboardError as error:
             refused.append(error)
     st.session_state[REFUSED] = refused

@@ -5,7 +5,7 @@ Promises: a difference is said and not praised; whether it is more than noise is
 
 import streamlit as st
 
-from records.metrics import SCORES, Accuracy, Performance
+from records.metrics import SCORES, Accuracy
 from records.run import RunReport
 from views import components as ui
 
@@ -23,7 +23,7 @@ def render(report: RunReport, baseline: RunReport | None) -> None:
         if single is not None:
             _tile(
                 f"p95, {ui.count(single.batch_size, 'row')}", ui.milliseconds(single.p95_ms), single.p95_ms,
-                _p95(before, single.batch_size),
+                same.p95_ms if before and (same := before.of_batch(single.batch_size)) else None,
                 f"95th percentile of {single.n} timed calls after {single.warmup} warm-up calls",
             )  # fmt: skip
         _tile(
@@ -64,11 +64,6 @@ def _difference(value: float | None, before: float | None) -> str | None:
     change = value - before
     amount = f"{abs(change / before) * 100:.3g}{ui.THIN}%" if before else f"{abs(change):.3g}"
     return f"{'+' if change > 0 else '-'}{amount}"
-
-
-def _p95(metrics: Performance | None, batch: int) -> float | None:
-    rows = metrics.latency if metrics else ()
-    return next((row.p95_ms for row in rows if row.batch_size == batch), None)
 
 
 def _score(accuracy: Accuracy) -> tuple[str, float | None]:

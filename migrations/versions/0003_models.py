@@ -4,7 +4,7 @@ Reports move out of `runs`, so that a column added to it is not behind them: SQL
 for every line of a list. Plain types on purpose, as in 0001.
 """
 
-from pathlib import PurePath
+import re
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,9 +36,8 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("deleted_at", sa.DateTime(timezone=True)))
     connection = op.get_bind()
     for (file,) in connection.execute(sa.select(runs.c.model_name).distinct()).all():
-        connection.execute(
-            sa.update(runs).where(runs.c.model_name == file).values(model=PurePath(file).stem or file)
-        )
+        named = sa.update(runs).where(runs.c.model_name == file).values(model=_named_after(file))
+        connection.execute(named)
     op.create_index("ix_runs_model_time", "runs", ["model", "created_at", "id"])
     op.create_table(
         "models",
@@ -49,6 +48,14 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
     )
+
+
+def _named_after(file: str) -> str:
+    """As `records.model.name_of_file` when this was written."""
+    stem, _, end = file.rpartition(".") if "." in file[1:] else (file, "", "")
+    if end.lower() in ("gz", "bz2", "xz", "lzma", "z", "zst", "lz4") and "." in stem[1:]:
+        stem = stem.rpartition(".")[0]
+    return re.sub(r"[\x00-\x1f\x7f/\\@]", "_", stem)[:200] or "model"
 
 
 def downgrade() -> None:
