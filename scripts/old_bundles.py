@@ -9,9 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
-import subprocess
 import sys
-import tarfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -88,15 +86,7 @@ def asked(kind: str) -> Any:
 
 def read() -> tuple[dict[tuple[str, str], bytes], dict[tuple[str, str], Any]]:
     """The files and what their models answered, by release and kind."""
-    with tarfile.open(FILE) as archive:
-        files = {m.name: archive.extractfile(m).read() for m in archive.getmembers()}  # type: ignore[union-attr]
-    told = json.loads(files.pop("answers.json"))
-
-    def key(name: str) -> tuple[str, str]:
-        kind, _, release = name.partition("/")
-        return release, kind
-
-    return {key(name): data for name, data in files.items()}, {key(name): a for name, a in told.items()}
+    return old_models.unpacked(FILE)
 
 
 def make() -> None:
@@ -111,17 +101,7 @@ def make() -> None:
 
 
 def main() -> int:
-    folder, contents, told = Path(sys.argv[1]), {}, {}
-    for release in RELEASES:
-        python = str(folder / release / "bin" / "python")
-        done = subprocess.run(
-            [python, "-W", "ignore", __file__, "--make"], check=True, stdout=subprocess.PIPE
-        )
-        for kind, (data, answer) in json.loads(done.stdout.splitlines()[-1]).items():
-            contents[f"{kind}/{release}"] = base64.b64decode(data)
-            told[f"{kind}/{release}"] = answer
-    contents["answers.json"] = json.dumps(told).encode()
-    old_models.pack(FILE, contents)
+    old_models.gather(Path(sys.argv[1]), RELEASES, __file__, FILE)
     return 0
 
 

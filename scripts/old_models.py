@@ -8,6 +8,7 @@ This file is run by every one of those interpreters, from 3.7 on, and imports no
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import pickle
@@ -15,12 +16,16 @@ import subprocess
 import sys
 import tarfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["FOLDER", "RELEASES", "answers", "asked", "main", "models", "pack", "read", "rows", "same"]
+__all__ = [
+    "FOLDER", "RELEASES", "answers", "asked", "gather", "main", "models", "pack", "read", "rows",
+    "same", "unpacked",
+]  # fmt: skip
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "old_models"
 RELEASES = (
@@ -408,6 +413,33 @@ def pack(path: Path, contents: dict[str, bytes]) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
+
+
+def gather(folder: Path, releases: Sequence[str], script: str, path: Path) -> None:
+    """Packs what `script --make` prints in each release's own environment: {kind: [file, answers]}."""
+    contents, told = {}, {}
+    for release in releases:
+        python = str(folder / release / "bin" / "python")
+        command = [python, "-W", "ignore", script, "--make"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        for kind, (data, answer) in json.loads(done.stdout.splitlines()[-1]).items():
+            contents[f"{kind}/{release}"] = base64.b64decode(data)
+            told[f"{kind}/{release}"] = answer
+    contents["answers.json"] = json.dumps(told).encode()
+    pack(path, contents)
+
+
+def unpacked(path: Path) -> tuple[dict[tuple[str, str], bytes], dict[tuple[str, str], Any]]:
+    """What `gather` packed: files and what their models answered, by release and kind."""
+    with tarfile.open(path) as archive:
+        files = {m.name: archive.extractfile(m).read() for m in archive.getmembers()}  # type: ignore[union-attr]
+    told = json.loads(files.pop("answers.json"))
+
+    def key(name: str) -> tuple[str, str]:
+        kind, _, release = name.partition("/")
+        return release, kind
+
+    return {key(name): data for name, data in files.items()}, {key(name): a for name, a in told.items()}
 
 
 def shown() -> str:
