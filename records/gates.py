@@ -170,6 +170,12 @@ class Gates(Record):
         return Expression("p95_ms", "metrics.latency[1].p95_ms", "<=", self.p95_ms)
 
     @property
+    def against_baseline(self) -> Expression:
+        """What `baseline_p95_ratio` says, as the expression that it stands for."""
+        path, ratio = "metrics.latency[1].p95_ms", self.baseline_p95_ratio
+        return Expression("baseline_p95_ratio", path, "<=", None, "*", ratio)
+
+    @property
     def need_baseline(self) -> bool:
         """Whether an expression asks for an earlier run's figures."""
         return any(one.needs_baseline for one in self.parsed)

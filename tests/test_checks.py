@@ -11,7 +11,7 @@ from records.drift import BreakingPoint, Distances, DomainColumn, DomainDrift, D
 from records.explanation import Explanation
 from records.gates import BaselineFigures, Gates
 from records.likeness import RowLikeness
-from records.metrics import Accuracy, LatencyRow, PairedTiming, Performance
+from records.metrics import Accuracy, GatedTiming, LatencyRow, PairedTiming, Performance
 from records.robustness import Behaviour, Robustness
 from settings import Settings
 
@@ -344,6 +344,21 @@ def test_a_comparison_with_the_sample_that_failed_warns():
 def test_the_baselines_latency_is_a_ratio(p95, status):
     base = BaselineFigures(run_id="r1", p95_ms=10.0)
     assert checks_of(baseline=base, metrics=performance(p95))["baseline_p95"].status == status
+
+
+@pytest.mark.parametrize(
+    ("ends", "status"), [((0.9, 1.2), "pass"), ((1.2, 1.9), "warn"), ((1.6, 2.4), "fail")]
+)
+def test_a_p95_that_breaks_the_baselines_of_another_hour_is_judged_in_turn(ends, status):
+    settled = GatedTiming(
+        gate="baseline_p95_ratio", path="metrics.latency[1].p95_ms", batch_size=1, sittings=3, n=300,
+        value=30.0, interval=(28.0, 32.0), baseline=20.0, ratio=sum(ends) / 2, ratio_interval=ends,
+    )  # fmt: skip
+    slow = performance(30.0)
+    slow = slow.model_copy(update={"value": slow.value.model_copy(update={"gated": (settled,)})})
+    check = checks_of(baseline=BaselineFigures(run_id="r1", p95_ms=10.0), metrics=slow)["baseline_p95"]
+    assert (check.status, check.threshold, check.interval) == (status, 1.5, ends)
+    assert "in turn with the baseline's model" in check.reason
 
 
 @pytest.mark.parametrize(("score", "status"), [(0.95, "pass"), (0.885, "pass"), (0.87, "fail")])

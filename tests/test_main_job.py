@@ -4,8 +4,10 @@ import io
 import json
 import pickle
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -525,6 +527,22 @@ def test_a_model_is_timed_in_turn_with_its_baselines_and_by_several_callers(
     assert section["status"] == "not_applicable" and "lack 2 of the model's columns" in section["reason"]
     checks = {c["id"]: c["status"] for c in narrow["checks"]}
     assert checks["latency_vs_baseline"] == "not_applicable"
+
+
+def test_a_baseline_timed_on_a_faster_machine_breaks_no_gate_of_the_same_model(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    model, _, _ = iris_model(tmp_path / "iris.pkl")
+    earlier = post(server, model).json()["id"]
+    with (
+        closing(sqlite3.connect(server.data_dir / "dashboard.sqlite3", timeout=30)) as connection,
+        connection,
+    ):
+        connection.execute("UPDATE runs SET p95_ms = 1e-6 WHERE id = ?", (earlier,))
+    config = json.dumps({**FAST, "baseline": earlier, "gates": {"baseline_p95_ratio": 20}})
+    report = post(server, model, config=config).json()
+    check = next(c for c in report["checks"] if c["id"] == "baseline_p95")
+    assert check["status"] == "pass" and "in turn with the baseline's model" in check["reason"]
 
 
 def test_timing_in_turn_without_a_baseline_is_refused(server: LiveServer, tmp_path: Path) -> None:

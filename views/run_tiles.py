@@ -60,7 +60,7 @@ def _difference(value: float | None, before: float | None) -> str | None:
     if value is None or before is None:
         return None
     if value == before:
-        return "same as the baseline"
+        return "the same"
     change = value - before
     amount = f"{abs(change / before) * 100:.3g}{ui.THIN}%" if before else f"{abs(change):.3g}"
     return f"{'+' if change > 0 else '-'}{amount}"

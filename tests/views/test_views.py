@@ -519,7 +519,7 @@ def test_a_tile_says_how_far_a_figure_is_from_the_baselines(services: Services) 
     services.store.runs.insert(sample_row(report, baseline_id="base"), report.model_dump(mode="json"))
     tiles = {tile.label: tile.delta for tile in page("run", run="now").metric}
     assert tiles["Rows a second"].replace(components.THIN, " ") == "-50 %"
-    assert tiles["Error rate"] == "same as the baseline"
+    assert tiles["Error rate"] == "the same"
 
 
 def test_tabs_named_in_older_addresses_open(services: Services) -> None:
