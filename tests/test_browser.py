@@ -180,6 +180,8 @@ def test_one_click_on_an_example_shows_a_full_report(page: Page, server: LiveSer
     for tab in ("Checks", "Accuracy", "Drift", "Robustness", "Explain", "Performance", "Data"):
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tabpanel").filter(visible=True).first).not_to_be_empty()
+        # What scrolls behind the tabs, which stay in sight, does not shine through them.
+        expect(page.get_by_role("tablist").first).not_to_have_css("background-color", "rgba(0, 0, 0, 0)")
     expect(page.locator(".stException")).to_have_count(0)
 
 

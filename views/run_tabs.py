@@ -30,7 +30,7 @@ TAB_OF = {"metrics": "Performance", "accuracy": "Accuracy", "drift": "Drift", "r
 OLD = {"Explainability": "Explain", "Downloads": "Data"}  # as addresses named them before
 # Streamlit has no tabs that stay in sight: below its own header, of 3.75 rem, on the page's own ground.
 STICKY = """<style>.st-key-tab [role="tablist"] {position: sticky; top: 3.75rem; z-index: 90;
-background: var(--st-background-color);}
+background: %s;}
 .st-key-tab, .st-key-tab > div {overflow: visible;}</style>"""
 SAMPLE_ROWS, SAMPLE_COLUMNS = 50, 200
 
@@ -47,12 +47,18 @@ def render(services: Any, report: RunReport) -> None:
     """The tabs; opening one reruns only this part of the page."""
     drawn = (checks_tab.render, accuracy_tab.render, drift_tab.render, _robustness, explanation_tab.render,
              performance_tab.render, _data)  # fmt: skip
-    st.html(STICKY)
+    st.html(STICKY % _ground())
     tabs = st.tabs(TABS, key="tab", on_change="rerun", bind="query-params")
     for tab, draw in zip(tabs, drawn, strict=True):
         if tab.open:
             with tab:
                 draw(services, report)
+
+
+def _ground() -> str:
+    """The page's background in either theme; the browser's own where none is set."""
+    colors = [st.get_option(f"theme.{theme}.backgroundColor") for theme in ("light", "dark")]
+    return f"light-dark({colors[0]}, {colors[1]})" if all(colors) else "Canvas"
 
 
 def _robustness(services: Any, report: RunReport) -> None:
