@@ -11,6 +11,8 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from views.run_tabs import TABS
+
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
@@ -18,7 +20,6 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-TABS = ("Performance", "Drift", "Robustness", "Explainability", "Data", "Downloads")
 # Streamlit scrolls inside the page, so a picture of the whole needs a window as tall as what scrolls.
 HEIGHT = "document.querySelector('[data-testid=stMain]').scrollHeight"
 
@@ -40,7 +41,9 @@ def main(url: str, folder: Path, every_tab: bool) -> None:
                         shoot(page, folder / f"{name}-{tab.lower()}-{look}.png", whole=True)
                 continue
             for name, path, whole in (
-                ("test-a-model", "", False),
+                ("overview", "", False),
+                ("models", "models", False),
+                ("test-a-model", "test", False),
                 ("runs", "runs", False),
                 ("compare", f"compare?runs={','.join(runs)}", False),
                 ("api-and-ci", "api-and-ci", False),
@@ -53,9 +56,10 @@ def main(url: str, folder: Path, every_tab: bool) -> None:
 
 def run_example(page: Page, url: str, number: int) -> str:
     """Click the example's button and wait for its report; the run's id."""
-    page.goto(url)
+    page.goto(f"{url}/test")
     page.get_by_role("button", name="Try it").nth(number).click()
     page.wait_for_url("**/run?run=*", timeout=180_000)
+    page.get_by_role("tab", name=TABS[0]).wait_for(timeout=180_000)
     return page.url.split("run=")[1]
 
 
